@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Guest memory: slots, the second-level page tables, faults, MMU notifier.
+ *
+ * Guest memory is the owner's user memory. A leaf is installed under the
+ * spinlock of its table page with the notifier's count and sequence checked
+ * under that lock, so no page stays reachable after the host took it back.
+ */
+#ifndef LODGE_EPT_H
+#define LODGE_EPT_H
+
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/rbtree.h>
+#include <linux/spinlock.h>
+#include <linux/srcu.h>
+#include <linux/types.h>
+
+#include "../uapi/lodge.h"
+
+struct lodge_vm;
+struct lodge_vcpu;
+
+/**
+ * struct lodge_pt_format - how one vendor writes second-level entries
+ * @leaf: entry for @pfn at @level (1 = 4K, 2 = 2M, 3 = 1G) that allows @access
+ *	(LODGE_ACCESS_*), write-back memory
+ * @table: entry that points to a table page at @hpa
+ * @present: allows any access
+ * @is_leaf: present and maps memory at @level
+ * @writable: leaf allows writes
+ * @pfn: of a leaf
+ * @accessed, @dirty: hardware's marks on a leaf
+ * @age: the leaf with the accessed mark cleared
+ * @max_leaf: largest level leaf the CPU maps; set by the vendor at probe
+ * @levels: 4 or 5
+ */
+struct lodge_pt_format {
+	u64 (*leaf)(u64 pfn, int level, u32 access);
+	u64 (*table)(u64 hpa);
+	bool (*present)(u64 entry);
+	bool (*is_leaf)(u64 entry, int level);
+	bool (*writable)(u64 entry);
+	u64 (*pfn)(u64 entry, int level);
+	bool (*accessed)(u64 entry);
+	bool (*dirty)(u64 entry);
+	u64 (*age)(u64 entry);
+};
+
+extern const struct lodge_pt_format lodge_ept_format;	/* SDM 29.3 */
+extern const struct lodge_pt_format lodge_npt_format;	/* APM 15.25 */
+
+struct lodge_memslot {
+	u64 gpa;
+	u64 bytes;
+	unsigned long user_addr;
+	u32 id;
+	u32 flags;		/* LODGE_SLOT_* */
+};
+
+/* Sorted by gpa; replaced as a whole, read under vm->mmu.srcu. */
+struct lodge_memslots {
+	u64 generation;
+	u32 count;
+	struct lodge_memslot slot[];
+};
+
+struct lodge_mmu {
+	const struct lodge_pt_format *format;
+	u64 root_hpa;			/* of the top table, never changes */
+	void *root;
+	int levels;
+	int max_leaf;			/* 1, 2 or 3 */
+	struct lodge_memslots __rcu *slots;
+	struct srcu_struct srcu;
+	struct mmu_notifier notifier;
+	/* Counted in the notifier, checked under the table's lock. */
+	spinlock_t notifier_lock;
+	unsigned long notifier_seq;
+	long notifier_count;
+	unsigned long notifier_start;
+	unsigned long notifier_end;
+	atomic_long_t table_pages;
+	atomic_long_t mapped[4];	/* leaves by level */
+	bool registered;
+};
+
+int lodge_mmu_create(struct lodge_vm *vm, const struct lodge_pt_format *format,
+		     int max_leaf);
+/* Stop the notifier; after the last vCPU is gone. Sleeps. */
+void lodge_mmu_destroy(struct lodge_vm *vm);
+/* Under vm->lock. Errors: EINVAL, EEXIST (overlap), ENOENT, EFAULT, ENOMEM */
+int lodge_slot_set(struct lodge_vm *vm, const struct lodge_slot *args);
+
+enum lodge_fault {
+	LODGE_FAULT_DONE,	/* mapped: enter again */
+	LODGE_FAULT_MMIO,	/* no slot, or a write to a read-only one */
+	LODGE_FAULT_RETRY,	/* a signal or a race: go round the loop */
+	LODGE_FAULT_ERROR,	/* host memory is gone: tell userspace */
+};
+
+/* Ring 2. @access: LODGE_ACCESS_* of the guest's access */
+enum lodge_fault lodge_mmu_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access);
+
+/*
+ * Guest memory by the owner's user addresses. The caller runs in the owner's
+ * mm. lodge_gpa_to_user() needs the srcu read lock held across use.
+ */
+void __user *lodge_gpa_to_user(struct lodge_vm *vm, u64 gpa, bool write,
+			       u64 *contiguous);
+/* Ring 2: 0, -EFAULT, or -ENXIO when no slot is there. */
+int lodge_read_guest(struct lodge_vm *vm, u64 gpa, void *to, u32 bytes);
+int lodge_write_guest(struct lodge_vm *vm, u64 gpa, const void *from, u32 bytes);
+/* Ring 1 (page faults disabled): also -EAGAIN when the host page is absent. */
+int lodge_read_guest_atomic(struct lodge_vm *vm, u64 gpa, void *to, u32 bytes);
+
+#endif /* LODGE_EPT_H */

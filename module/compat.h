@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * All knowledge of kernel versions. Nothing outside this file asks which
+ * kernel it is built for.
+ */
+#ifndef LODGE_COMPAT_H
+#define LODGE_COMPAT_H
+
+#include <linux/version.h>
+#include <linux/eventfd.h>
+#include <linux/hrtimer.h>
+#include <linux/mm.h>
+#include <asm/msr.h>
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+#include <linux/entry-virt.h>
+#else
+#include <linux/entry-kvm.h>
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0)
+#define rdmsrq(msr, val)		rdmsrl(msr, val)
+#define wrmsrq(msr, val)		wrmsrl(msr, val)
+#define rdmsrq_safe(msr, p)		rdmsrl_safe(msr, p)
+#define wrmsrq_safe(msr, val)		wrmsrl_safe(msr, val)
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+static inline void lodge_hrtimer_setup(struct hrtimer *timer,
+				       enum hrtimer_restart (*fn)(struct hrtimer *),
+				       clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = fn;
+}
+#else
+#define lodge_hrtimer_setup		hrtimer_setup
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#define lodge_eventfd_signal(ctx)	eventfd_signal(ctx, 1)
+#else
+#define lodge_eventfd_signal(ctx)	eventfd_signal(ctx)
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+#define lodge_vm_flags_set(vma, bits)	((vma)->vm_flags |= (bits))
+#else
+#define lodge_vm_flags_set(vma, bits)	vm_flags_set(vma, bits)
+#endif
+
+#endif /* LODGE_COMPAT_H */

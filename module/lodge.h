@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The objects of Lodge and what the rooms of the house may ask of each other.
+ *
+ * A vCPU lives in three rings. Ring 1 (interrupts off, guest FPU loaded):
+ * enter, exit, fast path. Ring 2 (interrupts on): work that may sleep. Ring 3:
+ * userspace. Functions say which ring they may be called from.
+ */
+#ifndef LODGE_H
+#define LODGE_H
+
+#include <linux/bitops.h>
+#include <linux/hrtimer.h>
+#include <linux/kref.h>
+#include <linux/mm_types.h>
+#include <linux/mutex.h>
+#include <linux/preempt.h>
+#include <linux/rcuwait.h>
+#include <linux/swait.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+
+#include "../uapi/lodge.h"
+#include "../ept/ept.h"
+#include "compat.h"
+#include "irqchip.h"
+
+/* What a handler wants next. */
+enum lodge_next {
+	LODGE_REENTER,		/* back into the guest */
+	LODGE_IRQ,		/* a host interrupt waits: open interrupts, go on */
+	LODGE_HANDLE,		/* ring 2 has to look at vcpu->exit */
+	LODGE_USER,		/* vcpu->run says why */
+};
+
+/* Registers a vendor may fetch on demand; the first 16 are enum lodge_gpr. */
+enum lodge_reg {
+	LODGE_RIP = 16,
+	LODGE_RFLAGS,
+	LODGE_CR0,
+	LODGE_CR3,
+	LODGE_CR4,
+	LODGE_NR_REGS
+};
+
+/* Work for ring 2; what vcpu->exit describes. */
+enum lodge_exit_kind {
+	LODGE_K_NONE,		/* only pending work: signals, requests */
+	LODGE_K_FAULT,		/* second-level fault: .fault */
+	LODGE_K_PIO,		/* .pio */
+	LODGE_K_STRING_PIO,	/* INS or OUTS: emulate */
+	LODGE_K_EMULATE,	/* emulate the instruction at RIP */
+	LODGE_K_RDMSR,
+	LODGE_K_WRMSR,
+	LODGE_K_HLT,
+	LODGE_K_FETCH,		/* code page not present: touch it and retry */
+	LODGE_K_WBINVD,
+};
+
+struct lodge_exit {
+	enum lodge_exit_kind kind;
+	union {
+		struct {
+			u64 gpa;
+			u32 access;	/* LODGE_ACCESS_* */
+		} fault;
+		struct {
+			u16 port;
+			u8 bytes;
+			bool write;
+			u8 len;		/* of the instruction */
+		} pio;
+	};
+};
+
+/* Event types as both manuals number them (SDM 25.8.3, APM 15.20). */
+enum lodge_event_type {
+	LODGE_EV_INTERRUPT = 0,
+	LODGE_EV_NMI = 2,
+	LODGE_EV_EXCEPTION = 3,
+	LODGE_EV_SOFT_INTERRUPT = 4,
+	LODGE_EV_PRIV_SOFT_EXCEPTION = 5,	/* INT1 */
+	LODGE_EV_SOFT_EXCEPTION = 6,		/* INT3, INTO */
+};
+
+struct lodge_event {
+	bool valid;
+	u8 type;		/* enum lodge_event_type */
+	u8 vector;
+	bool has_error;
+	u8 insn_len;		/* soft events: bytes RIP moves by on delivery */
+	u32 error;
+};
+
+/* Bits of vcpu->requests. Those below LODGE_REQ_RING2 are served in ring 1. */
+enum lodge_request {
+	LODGE_REQ_EVENT,	/* look for something to inject */
+	LODGE_REQ_TLB,		/* flush this vCPU's second-level translations */
+	LODGE_REQ_RING2,
+	LODGE_REQ_STOP = LODGE_REQ_RING2, /* VM is dead */
+	LODGE_REQ_POST,		/* signal eventfds of posted writes */
+	LODGE_REQ_MP,		/* MP state changed: INIT, SIPI, reset */
+};
+
+#define LODGE_RING1_REQUESTS	(BIT(LODGE_REQ_RING2) - 1)
+
+/* Where a vCPU is, for kicks and for the MMU (vcpu->mode). */
+enum lodge_mode {
+	LODGE_OUTSIDE,
+	LODGE_IN_GUEST,		/* between interrupts-off check and exit */
+};
+
+/* Interrupt shadow bits: same encoding as VMX interruptibility (SDM 25.4.2). */
+#define LODGE_SHADOW_STI	BIT(0)
+#define LODGE_SHADOW_MOVSS	BIT(1)
+
+/* Guest MSRs that are plain storage or need the core's attention. */
+struct lodge_msr_state {
+	u64 pat;
+	u64 misc_enable;
+	u64 tsc_aux;
+	u64 tsc_adjust;
+	u64 spec_ctrl;
+	u64 mtrr_def;
+	u64 mtrr_fixed[11];
+	u64 mtrr_var[16];
+	u64 mcg_status;
+	u64 mc_banks[4 * 4];
+	u64 bios_sign;
+};
+
+struct lodge_cpuid_table {
+	u32 count;
+	struct lodge_cpuid_entry entries[];
+};
+
+/* One completed access of an emulation that is being replayed. */
+struct lodge_replay_access {
+	u64 addr;
+	u8 bytes;
+	u8 space;
+	bool write;
+	u64 value;
+};
+
+#define LODGE_REPLAY_MAX	16
+
+/**
+ * struct lodge_replay - accesses already done by an unfinished instruction
+ *
+ * An instruction that needs userspace in its middle is emulated again from its
+ * start; accesses found here are answered from here, in order, instead of
+ * being done twice. Empty between instructions.
+ */
+struct lodge_replay {
+	u8 count;
+	u8 next;
+	bool waiting;		/* the last entry waits for userspace */
+	struct lodge_replay_access access[LODGE_REPLAY_MAX];
+};
+
+struct lodge_vm {
+	struct kref ref;
+	struct mm_struct *mm;		/* grabbed; users are checked at entry */
+	struct mutex lock;		/* slots, regions, vCPU creation */
+	char name[32];
+	bool dead;
+	u32 vcpu_count;
+	struct lodge_vcpu *vcpus[LODGE_MAX_VCPUS];	/* set once, release */
+	struct lodge_mmu mmu;
+	struct lodge_chips chips;
+	struct lodge_regions *regions;
+	struct lodge_irqfds *irqfds;
+	u64 tsc_base;			/* host TSC when the VM was made */
+	u64 created_ns;
+	void *arch;			/* the vendor's */
+};
+
+/* Guest FPU: owned by module/fpu.c. */
+struct lodge_fpu {
+	void *area;			/* XSAVE area, 64-byte aligned, standard format */
+	u64 xcr0;			/* guest XCR0 */
+	u64 host_xcr0;
+	u32 pkru;
+	u32 host_pkru;
+};
+
+struct lodge_vcpu {
+	/* hot: everything an exit touches */
+	u64 regs[LODGE_NR_REGS];
+	unsigned long regs_valid;	/* bit per enum lodge_reg */
+	unsigned long regs_dirty;
+	unsigned long requests;
+	enum lodge_mode mode;
+	int cpu;			/* where it is loaded, -1 if not */
+	struct lodge_vm *vm;
+	struct lodge_run *run;
+	u64 efer;
+	struct lodge_event exception;	/* pending: to be injected next */
+	struct lodge_event inflight;	/* was being delivered at the exit */
+	u8 nmi_pending;			/* 0 to 2 */
+	struct lodge_exit exit;
+	struct lodge_lapic *lapic;
+	struct lodge_cpuid_table *cpuid;
+	u64 stats[LODGE_STAT_COUNT];
+
+	/* warm */
+	struct lodge_msr_state msr;
+	struct lodge_fpu fpu;
+	u64 cr2;
+	u64 tsc_offset;
+	u64 dr[4];
+	u64 dr6;
+	u64 dr7;
+	u8 maxphyaddr;
+	struct lodge_replay replay;
+	bool pio_waiting;		/* an IN waits for userspace's data */
+
+	/* cold */
+	u32 id;
+	u32 mp_state;			/* LODGE_MP_* */
+	u8 sipi_vector;
+	struct mutex lock;		/* every vCPU ioctl */
+	struct rcuwait wait;		/* HLT sleeps here */
+	struct task_struct *task;	/* running LODGE_RUN, or NULL */
+	struct preempt_notifier preempt;
+	struct file *file;
+	u64 cr4_guest_rsvd;		/* CR4 bits this guest's CPUID lacks */
+};
+
+/* Registers */
+
+void lodge_fetch_reg(struct lodge_vcpu *vcpu, enum lodge_reg reg);
+
+/* Ring 1, or ring 2 with the vCPU loaded. @reg: enum lodge_gpr or lodge_reg */
+static inline u64 lodge_reg_read(struct lodge_vcpu *vcpu, int reg)
+{
+	if (unlikely(!(vcpu->regs_valid & BIT(reg))))
+		lodge_fetch_reg(vcpu, reg);
+	return vcpu->regs[reg];
+}
+
+/* For GPRs, RIP and RFLAGS: control registers go by lodge_set_cr*(). */
+static inline void lodge_reg_write(struct lodge_vcpu *vcpu, int reg, u64 value)
+{
+	vcpu->regs[reg] = value;
+	vcpu->regs_valid |= BIT(reg);
+	vcpu->regs_dirty |= BIT(reg);
+}
+
+static inline u32 lodge_eax(struct lodge_vcpu *vcpu)
+{
+	return vcpu->regs[LODGE_RAX];
+}
+
+static inline u64 lodge_edx_eax(struct lodge_vcpu *vcpu)
+{
+	return (u32)vcpu->regs[LODGE_RAX] | vcpu->regs[LODGE_RDX] << 32;
+}
+
+static inline void lodge_set_edx_eax(struct lodge_vcpu *vcpu, u64 value)
+{
+	lodge_reg_write(vcpu, LODGE_RAX, (u32)value);
+	lodge_reg_write(vcpu, LODGE_RDX, value >> 32);
+}
+
+static inline bool lodge_long_mode(struct lodge_vcpu *vcpu)
+{
+	return vcpu->efer & BIT(10);	/* EFER.LMA */
+}
+
+static inline void lodge_count(struct lodge_vcpu *vcpu, enum lodge_stat_id id)
+{
+	vcpu->stats[id]++;
+}
+
+/* run.c: the loop, requests and kicks */
+
+int lodge_vcpu_run(struct lodge_vcpu *vcpu);
+void lodge_vcpu_load(struct lodge_vcpu *vcpu);
+void lodge_vcpu_put(struct lodge_vcpu *vcpu);
+/* Set a request and make the vCPU notice it. Any context, no lock. */
+void lodge_request(struct lodge_vcpu *vcpu, enum lodge_request req);
+void lodge_kick(struct lodge_vcpu *vcpu);
+/* Set a request on all vCPUs; return when none still runs without it. Ring 2 */
+void lodge_request_all_sync(struct lodge_vm *vm, enum lodge_request req);
+bool lodge_runnable(struct lodge_vcpu *vcpu);
+/* Kill the VM: an impossible state. Any ring. */
+void lodge_vm_bug(struct lodge_vm *vm, const char *why);
+
+#define LODGE_VM_BUG(vm, cond)						\
+({									\
+	bool bug__ = unlikely(cond);					\
+									\
+	if (bug__)							\
+		lodge_vm_bug(vm, #cond);				\
+	bug__;								\
+})
+
+/* exit.c: neutral exits. Vendors call lodge_on_*() in ring 1. */
+
+enum lodge_next lodge_on_cpuid(struct lodge_vcpu *vcpu);
+enum lodge_next lodge_on_rdmsr(struct lodge_vcpu *vcpu);
+enum lodge_next lodge_on_wrmsr(struct lodge_vcpu *vcpu);
+enum lodge_next lodge_on_hlt(struct lodge_vcpu *vcpu);
+enum lodge_next lodge_on_pause(struct lodge_vcpu *vcpu);
+enum lodge_next lodge_on_hypercall(struct lodge_vcpu *vcpu);
+enum lodge_next lodge_on_pio(struct lodge_vcpu *vcpu, u16 port, u8 bytes,
+			     bool write, bool string);
+enum lodge_next lodge_on_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access);
+enum lodge_next lodge_on_cr_read(struct lodge_vcpu *vcpu, int cr, int gpr);
+enum lodge_next lodge_on_cr_write(struct lodge_vcpu *vcpu, int cr, int gpr);
+enum lodge_next lodge_on_clts(struct lodge_vcpu *vcpu);
+enum lodge_next lodge_on_lmsw(struct lodge_vcpu *vcpu, u16 msw);
+enum lodge_next lodge_on_dr(struct lodge_vcpu *vcpu, int dr, int gpr, bool write);
+enum lodge_next lodge_on_xsetbv(struct lodge_vcpu *vcpu);
+enum lodge_next lodge_on_invlpg(struct lodge_vcpu *vcpu);
+enum lodge_next lodge_on_invd(struct lodge_vcpu *vcpu);	/* INVD, WBINVD */
+/* The instruction does not exist in this guest: #UD */
+enum lodge_next lodge_on_undefined(struct lodge_vcpu *vcpu);
+/* #AC, #DB, #MC ... that the vendor intercepts and gives back to the guest */
+enum lodge_next lodge_on_exception(struct lodge_vcpu *vcpu, u8 vector,
+				   bool has_error, u32 error);
+enum lodge_next lodge_on_triple_fault(struct lodge_vcpu *vcpu);
+enum lodge_next lodge_on_task_switch(struct lodge_vcpu *vcpu);
+enum lodge_next lodge_on_unexpected(struct lodge_vcpu *vcpu, u64 reason, u64 info);
+enum lodge_next lodge_on_fail_entry(struct lodge_vcpu *vcpu, u64 reason, u64 info);
+/* Ring 2: what ring 1 left in vcpu->exit. */
+enum lodge_next lodge_handle_exit(struct lodge_vcpu *vcpu);
+/* Ring 2, at the start of LODGE_RUN: finish the access userspace served. */
+enum lodge_next lodge_complete_user(struct lodge_vcpu *vcpu);
+/* Leave the instruction behind: RIP, interrupt shadow, single step. */
+void lodge_advance(struct lodge_vcpu *vcpu, unsigned int len);
+/* Ring 2: emulate the instruction at RIP; may end in LODGE_USER. */
+enum lodge_next lodge_emulate_current(struct lodge_vcpu *vcpu);
+
+/* event.c: what is injected, in the order SDM 6.9 and APM 8.5 give */
+
+void lodge_queue_exception(struct lodge_vcpu *vcpu, u8 vector);
+void lodge_queue_exception_e(struct lodge_vcpu *vcpu, u8 vector, u32 error);
+void lodge_queue_page_fault(struct lodge_vcpu *vcpu, u64 gva, u32 error);
+void lodge_queue_nmi(struct lodge_vcpu *vcpu);
+/* Ring 1, before entry, when LODGE_REQ_EVENT was set. */
+void lodge_prepare_events(struct lodge_vcpu *vcpu);
+
+static inline enum lodge_next lodge_gp(struct lodge_vcpu *vcpu)
+{
+	lodge_queue_exception_e(vcpu, 13, 0);
+	return LODGE_REENTER;
+}
+
+/* cr.c: control registers: 0, or -EINVAL where the manuals say #GP */
+
+int lodge_set_cr0(struct lodge_vcpu *vcpu, u64 value);
+int lodge_set_cr3(struct lodge_vcpu *vcpu, u64 value);
+int lodge_set_cr4(struct lodge_vcpu *vcpu, u64 value);
+int lodge_set_cr8(struct lodge_vcpu *vcpu, u64 value);
+int lodge_set_efer(struct lodge_vcpu *vcpu, u64 value);
+int lodge_set_xcr0(struct lodge_vcpu *vcpu, u64 value);
+int lodge_set_dr(struct lodge_vcpu *vcpu, int dr, u64 value);
+u64 lodge_get_dr(struct lodge_vcpu *vcpu, int dr);
+
+/* cpuid.c */
+
+int lodge_cpuid_supported(struct lodge_cpuid_entry *entries, u32 room);
+int lodge_cpuid_set(struct lodge_vcpu *vcpu, struct lodge_cpuid_table *table);
+/* Ring 1. Live bits (OSXSAVE, APIC, sizes) are computed here. */
+void lodge_cpuid_query(struct lodge_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx,
+		       u32 *edx);
+const struct lodge_cpuid_entry *lodge_cpuid_find(struct lodge_vcpu *vcpu,
+						 u32 leaf, u32 subleaf);
+/* Does the guest's CPUID offer X86_FEATURE_*? */
+bool lodge_guest_has(struct lodge_vcpu *vcpu, unsigned int x86_feature);
+
+/* msr.c: 0, or -EINVAL for #GP. @host: from an ioctl, may write read-only ones */
+
+int lodge_get_msr(struct lodge_vcpu *vcpu, u32 index, u64 *value, bool host);
+int lodge_set_msr(struct lodge_vcpu *vcpu, u32 index, u64 value, bool host);
+int lodge_msr_list(u32 *indexes, u32 room);
+void lodge_msr_reset(struct lodge_vcpu *vcpu);
+/* MSRs the guest may reach without an exit; ends with 0. */
+extern const u32 lodge_msr_passthrough[];
+
+/* fpu.c: all of it between ring 2 and ring 1 */
+
+int lodge_fpu_init(void);
+int lodge_fpu_create(struct lodge_vcpu *vcpu);
+void lodge_fpu_destroy(struct lodge_vcpu *vcpu);
+void lodge_fpu_reset(struct lodge_vcpu *vcpu);
+void lodge_fpu_enter(struct lodge_vcpu *vcpu);	/* leaves interrupts off */
+void lodge_fpu_leave(struct lodge_vcpu *vcpu);	/* leaves interrupts on */
+void lodge_fpu_open_irqs(struct lodge_vcpu *vcpu);
+void lodge_fpu_close_irqs(struct lodge_vcpu *vcpu);
+int lodge_fpu_get(struct lodge_vcpu *vcpu, void __user *to, u32 bytes);
+int lodge_fpu_set(struct lodge_vcpu *vcpu, const void __user *from, u32 bytes);
+u32 lodge_fpu_size(void);
+
+/* gva.c: guest virtual addresses */
+
+struct lodge_walk {
+	u64 gpa;
+	u32 access;		/* LODGE_ACCESS_* that the tables allow */
+	u32 error;		/* #PF error code when -EFAULT */
+};
+
+/*
+ * Walk the guest's tables. 0; -EFAULT: the guest gets #PF with ->error;
+ * -EAGAIN: a table is not present in the host and faults are disabled; -EIO: a
+ * table is outside guest memory. @access: LODGE_ACCESS_* wanted
+ */
+int lodge_gva_to_gpa(struct lodge_vcpu *vcpu, u64 gva, u32 access,
+		     struct lodge_walk *walk);
+/*
+ * Bytes at CS:RIP, at most 15, fewer at the end of what is readable. Returns
+ * the count or an error as above. Ring 1 with @atomic, else ring 2.
+ */
+int lodge_fetch_insn(struct lodge_vcpu *vcpu, u8 *bytes, bool atomic);
+/* Length of the instruction at RIP, 0 if it cannot be known in ring 1. */
+unsigned int lodge_insn_len_atomic(struct lodge_vcpu *vcpu);
+
+/* ioregion.c */
+
+int lodge_regions_create(struct lodge_vm *vm);
+void lodge_regions_destroy(struct lodge_vm *vm);
+int lodge_region_set(struct lodge_vm *vm, const struct lodge_region *region);
+int lodge_domain_set(struct lodge_vm *vm, const struct lodge_domain *domain);
+int lodge_region_mmap(struct lodge_vm *vm, struct vm_area_struct *vma);
+/* Rings 1 and 2: true when the access is done, false when it is an exit. */
+bool lodge_region_read(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes,
+		       u64 *value);
+bool lodge_region_write(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes,
+			u64 value);
+/* Ring 2: signal eventfds of domains that were posted to (LODGE_REQ_POST). */
+void lodge_regions_signal(struct lodge_vm *vm);
+
+/* irqfd.c */
+
+int lodge_irqfds_create(struct lodge_vm *vm);
+void lodge_irqfds_destroy(struct lodge_vm *vm);
+int lodge_irqfd_set(struct lodge_vm *vm, const struct lodge_irqfd *args);
+
+/* vm.c, vcpu.c, state.c, ioctl.c, main.c */
+
+int lodge_vm_create_fd(const struct lodge_create_vm *args);
+void lodge_vm_get(struct lodge_vm *vm);
+void lodge_vm_put(struct lodge_vm *vm);
+int lodge_vcpu_create_fd(struct lodge_vm *vm, u32 id);
+void lodge_vcpu_destroy(struct lodge_vcpu *vcpu);	/* with the VM */
+/* Architectural reset (SDM 10.1.1) or, with @init, INIT. */
+void lodge_vcpu_reset(struct lodge_vcpu *vcpu, bool init);
+void lodge_get_regs(struct lodge_vcpu *vcpu, struct lodge_regs *regs);
+void lodge_set_regs(struct lodge_vcpu *vcpu, const struct lodge_regs *regs);
+void lodge_get_sregs(struct lodge_vcpu *vcpu, struct lodge_sregs *sregs);
+int lodge_set_sregs(struct lodge_vcpu *vcpu, const struct lodge_sregs *sregs);
+
+/* hardware.c: who owns VMX or SVM */
+
+int lodge_hardware_init(void);
+void lodge_hardware_exit(void);
+int lodge_hardware_get(void);	/* first VM enables; -EBUSY when owned */
+void lodge_hardware_put(void);	/* last VM disables */
+extern bool lodge_rebooting;
+
+#define for_each_lodge_vcpu(i, vcpu, vm)				\
+	for ((i) = 0; (i) < LODGE_MAX_VCPUS; (i)++)			\
+		if (!((vcpu) = READ_ONCE((vm)->vcpus[i]))) {} else
+
+#endif /* LODGE_H */

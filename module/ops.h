@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The vendor boundary: every operation that VMX and SVM implement, once.
+ * Called as lodge_op(name)(args), through static calls.
+ */
+#ifndef LODGE_OPS_H
+#define LODGE_OPS_H
+
+#include <linux/static_call.h>
+
+#include "lodge.h"
+
+/*
+ * LODGE_OP(return type, name, arguments)
+ *
+ * probe:	can this CPU and firmware do it? 0, or -errno with one log line
+ *		that names the remedy. Module load, sleeps
+ * setup, teardown: once per module, after probe; allocate per-CPU areas
+ * cpu_enable:	VMXON or EFER.SVME on this CPU; interrupts off; -EBUSY if owned
+ * cpu_disable:	the reverse; also vacates what is loaded here
+ * emergency:	as cpu_disable, from crash context: no locks, NMI-safe
+ * vm_create, vm_destroy: vm->arch; ring 2
+ * vcpu_alloc:	zeroed object that embeds struct lodge_vcpu, or ERR_PTR
+ * vcpu_free:	the reverse; the vCPU is loaded nowhere any more
+ * vcpu_init:	control structures for an allocated vCPU (vm and id are set)
+ * vcpu_load:	make current on this CPU (preemption off)
+ * vcpu_put:	leave this CPU (preemption off)
+ * run:		one entry and exit and its fast path; ring 1
+ * fetch_reg:	fill regs[reg] from hardware; vCPU loaded
+ * get_segment, set_segment, get_gdt ...: vCPU loaded
+ * set_cr0, set_cr3, set_cr4, set_efer: program checked values, update regs[]
+ * set_tsc_offset: guest TSC = host TSC + offset
+ * get_msr, set_msr: MSRs that live in hardware state: segment bases, SYSENTER,
+ *		SYSCALL, PAT, ...; -EINVAL when not one of ours
+ * insn_len:	length of the instruction that exited; 0: not knowable in ring 1
+ * get_shadow, set_shadow: LODGE_SHADOW_* interrupt shadow
+ * nmi_masked, set_nmi_masked: blocked by NMI until IRET
+ * interrupt_allowed, nmi_allowed: may one be injected at the next entry?
+ * open_interrupt_window, open_nmi_window: exit as soon as it may
+ * inject:	deliver this event at the next entry
+ * cancel_injection: take back an event injected but not entered with
+ * flush_tlb:	forget this vCPU's translations before the next entry; ring 1
+ * cpuid_changed: guest CPUID was set: recompute intercepts; ring 2, loaded
+ * reset:	control structures to power-on state; ring 2, loaded
+ * get_dr7, set_dr7 live in the control structure: sync_dr7 pushes vcpu->dr7
+ * cpl:		current privilege level
+ * dump:	log the VMCS or VMCB; any ring, loaded
+ */
+#define LODGE_OPS							\
+	LODGE_OP(int, probe, (void))					\
+	LODGE_OP(int, setup, (void))					\
+	LODGE_OP(void, teardown, (void))				\
+	LODGE_OP(int, cpu_enable, (void))				\
+	LODGE_OP(void, cpu_disable, (void))				\
+	LODGE_OP(void, emergency, (void))				\
+	LODGE_OP(int, vm_create, (struct lodge_vm *vm))			\
+	LODGE_OP(void, vm_destroy, (struct lodge_vm *vm))		\
+	LODGE_OP(struct lodge_vcpu *, vcpu_alloc, (void))		\
+	LODGE_OP(void, vcpu_free, (struct lodge_vcpu *vcpu))		\
+	LODGE_OP(int, vcpu_init, (struct lodge_vcpu *vcpu))		\
+	LODGE_OP(void, vcpu_load, (struct lodge_vcpu *vcpu, int cpu))	\
+	LODGE_OP(void, vcpu_put, (struct lodge_vcpu *vcpu))		\
+	LODGE_OP(enum lodge_next, run, (struct lodge_vcpu *vcpu))	\
+	LODGE_OP(void, fetch_reg, (struct lodge_vcpu *vcpu, int reg))	\
+	LODGE_OP(void, get_segment, (struct lodge_vcpu *vcpu, int seg,	\
+				     struct lodge_segment *out))	\
+	LODGE_OP(void, set_segment, (struct lodge_vcpu *vcpu, int seg,	\
+				     const struct lodge_segment *in))	\
+	LODGE_OP(void, get_dtable, (struct lodge_vcpu *vcpu, bool idt,	\
+				    struct lodge_dtable *out))		\
+	LODGE_OP(void, set_dtable, (struct lodge_vcpu *vcpu, bool idt,	\
+				    const struct lodge_dtable *in))	\
+	LODGE_OP(void, set_cr0, (struct lodge_vcpu *vcpu, u64 value))	\
+	LODGE_OP(void, set_cr3, (struct lodge_vcpu *vcpu, u64 value))	\
+	LODGE_OP(void, set_cr4, (struct lodge_vcpu *vcpu, u64 value))	\
+	LODGE_OP(void, set_efer, (struct lodge_vcpu *vcpu, u64 value))	\
+	LODGE_OP(void, set_tsc_offset, (struct lodge_vcpu *vcpu, u64 offset)) \
+	LODGE_OP(int, get_msr, (struct lodge_vcpu *vcpu, u32 index, u64 *value)) \
+	LODGE_OP(int, set_msr, (struct lodge_vcpu *vcpu, u32 index, u64 value)) \
+	LODGE_OP(unsigned int, insn_len, (struct lodge_vcpu *vcpu))	\
+	LODGE_OP(u32, get_shadow, (struct lodge_vcpu *vcpu))		\
+	LODGE_OP(void, set_shadow, (struct lodge_vcpu *vcpu, u32 shadow)) \
+	LODGE_OP(bool, nmi_masked, (struct lodge_vcpu *vcpu))		\
+	LODGE_OP(void, set_nmi_masked, (struct lodge_vcpu *vcpu, bool masked)) \
+	LODGE_OP(bool, interrupt_allowed, (struct lodge_vcpu *vcpu))	\
+	LODGE_OP(bool, nmi_allowed, (struct lodge_vcpu *vcpu))		\
+	LODGE_OP(void, open_interrupt_window, (struct lodge_vcpu *vcpu)) \
+	LODGE_OP(void, open_nmi_window, (struct lodge_vcpu *vcpu))	\
+	LODGE_OP(void, inject, (struct lodge_vcpu *vcpu,		\
+				const struct lodge_event *event))	\
+	LODGE_OP(void, cancel_injection, (struct lodge_vcpu *vcpu))	\
+	LODGE_OP(void, flush_tlb, (struct lodge_vcpu *vcpu))		\
+	LODGE_OP(void, cpuid_changed, (struct lodge_vcpu *vcpu))	\
+	LODGE_OP(void, reset, (struct lodge_vcpu *vcpu))		\
+	LODGE_OP(void, sync_dr7, (struct lodge_vcpu *vcpu))		\
+	LODGE_OP(int, cpl, (struct lodge_vcpu *vcpu))			\
+	LODGE_OP(void, dump, (struct lodge_vcpu *vcpu))
+
+/**
+ * struct lodge_ops - one vendor
+ * @name: for logs
+ * @backend: LODGE_BACKEND_*
+ * @pt_format: its second-level page-table entries
+ */
+struct lodge_ops {
+	const char *name;
+	u32 backend;
+	const struct lodge_pt_format *pt_format;
+#define LODGE_OP(ret, op, args) ret (*op) args;
+	LODGE_OPS
+#undef LODGE_OP
+};
+
+extern const struct lodge_ops vmx_ops;
+extern const struct lodge_ops svm_ops;
+/* The one in use; set once at load. */
+extern const struct lodge_ops *lodge_ops;
+
+#define LODGE_OP(ret, op, args)						\
+	DECLARE_STATIC_CALL(lodge_##op, *(((struct lodge_ops *)0)->op));
+LODGE_OPS
+#undef LODGE_OP
+
+#define lodge_op(op)	static_call(lodge_##op)
+
+#endif /* LODGE_OPS_H */
