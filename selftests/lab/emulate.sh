@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+#
+# The two emulators. Both leave ttyS0 in RUN/console, ttyS1 in RUN/stdout and
+# ttyS2 in RUN/stderr. Each start_ function sets EMULATOR to the process.
+
+EMULATOR=
+
+# A folder for one run; Bochs sees only its root, so its runs live there.
+make_run()
+{
+	if is_bochs; then
+		mktemp -d "$(provide_bochs)/tmp/lab.XXXXXX"
+	else
+		mktemp -d "${TMPDIR:-/tmp}/lab.XXXXXX"
+	fi
+}
+
+is_bochs()
+{
+	[[ $CPU == intel || $CPU == amd-nrips || $CPU == no-npt ]]
+}
+
+kernel_args()
+{
+	local args="console=ttyS0,115200 loglevel=5 panic=-1 no_timer_check"
+
+	if is_bochs; then
+		args+=" nokaslr tsc=reliable"
+		((NODES > 1)) && args+=" numa=fake=$NODES"
+	fi
+	echo "$args${APPEND:+ $APPEND}"
+}
+
+#
+# QEMU
+#
+
+qemu_numa()
+{
+	local i first last
+
+	((NODES > 1)) || return 0
+	for ((i = 0; i < NODES; i++)); do
+		first=$((SMP * i / NODES))
+		last=$((SMP * (i + 1) / NODES - 1))
+		echo -object
+		echo "memory-backend-ram,id=n$i,size=$((MEM / NODES))M"
+		echo -numa
+		if ((first <= last)); then
+			echo "node,nodeid=$i,memdev=n$i,cpus=$first-$last"
+		else
+			echo "node,nodeid=$i,memdev=n$i"
+		fi
+	done
+}
+
+qemu_disks()
+{
+	local run=$1 i=0 disk file
+
+	for disk in "${DISKS[@]}"; do
+		file=$disk
+		if [[ ! -e $disk ]]; then
+			file=$run/disk$i
+			truncate -s "$disk" "$file" ||
+				die "--disk: neither a file nor a size: $disk"
+		fi
+		echo -drive
+		echo "file=$file,format=raw,if=virtio,cache=unsafe"
+		i=$((i + 1))
+	done
+}
+
+start_qemu()
+{
+	local run=$1 kernel=$2 cpu=EPYC args=()
+
+	[[ $CPU == amd ]] && cpu=EPYC,+svm,+npt
+	mapfile -t args < <(qemu_numa; qemu_disks "$run")
+	args+=(-cpu "$cpu" -smp "$SMP" -m "$((MEM / NODES * NODES))M"
+	       -nodefaults -no-user-config -display none -no-reboot
+	       -kernel "$kernel/vmlinuz" -initrd "$run/image"
+	       -append "$(kernel_args)" -serial "file:$run/console")
+	if ((COUNT)); then
+		args+=(-accel tcg,thread=single -icount shift=0,sleep=off)
+	else
+		args+=(-accel tcg,thread=multi)
+	fi
+	if ((INTERACTIVE)); then
+		args+=(-chardev stdio,id=tty,mux=on,signal=off
+		       -serial chardev:tty -mon chardev=tty)
+	else
+		args+=(-serial "file:$run/stdout")
+	fi
+	args+=(-serial "file:$run/stderr")
+	if ((INTERACTIVE)); then
+		qemu-system-x86_64 "${args[@]}" <&0 2>"$run/emulator" &
+	else
+		qemu-system-x86_64 "${args[@]}" </dev/null \
+			>"$run/emulator" 2>&1 &
+	fi
+	EMULATOR=$!
+}
+
+#
+# Bochs
+#
+
+bochs_cpu()
+{
+	case $CPU in
+	intel)		echo corei7_skylake_x ;;
+	amd-nrips)	echo ryzen ;;
+	no-npt)		echo turion64_tyler ;;
+	esac
+}
+
+# Everything is seen from inside Bochs's root, where RUN is DIR.
+bochs_config()
+{
+	local run=$1 dir=$2 i
+
+	cat <<END
+plugin_ctrl: unmapped=1, biosdev=1, speaker=0, extfpuirq=1, parallel=0, serial=1, gameport=0
+display_library: rfb, options="timeout=0"
+memory: guest=$MEM, host=$MEM
+romimage: file=/usr/share/bochs/BIOS-bochs-latest
+vgaromimage: file=/usr/share/vgabios/vgabios.bin
+cpu: model=$(bochs_cpu), count=$SMP, ips=50000000, reset_on_triple_fault=0, ignore_bad_msrs=1
+clock: sync=none, time0=1700000000
+ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
+ata0-master: type=cdrom, path=$dir/iso, status=inserted
+boot: cdrom
+log: $dir/bochs.log
+panic: action=fatal
+error: action=report
+info: action=ignore
+debug: action=ignore
+pci: enabled=1, chipset=i440fx
+END
+	i=0
+	for port in console stdout stderr; do
+		i=$((i + 1))
+		echo "com$i: enabled=1, mode=file, dev=$dir/$port"
+	done
+	: >"$run/bochs.log"
+}
+
+# A CD that GRUB boots from: its core holds all it needs.
+make_iso()
+{
+	local run=$1 kernel=$2 tree=$1/tree
+
+	mkdir -p "$tree/boot/grub"
+	cat >"$run/grub.cfg" <<END
+linux /vmlinuz $(kernel_args)
+initrd /image
+boot
+END
+	grub-mkimage -O i386-pc-eltorito -p /boot/grub -c "$run/grub.cfg" \
+		-o "$tree/core.img" linux iso9660 biosdisk &&
+	cp "$kernel/vmlinuz" "$tree/" &&
+	lz4 -q -l -1 "$run/image" "$tree/image" &&
+	xorriso -as mkisofs -quiet -R -no-emul-boot -boot-load-size 4 \
+		-boot-info-table -b core.img -o "$run/iso" "$tree" \
+		>"$run/emulator" 2>&1 ||
+		die "cannot make the boot CD: $(cat "$run/emulator")"
+	rm -r "$tree"
+}
+
+start_bochs()
+{
+	local run=$1 kernel=$2 root dir
+
+	dir=/tmp/$(basename "$run")
+	root=${run%/tmp/*}
+	make_iso "$run" "$kernel"
+	bochs_config "$run" "$dir" >"$run/bochsrc"
+	echo c >"$run/start"
+	chroot "$root" /usr/bin/bochs -q -f "$dir/bochsrc" -rc "$dir/start" \
+		</dev/null >"$run/emulator" 2>&1 &
+	EMULATOR=$!
+}
