@@ -38,20 +38,15 @@ kernel_args()
 
 qemu_numa()
 {
-	local i first last
+	local i each=$((SMP / NODES)) range
 
 	((NODES > 1)) || return 0
 	for ((i = 0; i < NODES; i++)); do
-		first=$((SMP * i / NODES))
-		last=$((SMP * (i + 1) / NODES - 1))
+		range=$((i * each))-$((i * each + each - 1))
 		echo -object
 		echo "memory-backend-ram,id=n$i,size=$((MEM / NODES))M"
 		echo -numa
-		if ((first <= last)); then
-			echo "node,nodeid=$i,memdev=n$i,cpus=$first-$last"
-		else
-			echo "node,nodeid=$i,memdev=n$i"
-		fi
+		echo "node,nodeid=$i,memdev=n$i,cpus=$range"
 	done
 }
 
@@ -74,11 +69,11 @@ qemu_disks()
 
 start_qemu()
 {
-	local run=$1 kernel=$2 cpu=EPYC args=()
+	local run=$1 kernel=$2 cpu=EPYC,-svm args=()
 
 	[[ $CPU == amd ]] && cpu=EPYC,+svm,+npt
 	mapfile -t args < <(qemu_numa; qemu_disks "$run")
-	args+=(-cpu "$cpu" -smp "$SMP" -m "$((MEM / NODES * NODES))M"
+	args+=(-cpu "$cpu" -smp "$SMP,sockets=$NODES" -m "$((MEM / NODES * NODES))M"
 	       -nodefaults -no-user-config -display none -no-reboot
 	       -kernel "$kernel/vmlinuz" -initrd "$run/image"
 	       -append "$(kernel_args)" -serial "file:$run/console")
@@ -95,7 +90,7 @@ start_qemu()
 	fi
 	args+=(-serial "file:$run/stderr")
 	if ((INTERACTIVE)); then
-		qemu-system-x86_64 "${args[@]}" <&0 2>"$run/emulator" &
+		qemu-system-x86_64 "${args[@]}" <&3 2>"$run/emulator" &
 	else
 		qemu-system-x86_64 "${args[@]}" </dev/null \
 			>"$run/emulator" 2>&1 &
