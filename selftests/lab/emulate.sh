@@ -23,7 +23,9 @@ is_bochs()
 
 kernel_args()
 {
-	local args="console=ttyS0,115200 loglevel=5 panic=-1 no_timer_check"
+	local args="console=ttyS0,115200 loglevel=5 panic=-1"
+
+	args+=" no_timer_check kunit.enable=1"
 
 	if is_bochs; then
 		args+=" nokaslr tsc=reliable"

@@ -90,6 +90,7 @@ test_usage()
 	report $? "--disk on Bochs"
 }
 
+# shellcheck disable=SC2016
 test_runs()
 {
 	local provoke=/sys/kernel/debug/provoke-crash/DIRECT
