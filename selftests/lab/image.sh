@@ -73,6 +73,17 @@ check_module()
 			"not $release; run: $hint"
 }
 
+# The real insmod: busybox's tries a module that refuses a second time.
+add_kmod()
+{
+	local stage=$1 name
+
+	install -D -m 755 "$(command -v kmod)" "$stage/usr/local/sbin/kmod"
+	for name in insmod rmmod modprobe lsmod modinfo; do
+		ln -s kmod "$stage/usr/local/sbin/$name"
+	done
+}
+
 # make_image STAGE KERNELDIR CONFIG OUT -- COMMAND...; CONFIG is the text that
 # init reads.
 make_image()
@@ -86,6 +97,7 @@ make_image()
 	cp -r "$kernel/modules/lib" "$stage/"
 	printf '%s\n' "$config" >"$stage/lab/config"
 	quote "$@" >"$stage/lab/command"
+	add_kmod "$stage"
 	add_libraries "$stage"
 	pack_cpio "$stage" >"$out" || die "cannot pack the host's image"
 }

@@ -46,7 +46,7 @@ splats()
 {
 	: >"$tmp/err"
 	[[ $(printf '%b\n' "$3" |
-		awk -v expect="$2" -f "$dir/splat.awk" | wc -l) -eq $1 ]]
+		EXPECT=$2 awk -f "$dir/splat.awk" | wc -l) -eq $1 ]]
 }
 
 test_splats()
@@ -58,7 +58,7 @@ test_splats()
 	report $? "splat: a warning in prose is none"
 	splats 1 '' "$warn\n$trace"
 	report $? "splat: WARN and its trace count once"
-	splats 0 'a.c:1 foo' "$warn\n$trace"
+	splats 0 'a\.c:1 foo' "$warn\n$trace"
 	report $? "splat: an expected one is forgiven"
 	splats 1 'a.c:1 foo' "$warn\n$trace\n[ 2.0] BUG: bad page state"
 	report $? "splat: another after it is not"

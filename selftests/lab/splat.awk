@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Prints the splats of a kernel log: one line each, that which names it. A call
-# trace counts when no line above it explains it. Lines that match the variable
-# `expect' are forgiven, with the trace that follows them.
+# trace counts when no line above it explains it. Lines that match the regular
+# expression in the environment's EXPECT are forgiven, with their trace.
 
 BEGIN {
+	# Not by -v, which would eat backslashes.
+	expect = ENVIRON["EXPECT"]
 	head = "BUG( [A-Za-z0-9_-]+ \\(|:)|kernel BUG at|Kernel panic" \
 		"|KASAN:|UBSAN:|[Dd]ead loop|INFO: task .* blocked for more" \
 		"|rcu:.*(self-detected stall|detected stalls)" \
