@@ -45,32 +45,18 @@ enum lodge_reg {
 
 /* Work for ring 2; what vcpu->exit describes. */
 enum lodge_exit_kind {
-	LODGE_K_NONE,		/* only pending work: signals, requests */
+	LODGE_K_NONE,		/* only pending work: signals, requests, HLT */
 	LODGE_K_FAULT,		/* second-level fault: .fault */
-	LODGE_K_PIO,		/* .pio */
-	LODGE_K_STRING_PIO,	/* INS or OUTS: emulate */
 	LODGE_K_EMULATE,	/* emulate the instruction at RIP */
-	LODGE_K_RDMSR,
-	LODGE_K_WRMSR,
-	LODGE_K_HLT,
 	LODGE_K_FETCH,		/* code page not present: touch it and retry */
-	LODGE_K_WBINVD,
 };
 
 struct lodge_exit {
 	enum lodge_exit_kind kind;
-	union {
-		struct {
-			u64 gpa;
-			u32 access;	/* LODGE_ACCESS_* */
-		} fault;
-		struct {
-			u16 port;
-			u8 bytes;
-			bool write;
-			u8 len;		/* of the instruction */
-		} pio;
-	};
+	struct {
+		u64 gpa;
+		u32 access;	/* LODGE_ACCESS_* */
+	} fault;
 };
 
 /* Event types as both manuals number them (SDM 25.8.3, APM 15.20). */
@@ -99,7 +85,8 @@ enum lodge_request {
 	LODGE_REQ_RING2,
 	LODGE_REQ_STOP = LODGE_REQ_RING2, /* VM is dead */
 	LODGE_REQ_POST,		/* signal eventfds of posted writes */
-	LODGE_REQ_MP,		/* MP state changed: INIT, SIPI, reset */
+	LODGE_REQ_MP,		/* INIT or SIPI arrived */
+	LODGE_REQ_TRIPLE,	/* triple fault: shut down */
 };
 
 #define LODGE_RING1_REQUESTS	(BIT(LODGE_REQ_RING2) - 1)
@@ -108,6 +95,7 @@ enum lodge_request {
 enum lodge_mode {
 	LODGE_OUTSIDE,
 	LODGE_IN_GUEST,		/* between interrupts-off check and exit */
+	LODGE_EXITING,		/* in the guest, and already kicked */
 };
 
 /* Interrupt shadow bits: same encoding as VMX interruptibility (SDM 25.4.2). */
@@ -180,7 +168,7 @@ struct lodge_vm {
 struct lodge_fpu {
 	void *area;			/* XSAVE area, 64-byte aligned, standard format */
 	u64 xcr0;			/* guest XCR0 */
-	u64 host_xcr0;
+	bool loaded;			/* between enter and leave */
 	u32 pkru;
 	u32 host_pkru;
 };
@@ -214,7 +202,7 @@ struct lodge_vcpu {
 	u64 dr7;
 	u8 maxphyaddr;
 	struct lodge_replay replay;
-	bool pio_waiting;		/* an IN waits for userspace's data */
+	u8 pio_waiting;			/* bytes of an IN that userspace serves */
 
 	/* cold */
 	u32 id;
@@ -276,7 +264,10 @@ static inline void lodge_count(struct lodge_vcpu *vcpu, enum lodge_stat_id id)
 
 /* run.c: the loop, requests and kicks */
 
+/* LODGE_RUN: under vcpu->lock, vCPU not loaded. 0, -EINTR, -EIO, -EINVAL */
 int lodge_vcpu_run(struct lodge_vcpu *vcpu);
+/* Once, when the vCPU object is made. */
+void lodge_run_init(struct lodge_vcpu *vcpu);
 void lodge_vcpu_load(struct lodge_vcpu *vcpu);
 void lodge_vcpu_put(struct lodge_vcpu *vcpu);
 /* Set a request and make the vCPU notice it. Any context, no lock. */
@@ -314,7 +305,6 @@ enum lodge_next lodge_on_clts(struct lodge_vcpu *vcpu);
 enum lodge_next lodge_on_lmsw(struct lodge_vcpu *vcpu, u16 msw);
 enum lodge_next lodge_on_dr(struct lodge_vcpu *vcpu, int dr, int gpr, bool write);
 enum lodge_next lodge_on_xsetbv(struct lodge_vcpu *vcpu);
-enum lodge_next lodge_on_invlpg(struct lodge_vcpu *vcpu);
 enum lodge_next lodge_on_invd(struct lodge_vcpu *vcpu);	/* INVD, WBINVD */
 /* The instruction does not exist in this guest: #UD */
 enum lodge_next lodge_on_undefined(struct lodge_vcpu *vcpu);
@@ -329,6 +319,13 @@ enum lodge_next lodge_on_fail_entry(struct lodge_vcpu *vcpu, u64 reason, u64 inf
 enum lodge_next lodge_handle_exit(struct lodge_vcpu *vcpu);
 /* Ring 2, at the start of LODGE_RUN: finish the access userspace served. */
 enum lodge_next lodge_complete_user(struct lodge_vcpu *vcpu);
+enum lodge_next lodge_user_pio(struct lodge_vcpu *vcpu, u16 port, u8 bytes,
+			       bool write);
+enum lodge_next lodge_user_internal(struct lodge_vcpu *vcpu, u32 code, u64 info0,
+				    u64 info1);
+enum lodge_next lodge_user_memory(struct lodge_vcpu *vcpu, u64 gpa, u32 access,
+				  int error);
+void lodge_finish_pio_in(struct lodge_vcpu *vcpu, u32 value, u8 bytes);
 /* Leave the instruction behind: RIP, interrupt shadow, single step. */
 void lodge_advance(struct lodge_vcpu *vcpu, unsigned int len);
 /* Ring 2: emulate the instruction at RIP; may end in LODGE_USER. */
@@ -339,7 +336,10 @@ enum lodge_next lodge_emulate_current(struct lodge_vcpu *vcpu);
 void lodge_queue_exception(struct lodge_vcpu *vcpu, u8 vector);
 void lodge_queue_exception_e(struct lodge_vcpu *vcpu, u8 vector, u32 error);
 void lodge_queue_page_fault(struct lodge_vcpu *vcpu, u64 gva, u32 error);
-void lodge_queue_nmi(struct lodge_vcpu *vcpu);
+/* @dr6: cause bits to be merged into DR6 (SDM 17.2.3) */
+void lodge_queue_debug(struct lodge_vcpu *vcpu, u64 dr6);
+void lodge_queue_nmi(struct lodge_vcpu *vcpu);	/* any context */
+int lodge_merge_exceptions(u8 first, u8 second);
 /* Ring 1, before entry, when LODGE_REQ_EVENT was set. */
 void lodge_prepare_events(struct lodge_vcpu *vcpu);
 
@@ -387,10 +387,14 @@ int lodge_fpu_init(void);
 int lodge_fpu_create(struct lodge_vcpu *vcpu);
 void lodge_fpu_destroy(struct lodge_vcpu *vcpu);
 void lodge_fpu_reset(struct lodge_vcpu *vcpu);
-void lodge_fpu_enter(struct lodge_vcpu *vcpu);	/* leaves interrupts off */
-void lodge_fpu_leave(struct lodge_vcpu *vcpu);	/* leaves interrupts on */
-void lodge_fpu_open_irqs(struct lodge_vcpu *vcpu);
-void lodge_fpu_close_irqs(struct lodge_vcpu *vcpu);
+/* XCR0 bits a guest may have; set at load */
+extern u64 lodge_xcr0;
+/*
+ * Both with interrupts off, and they stay off: the kernel's FPU section would
+ * otherwise hold off soft interrupts, and ticks would not count as guest time.
+ */
+void lodge_fpu_enter(struct lodge_vcpu *vcpu);
+void lodge_fpu_leave(struct lodge_vcpu *vcpu);
 int lodge_fpu_get(struct lodge_vcpu *vcpu, void __user *to, u32 bytes);
 int lodge_fpu_set(struct lodge_vcpu *vcpu, const void __user *from, u32 bytes);
 u32 lodge_fpu_size(void);

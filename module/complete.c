@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Exits to userspace: what is written to the run page, and how the next
+ * LODGE_RUN finishes what userspace was asked for.
+ */
+#include "lodge.h"
+#include "ops.h"
+
+/**
+ * lodge_user_pio() - let userspace serve IN or OUT
+ * @vcpu: loaded vCPU, already past the instruction; ring 1
+ * @port: first port
+ * @bytes: 1, 2 or 4
+ * @write: OUT
+ */
+enum lodge_next lodge_user_pio(struct lodge_vcpu *vcpu, u16 port, u8 bytes,
+			       bool write)
+{
+	struct lodge_run *run = vcpu->run;
+
+	run->exit_reason = LODGE_EXIT_IO;
+	run->io.port = port;
+	run->io.bytes = bytes;
+	run->io.is_write = write;
+	run->io.count = 1;
+	if (write)
+		memcpy(run->data, &vcpu->regs[LODGE_RAX], bytes);
+	else
+		vcpu->pio_waiting = bytes;
+	return LODGE_USER;
+}
+
+/**
+ * lodge_user_internal() - the guest did what Lodge cannot do
+ * @vcpu: vCPU; any ring
+ * @code: LODGE_INTERNAL_*
+ * @info0: what helps to explain it
+ * @info1: the same
+ */
+enum lodge_next lodge_user_internal(struct lodge_vcpu *vcpu, u32 code, u64 info0,
+				    u64 info1)
+{
+	struct lodge_run *run = vcpu->run;
+
+	run->exit_reason = LODGE_EXIT_INTERNAL;
+	run->internal.code = code;
+	run->internal.insn_bytes = 0;
+	run->internal.info[0] = info0;
+	run->internal.info[1] = info1;
+	run->internal.info[2] = 0;
+	memset(run->internal.insn, 0, sizeof(run->internal.insn));
+	return LODGE_USER;
+}
+
+/**
+ * lodge_user_memory() - the host memory behind a slot cannot be had
+ * @vcpu: vCPU; ring 2
+ * @gpa: guest physical address
+ * @access: LODGE_ACCESS_* of the guest
+ * @error: -errno
+ */
+enum lodge_next lodge_user_memory(struct lodge_vcpu *vcpu, u64 gpa, u32 access,
+				  int error)
+{
+	struct lodge_run *run = vcpu->run;
+
+	run->exit_reason = LODGE_EXIT_MEMORY;
+	run->memory.gpa = gpa;
+	run->memory.access = access;
+	run->memory.error = error;
+	return LODGE_USER;
+}
+
+/**
+ * lodge_complete_user() - finish the access userspace served
+ * @vcpu: loaded vCPU; ring 2, first thing in LODGE_RUN
+ *
+ * The run page is the user's to scribble on: it is read once.
+ */
+enum lodge_next lodge_complete_user(struct lodge_vcpu *vcpu)
+{
+	u8 bytes = vcpu->pio_waiting;
+	u32 value = 0;
+
+	if (bytes) {
+		vcpu->pio_waiting = 0;
+		memcpy(&value, vcpu->run->data, bytes);
+		lodge_finish_pio_in(vcpu, value, bytes);
+	}
+	if (!vcpu->replay.waiting)
+		return LODGE_REENTER;
+	lodge_replay_complete(vcpu);
+	return lodge_emulate_current(vcpu);
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Events: what is injected next, in the order of SDM 6.9 and APM 8.5, and
+ * what an exception on top of another one becomes (SDM table 6-5).
+ */
+#include "lodge.h"
+#include "ops.h"
+
+#define CONTRIBUTORY	(BIT(X86_TRAP_DE) | BIT(X86_TRAP_TS) | BIT(X86_TRAP_NP) | \
+			 BIT(X86_TRAP_SS) | BIT(X86_TRAP_GP))
+
+static bool contributory(u8 vector)
+{
+	return BIT(vector & 31) & CONTRIBUTORY;
+}
+
+static bool is_exception(const struct lodge_event *event)
+{
+	return event->valid && (event->type == LODGE_EV_EXCEPTION ||
+				event->type == LODGE_EV_SOFT_EXCEPTION ||
+				event->type == LODGE_EV_PRIV_SOFT_EXCEPTION);
+}
+
+/**
+ * lodge_merge_exceptions() - vector of @second raised while delivering @first
+ * @first: vector being delivered
+ * @second: vector raised meanwhile
+ *
+ * Return: @second, X86_TRAP_DF, or -1 for a triple fault.
+ */
+int lodge_merge_exceptions(u8 first, u8 second)
+{
+	if (first == X86_TRAP_DF)
+		return -1;
+	if (first == X86_TRAP_PF &&
+	    (second == X86_TRAP_PF || contributory(second)))
+		return X86_TRAP_DF;
+	if (contributory(first) && contributory(second))
+		return X86_TRAP_DF;
+	return second;
+}
+
+static void queue(struct lodge_vcpu *vcpu, u8 vector, bool has_error, u32 error)
+{
+	const struct lodge_event *first = NULL;
+	int merged = vector;
+
+	if (is_exception(&vcpu->exception))
+		first = &vcpu->exception;
+	else if (is_exception(&vcpu->inflight))
+		first = &vcpu->inflight;
+	if (first)
+		merged = lodge_merge_exceptions(first->vector, vector);
+	if (is_exception(&vcpu->inflight))
+		vcpu->inflight.valid = false;
+	if (merged < 0) {
+		set_bit(LODGE_REQ_TRIPLE, &vcpu->requests);
+		return;
+	}
+	vcpu->exception = (struct lodge_event) {
+		.valid = true,
+		.type = LODGE_EV_EXCEPTION,
+		.vector = merged,
+		.has_error = has_error || merged == X86_TRAP_DF,
+		.error = merged == X86_TRAP_DF ? 0 : error,
+	};
+	set_bit(LODGE_REQ_EVENT, &vcpu->requests);
+}
+
+/**
+ * lodge_queue_exception() - raise an exception without error code
+ * @vcpu: vCPU; ring 1 or 2
+ * @vector: X86_TRAP_*
+ */
+void lodge_queue_exception(struct lodge_vcpu *vcpu, u8 vector)
+{
+	queue(vcpu, vector, false, 0);
+}
+
+/**
+ * lodge_queue_exception_e() - raise an exception with error code
+ * @vcpu: vCPU; ring 1 or 2
+ * @vector: X86_TRAP_*
+ * @error: error code; real mode has none
+ */
+void lodge_queue_exception_e(struct lodge_vcpu *vcpu, u8 vector, u32 error)
+{
+	bool protected = lodge_reg_read(vcpu, LODGE_CR0) & X86_CR0_PE;
+
+	queue(vcpu, vector, protected, error);
+}
+
+/**
+ * lodge_queue_page_fault() - raise #PF
+ * @vcpu: vCPU; ring 1 or 2
+ * @gva: for CR2
+ * @error: error code
+ */
+void lodge_queue_page_fault(struct lodge_vcpu *vcpu, u64 gva, u32 error)
+{
+	vcpu->cr2 = gva;
+	queue(vcpu, X86_TRAP_PF, true, error);
+}
+
+/**
+ * lodge_queue_debug() - raise #DB
+ * @vcpu: vCPU; ring 1 or 2
+ * @dr6: causes, merged into DR6 (SDM 17.2.3)
+ */
+void lodge_queue_debug(struct lodge_vcpu *vcpu, u64 dr6)
+{
+	vcpu->dr6 = (vcpu->dr6 & ~(u64)DR_TRAP_BITS) | dr6;
+	queue(vcpu, X86_TRAP_DB, false, 0);
+}
+
+/**
+ * lodge_queue_nmi() - make an NMI pending
+ * @vcpu: vCPU; any context
+ *
+ * One may be in service and one wait; further ones are lost (SDM 6.7.1).
+ */
+void lodge_queue_nmi(struct lodge_vcpu *vcpu)
+{
+	u8 old = READ_ONCE(vcpu->nmi_pending);
+
+	while (old < 2 && !try_cmpxchg(&vcpu->nmi_pending, &old, (u8)(old + 1)))
+		;
+	lodge_request(vcpu, LODGE_REQ_EVENT);
+}
+
+static void take_nmi(struct lodge_vcpu *vcpu)
+{
+	u8 old = READ_ONCE(vcpu->nmi_pending);
+
+	while (old && !try_cmpxchg(&vcpu->nmi_pending, &old, (u8)(old - 1)))
+		;
+}
+
+static void inject(struct lodge_vcpu *vcpu, struct lodge_event *event)
+{
+	lodge_count(vcpu, LODGE_STAT_INJECT);
+	lodge_op(inject)(vcpu, event);
+	event->valid = false;
+}
+
+/* Faults push RFLAGS with RF set; #DB and #DF do not (SDM 6.8.3). */
+static void inject_exception(struct lodge_vcpu *vcpu)
+{
+	u8 vector = vcpu->exception.vector;
+
+	if (vector != X86_TRAP_DB && vector != X86_TRAP_DF)
+		lodge_reg_write(vcpu, LODGE_RFLAGS,
+				lodge_reg_read(vcpu, LODGE_RFLAGS) | X86_EFLAGS_RF);
+	inject(vcpu, &vcpu->exception);
+}
+
+/* What was interrupted goes on, unless an exception's handler now masks it. */
+static bool inflight_deliverable(struct lodge_vcpu *vcpu)
+{
+	if (!vcpu->inflight.valid)
+		return false;
+	return vcpu->inflight.type != LODGE_EV_INTERRUPT ||
+	       lodge_op(interrupt_allowed)(vcpu);
+}
+
+static bool inject_interrupt(struct lodge_vcpu *vcpu)
+{
+	struct lodge_event event = { .valid = true, .type = LODGE_EV_INTERRUPT };
+	int vector;
+
+	if (!lodge_has_interrupt(vcpu) || !lodge_op(interrupt_allowed)(vcpu))
+		return false;
+	vector = lodge_ack_interrupt(vcpu);
+	if (vector < 0)
+		return false;
+	event.vector = vector;
+	inject(vcpu, &event);
+	return true;
+}
+
+static bool inject_nmi(struct lodge_vcpu *vcpu)
+{
+	struct lodge_event event = {
+		.valid = true, .type = LODGE_EV_NMI, .vector = X86_TRAP_NMI,
+	};
+
+	if (!READ_ONCE(vcpu->nmi_pending) || !lodge_op(nmi_allowed)(vcpu))
+		return false;
+	take_nmi(vcpu);
+	inject(vcpu, &event);
+	return true;
+}
+
+/**
+ * lodge_prepare_events() - inject what is due, ask to hear of the rest
+ * @vcpu: vCPU about to be entered; ring 1
+ */
+void lodge_prepare_events(struct lodge_vcpu *vcpu)
+{
+	if (vcpu->exception.valid)
+		inject_exception(vcpu);
+	else if (inflight_deliverable(vcpu))
+		inject(vcpu, &vcpu->inflight);
+	else if (!inject_nmi(vcpu))
+		inject_interrupt(vcpu);
+
+	if (READ_ONCE(vcpu->nmi_pending))
+		lodge_op(open_nmi_window)(vcpu);
+	if (vcpu->inflight.valid || lodge_has_interrupt(vcpu))
+		lodge_op(open_interrupt_window)(vcpu);
+}

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The guest's x87, SSE, AVX and AVX-512 state, XCR0 and PKRU (SDM 13).
+ *
+ * The guest has an XSAVE area of its own in standard format, loaded once per
+ * stay in ring 1. XCR0 and PKRU are not covered by the kernel's FPU section
+ * and are switched by hand while interrupts are off.
+ */
+#include <linux/gfp.h>
+#include <linux/uaccess.h>
+#include <asm/fpu/api.h>
+#include <asm/fpu/xcr.h>
+#include <asm/special_insns.h>
+
+#include "lodge.h"
+
+#define LEGACY_AND_HEADER	(512 + 64)
+#define OFFSET_XSTATE_BV	512
+#define OFFSET_MXCSR		24
+#define OFFSET_MXCSR_MASK	28
+#define MXCSR_DEFAULT		0x1f80
+#define FCW_DEFAULT		0x37f
+#define XCR0_WANTED		(XFEATURE_MASK_FPSSE | XFEATURE_MASK_YMM | \
+				 XFEATURE_MASK_AVX512 | XFEATURE_MASK_PKRU)
+
+u64 lodge_xcr0;
+static u64 host_xcr0;
+static u64 swap_mask;		/* what XSAVE and XRSTOR move: all but PKRU */
+static u32 area_size = LEGACY_AND_HEADER;
+static u32 pkru_offset;
+static u32 mxcsr_mask;
+
+static void xsave(void *area)
+{
+	asm volatile("xsave64 (%0)" : : "r" (area), "a" ((u32)swap_mask),
+		     "d" ((u32)(swap_mask >> 32)) : "memory");
+}
+
+static void xrstor(const void *area)
+{
+	asm volatile("xrstor64 (%0)" : : "r" (area), "a" ((u32)swap_mask),
+		     "d" ((u32)(swap_mask >> 32)) : "memory");
+}
+
+static u32 read_mxcsr_mask(void)
+{
+	struct fxregs_state fx __aligned(16) = {};
+
+	kernel_fpu_begin();
+	asm volatile("fxsave %0" : "+m" (fx));
+	kernel_fpu_end();
+	return fx.mxcsr_mask ?: 0xffbf;	/* SDM 11.6.6 */
+}
+
+/**
+ * lodge_fpu_init() - learn the XSAVE layout of this CPU; module load
+ *
+ * Return: 0, or -ENODEV without XSAVE.
+ */
+int lodge_fpu_init(void)
+{
+	u32 size, offset, ecx, edx;
+	int i;
+
+	if (!boot_cpu_has(X86_FEATURE_OSXSAVE)) {
+		pr_err("lodge: this CPU has no XSAVE, or the kernel runs with noxsave: boot without it\n");
+		return -ENODEV;
+	}
+	host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
+	lodge_xcr0 = host_xcr0 & XCR0_WANTED;
+	if (!boot_cpu_has(X86_FEATURE_OSPKE))
+		lodge_xcr0 &= ~XFEATURE_MASK_PKRU;
+	swap_mask = lodge_xcr0 & ~XFEATURE_MASK_PKRU;
+	for (i = 2; i < 63; i++) {
+		if (!(lodge_xcr0 & BIT_ULL(i)))
+			continue;
+		cpuid_count(0xd, i, &size, &offset, &ecx, &edx);
+		area_size = max(area_size, offset + size);
+		if (BIT_ULL(i) == XFEATURE_MASK_PKRU)
+			pkru_offset = offset;
+	}
+	mxcsr_mask = read_mxcsr_mask();
+	return 0;
+}
+
+/* Bytes of the XSAVE area that LODGE_GET_XSAVE and SET_XSAVE move. */
+u32 lodge_fpu_size(void)
+{
+	return area_size;
+}
+
+/**
+ * lodge_fpu_create() - give a vCPU its XSAVE area
+ * @vcpu: vCPU being made
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int lodge_fpu_create(struct lodge_vcpu *vcpu)
+{
+	vcpu->fpu.area = alloc_pages_exact(area_size,
+					   GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!vcpu->fpu.area)
+		return -ENOMEM;
+	lodge_fpu_reset(vcpu);
+	return 0;
+}
+
+/* The reverse of lodge_fpu_create(); nothing to do when it was not called. */
+void lodge_fpu_destroy(struct lodge_vcpu *vcpu)
+{
+	if (vcpu->fpu.area)
+		free_pages_exact(vcpu->fpu.area, area_size);
+	vcpu->fpu.area = NULL;
+}
+
+/**
+ * lodge_fpu_reset() - power-on state (SDM table 10-1)
+ * @vcpu: vCPU; ring 2
+ */
+void lodge_fpu_reset(struct lodge_vcpu *vcpu)
+{
+	memset(vcpu->fpu.area, 0, area_size);
+	*(u16 *)vcpu->fpu.area = FCW_DEFAULT;
+	*(u32 *)(vcpu->fpu.area + OFFSET_MXCSR) = MXCSR_DEFAULT;
+	*(u64 *)(vcpu->fpu.area + OFFSET_XSTATE_BV) = XFEATURE_MASK_FPSSE;
+	vcpu->fpu.xcr0 = XFEATURE_MASK_FP;
+	vcpu->fpu.pkru = 0;
+}
+
+/**
+ * lodge_fpu_enter() - host state out, guest state in
+ * @vcpu: vCPU about to be entered; interrupts off, and they stay off
+ */
+void lodge_fpu_enter(struct lodge_vcpu *vcpu)
+{
+	struct lodge_fpu *fpu = &vcpu->fpu;
+
+	kernel_fpu_begin();
+	xrstor(fpu->area);
+	if (fpu->xcr0 != host_xcr0)
+		xsetbv(XCR_XFEATURE_ENABLED_MASK, fpu->xcr0);
+	if (lodge_xcr0 & XFEATURE_MASK_PKRU) {
+		fpu->host_pkru = rdpkru();
+		if (fpu->pkru != fpu->host_pkru)
+			wrpkru(fpu->pkru);
+	}
+	fpu->loaded = true;
+}
+
+/**
+ * lodge_fpu_leave() - guest state out, host's XCR0 and PKRU in
+ * @vcpu: vCPU that left ring 1; interrupts off, and they stay off
+ *
+ * The host's vector registers come back with the return to userspace.
+ */
+void lodge_fpu_leave(struct lodge_vcpu *vcpu)
+{
+	struct lodge_fpu *fpu = &vcpu->fpu;
+
+	fpu->loaded = false;
+	if (lodge_xcr0 & XFEATURE_MASK_PKRU) {
+		fpu->pkru = rdpkru();
+		if (fpu->pkru != fpu->host_pkru)
+			wrpkru(fpu->host_pkru);
+	}
+	if (fpu->xcr0 != host_xcr0)
+		xsetbv(XCR_XFEATURE_ENABLED_MASK, host_xcr0);
+	xsave(fpu->area);
+	kernel_fpu_end();
+}
+
+/* SDM 13.3: what XSETBV accepts, within what this host can switch. */
+static bool xcr0_valid(u64 value)
+{
+	u64 avx512 = value & XFEATURE_MASK_AVX512;
+
+	if ((value & ~lodge_xcr0) || !(value & XFEATURE_MASK_FP))
+		return false;
+	if ((value & XFEATURE_MASK_YMM) && !(value & XFEATURE_MASK_SSE))
+		return false;
+	return !avx512 || (avx512 == XFEATURE_MASK_AVX512 &&
+			   (value & XFEATURE_MASK_YMM));
+}
+
+/**
+ * lodge_set_xcr0() - what XSETBV does, in or out of ring 1
+ * @vcpu: vCPU
+ * @value: new XCR0
+ *
+ * Return: 0, or -EINVAL where XSETBV gives #GP.
+ */
+int lodge_set_xcr0(struct lodge_vcpu *vcpu, u64 value)
+{
+	if (!xcr0_valid(value))
+		return -EINVAL;
+	vcpu->fpu.xcr0 = value;
+	if (vcpu->fpu.loaded)
+		xsetbv(XCR_XFEATURE_ENABLED_MASK, value);
+	return 0;
+}
+
+/**
+ * lodge_fpu_get() - copy the guest's XSAVE area out
+ * @vcpu: vCPU; ring 2
+ * @to: user buffer
+ * @bytes: its length
+ *
+ * Return: 0, -EINVAL when too short, -EFAULT.
+ */
+int lodge_fpu_get(struct lodge_vcpu *vcpu, void __user *to, u32 bytes)
+{
+	void *area = vcpu->fpu.area;
+
+	if (bytes < area_size)
+		return -EINVAL;
+	*(u32 *)(area + OFFSET_MXCSR_MASK) = mxcsr_mask;
+	if (pkru_offset) {
+		*(u64 *)(area + OFFSET_XSTATE_BV) |= XFEATURE_MASK_PKRU;
+		*(u32 *)(area + pkru_offset) = vcpu->fpu.pkru;
+	}
+	if (copy_to_user(to, area, area_size))
+		return -EFAULT;
+	return clear_user(to + area_size, bytes - area_size) ? -EFAULT : 0;
+}
+
+/* What XRSTOR would take with a #GP in the host is refused here. */
+static bool area_valid(const void *area)
+{
+	const u64 *header = area + OFFSET_XSTATE_BV;
+	int i;
+
+	if (*(const u32 *)(area + OFFSET_MXCSR) & ~mxcsr_mask)
+		return false;
+	if (header[0] & ~lodge_xcr0)
+		return false;
+	for (i = 1; i < 8; i++)
+		if (header[i])
+			return false;
+	return true;
+}
+
+/**
+ * lodge_fpu_set() - replace the guest's XSAVE area
+ * @vcpu: vCPU; ring 2
+ * @from: user buffer, standard format
+ * @bytes: its length
+ *
+ * Return: 0, -EINVAL (short, reserved bits), -EFAULT, -ENOMEM; unchanged then.
+ */
+int lodge_fpu_set(struct lodge_vcpu *vcpu, const void __user *from, u32 bytes)
+{
+	void *area;
+	int ret = 0;
+
+	if (bytes < area_size)
+		return -EINVAL;
+	area = alloc_pages_exact(area_size, GFP_KERNEL_ACCOUNT);
+	if (!area)
+		return -ENOMEM;
+	if (copy_from_user(area, from, area_size))
+		ret = -EFAULT;
+	else if (!area_valid(area))
+		ret = -EINVAL;
+	if (ret) {
+		free_pages_exact(area, area_size);
+		return ret;
+	}
+	if (pkru_offset && (*(u64 *)(area + OFFSET_XSTATE_BV) & XFEATURE_MASK_PKRU))
+		vcpu->fpu.pkru = *(u32 *)(area + pkru_offset);
+	swap(area, vcpu->fpu.area);
+	free_pages_exact(area, area_size);
+	return 0;
+}

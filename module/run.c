@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The run loop: ring 2 around ring 1, requests, kicks, and sleep in HLT.
+ *
+ * A request is set first and the vCPU kicked after. The vCPU publishes
+ * LODGE_IN_GUEST first and looks for requests after, interrupts off. Whichever
+ * comes first, either the vCPU sees the request or the kicker sees the mode and
+ * sends an interrupt, which makes the guest exit as soon as it is entered.
+ */
+#include <linux/context_tracking.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
+#include <linux/smp.h>
+#include <linux/vtime.h>
+
+#include "lodge.h"
+#include "ops.h"
+
+/* No request, no signal, no other task that wants this CPU. */
+static bool may_enter(struct lodge_vcpu *vcpu)
+{
+	return !(READ_ONCE(vcpu->requests) & ~LODGE_RING1_REQUESTS) &&
+	       !__xfer_to_guest_mode_work_pending();
+}
+
+static enum lodge_next enter_once(struct lodge_vcpu *vcpu)
+{
+	enum lodge_next next;
+
+	smp_store_mb(vcpu->mode, LODGE_IN_GUEST);
+	if (unlikely(!may_enter(vcpu))) {
+		vcpu->exit.kind = LODGE_K_NONE;
+		next = LODGE_HANDLE;
+	} else {
+		if (unlikely(vcpu->requests)) {
+			if (test_and_clear_bit(LODGE_REQ_TLB, &vcpu->requests)) {
+				lodge_count(vcpu, LODGE_STAT_TLB_FLUSH);
+				lodge_op(flush_tlb)(vcpu);
+			}
+			if (test_and_clear_bit(LODGE_REQ_EVENT, &vcpu->requests))
+				lodge_prepare_events(vcpu);
+		}
+		next = lodge_op(run)(vcpu);
+	}
+	smp_store_release(&vcpu->mode, LODGE_OUTSIDE);
+	return next;
+}
+
+/*
+ * One stay in ring 1. The host interrupt that ended it is taken before guest
+ * time ends, so that a tick is accounted to the guest it interrupted.
+ */
+static enum lodge_next ring1(struct lodge_vcpu *vcpu)
+{
+	enum lodge_next next;
+
+	local_irq_disable();
+	vtime_account_guest_enter();
+	rcu_virt_note_context_switch(smp_processor_id());
+	lodge_fpu_enter(vcpu);
+	do {
+		next = enter_once(vcpu);
+	} while (next == LODGE_REENTER);
+	lodge_fpu_leave(vcpu);
+	if (next == LODGE_IRQ) {
+		lodge_count(vcpu, LODGE_STAT_HOST_IRQ);
+		local_irq_enable();
+		local_irq_disable();
+		next = LODGE_REENTER;
+	}
+	vtime_account_guest_exit();
+	local_irq_enable();
+	return next;
+}
+
+/**
+ * lodge_runnable() - may this vCPU execute instructions now?
+ * @vcpu: loaded vCPU; ring 2
+ */
+bool lodge_runnable(struct lodge_vcpu *vcpu)
+{
+	if (vcpu->mp_state == LODGE_MP_RUNNABLE)
+		return true;
+	if (vcpu->mp_state != LODGE_MP_HALTED)
+		return false;
+	if (READ_ONCE(vcpu->nmi_pending))
+		return true;
+	return (lodge_reg_read(vcpu, LODGE_RFLAGS) & X86_EFLAGS_IF) &&
+	       lodge_has_interrupt(vcpu);
+}
+
+static bool must_wake(struct lodge_vcpu *vcpu)
+{
+	return lodge_runnable(vcpu) || signal_pending(current) ||
+	       (READ_ONCE(vcpu->requests) & ~LODGE_RING1_REQUESTS) ||
+	       READ_ONCE(vcpu->run->immediate_exit);
+}
+
+/* HLT, or waiting for SIPI: sleep until there is something to do. */
+static void wait_runnable(struct lodge_vcpu *vcpu)
+{
+	prepare_to_rcuwait(&vcpu->wait);
+	for (;;) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (must_wake(vcpu))
+			break;
+		schedule();
+	}
+	finish_rcuwait(&vcpu->wait);
+	if (vcpu->mp_state == LODGE_MP_HALTED && lodge_runnable(vcpu)) {
+		vcpu->mp_state = LODGE_MP_RUNNABLE;
+		set_bit(LODGE_REQ_EVENT, &vcpu->requests);
+	}
+}
+
+static enum lodge_next serve_requests(struct lodge_vcpu *vcpu)
+{
+	if (test_and_clear_bit(LODGE_REQ_POST, &vcpu->requests))
+		lodge_regions_signal(vcpu->vm);
+	if (test_and_clear_bit(LODGE_REQ_MP, &vcpu->requests))
+		lodge_lapic_accept_events(vcpu);
+	if (test_and_clear_bit(LODGE_REQ_TRIPLE, &vcpu->requests)) {
+		vcpu->run->exit_reason = LODGE_EXIT_SHUTDOWN;
+		return LODGE_USER;
+	}
+	return LODGE_REENTER;
+}
+
+/*
+ * Ring 2's duties before each entry: 0, or the error LODGE_RUN returns.
+ * TIF_NOTIFY_RESUME work runs on the way to userspace, hence EINTR for it too.
+ */
+static int pending_work(struct lodge_vcpu *vcpu)
+{
+	if (READ_ONCE(vcpu->vm->dead) || READ_ONCE(lodge_rebooting))
+		return -EIO;
+	if (signal_pending(current) || test_thread_flag(TIF_NOTIFY_RESUME) ||
+	    READ_ONCE(vcpu->run->immediate_exit)) {
+		vcpu->run->exit_reason = LODGE_EXIT_INTR;
+		return -EINTR;
+	}
+	cond_resched();
+	return 0;
+}
+
+static int run_loop(struct lodge_vcpu *vcpu)
+{
+	enum lodge_next next = lodge_complete_user(vcpu);
+	int ret;
+
+	while (next != LODGE_USER) {
+		ret = pending_work(vcpu);
+		if (ret)
+			return ret;
+		if (unlikely(vcpu->mp_state != LODGE_MP_RUNNABLE))
+			wait_runnable(vcpu);
+		next = serve_requests(vcpu);
+		if (next == LODGE_USER || vcpu->mp_state != LODGE_MP_RUNNABLE)
+			continue;
+		next = ring1(vcpu);
+		if (next == LODGE_HANDLE) {
+			lodge_count(vcpu, LODGE_STAT_RING2);
+			next = lodge_handle_exit(vcpu);
+		}
+	}
+	lodge_count(vcpu, LODGE_STAT_USER);
+	return 0;
+}
+
+/**
+ * lodge_vcpu_run() - LODGE_RUN: run the guest until userspace has to act
+ * @vcpu: vCPU, its lock held, not loaded; in its owner's mm
+ *
+ * Return: 0 with run->exit_reason set, -EINTR, -EIO when the VM is dead, or the
+ * error of registers that could not be loaded.
+ */
+int lodge_vcpu_run(struct lodge_vcpu *vcpu)
+{
+	int ret;
+
+	lodge_vcpu_load(vcpu);
+	vcpu->run->exit_reason = LODGE_EXIT_NONE;
+	ret = lodge_run_sync_in(vcpu);
+	if (!ret) {
+		ret = run_loop(vcpu);
+		lodge_regions_signal(vcpu->vm);
+		lodge_run_sync_out(vcpu);
+	}
+	lodge_vcpu_put(vcpu);
+	return ret;
+}
+
+static void sched_in(struct preempt_notifier *notifier, int cpu)
+{
+	struct lodge_vcpu *vcpu = container_of(notifier, struct lodge_vcpu, preempt);
+
+	vcpu->cpu = cpu;
+	lodge_op(vcpu_load)(vcpu, cpu);
+}
+
+static void sched_out(struct preempt_notifier *notifier, struct task_struct *next)
+{
+	struct lodge_vcpu *vcpu = container_of(notifier, struct lodge_vcpu, preempt);
+
+	lodge_op(vcpu_put)(vcpu);
+}
+
+static struct preempt_ops lodge_preempt_ops = {
+	.sched_in = sched_in,
+	.sched_out = sched_out,
+};
+
+/**
+ * lodge_run_init() - prepare a new vCPU for being loaded and run
+ * @vcpu: zeroed vCPU
+ */
+void lodge_run_init(struct lodge_vcpu *vcpu)
+{
+	vcpu->cpu = -1;
+	rcuwait_init(&vcpu->wait);
+	preempt_notifier_init(&vcpu->preempt, &lodge_preempt_ops);
+}
+
+/**
+ * lodge_vcpu_load() - make the vCPU's hardware state current on this CPU
+ * @vcpu: vCPU, its lock held
+ *
+ * It follows the calling task to other CPUs until lodge_vcpu_put().
+ */
+void lodge_vcpu_load(struct lodge_vcpu *vcpu)
+{
+	int cpu = get_cpu();
+
+	preempt_notifier_register(&vcpu->preempt);
+	vcpu->cpu = cpu;
+	lodge_op(vcpu_load)(vcpu, cpu);
+	put_cpu();
+}
+
+/**
+ * lodge_vcpu_put() - the reverse of lodge_vcpu_load()
+ * @vcpu: loaded vCPU
+ */
+void lodge_vcpu_put(struct lodge_vcpu *vcpu)
+{
+	preempt_disable();
+	lodge_op(vcpu_put)(vcpu);
+	preempt_notifier_unregister(&vcpu->preempt);
+	preempt_enable();
+}
+
+/**
+ * lodge_kick() - make a vCPU look at its requests
+ * @vcpu: vCPU
+ *
+ * Wakes it when it sleeps, makes it exit when it is in the guest. Any context.
+ */
+void lodge_kick(struct lodge_vcpu *vcpu)
+{
+	int cpu;
+
+	rcuwait_wake_up(&vcpu->wait);
+	if (cmpxchg(&vcpu->mode, LODGE_IN_GUEST, LODGE_EXITING) != LODGE_IN_GUEST)
+		return;
+	cpu = READ_ONCE(vcpu->cpu);
+	if (cpu != raw_smp_processor_id())
+		smp_send_reschedule(cpu);
+}
+
+/**
+ * lodge_request() - set a request and kick
+ * @vcpu: vCPU
+ * @req: what it shall do before it enters the guest again
+ */
+void lodge_request(struct lodge_vcpu *vcpu, enum lodge_request req)
+{
+	set_bit(req, &vcpu->requests);
+	smp_mb__after_atomic();
+	lodge_kick(vcpu);
+}
+
+static void acknowledge(void *unused)
+{
+}
+
+/**
+ * lodge_request_all_sync() - set a request on every vCPU and wait for exits
+ * @vm: VM
+ * @req: request
+ *
+ * On return no vCPU executes guest code it entered before the request was
+ * set. Interrupts must be on; callers hold no lock that ring 1 takes.
+ */
+void lodge_request_all_sync(struct lodge_vm *vm, enum lodge_request req)
+{
+	struct lodge_vcpu *vcpu;
+	cpumask_var_t cpus;
+	bool have_mask;
+	int i;
+
+	have_mask = zalloc_cpumask_var(&cpus, GFP_ATOMIC);
+	preempt_disable();
+	for_each_lodge_vcpu(i, vcpu, vm) {
+		set_bit(req, &vcpu->requests);
+		smp_mb__after_atomic();
+		rcuwait_wake_up(&vcpu->wait);
+		if (READ_ONCE(vcpu->mode) != LODGE_OUTSIDE && have_mask)
+			cpumask_set_cpu(READ_ONCE(vcpu->cpu), cpus);
+	}
+	smp_call_function_many(have_mask ? cpus : cpu_online_mask, acknowledge,
+			       NULL, true);
+	preempt_enable();
+	if (have_mask)
+		free_cpumask_var(cpus);
+}
+
+/**
+ * lodge_vm_bug() - a state that cannot be: end this VM, not the host
+ * @vm: VM
+ * @why: the condition, for the log
+ */
+void lodge_vm_bug(struct lodge_vm *vm, const char *why)
+{
+	struct lodge_vcpu *vcpu;
+	int i;
+
+	if (xchg(&vm->dead, true))
+		return;
+	pr_err("lodge: VM '%s' killed: %s\n", vm->name, why);
+	for_each_lodge_vcpu(i, vcpu, vm)
+		lodge_request(vcpu, LODGE_REQ_STOP);
+}
+
+/* Slow path of lodge_reg_read(). */
+void lodge_fetch_reg(struct lodge_vcpu *vcpu, enum lodge_reg reg)
+{
+	lodge_op(fetch_reg)(vcpu, reg);
+	vcpu->regs_valid |= BIT(reg);
+}
