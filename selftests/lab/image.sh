@@ -73,14 +73,15 @@ check_module()
 			"not $release; run: $hint"
 }
 
-# The real insmod: busybox's tries a module that refuses a second time.
+# The real insmod, apart, since busybox's shell prefers its own: that one tries
+# a module that refuses a second time, by the other system call.
 add_kmod()
 {
 	local stage=$1 name
 
-	install -D -m 755 "$(command -v kmod)" "$stage/usr/local/sbin/kmod"
+	install -D -m 755 "$(command -v kmod)" "$stage/kmod/kmod"
 	for name in insmod rmmod modprobe lsmod modinfo; do
-		ln -s kmod "$stage/usr/local/sbin/$name"
+		ln -s kmod "$stage/kmod/$name"
 	done
 }
 
