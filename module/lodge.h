@@ -19,6 +19,7 @@
 #include <linux/swait.h>
 #include <linux/types.h>
 #include <linux/wait.h>
+#include <asm/cpufeature.h>
 
 #include "../uapi/lodge.h"
 #include "../ept/ept.h"
@@ -102,6 +103,11 @@ enum lodge_mode {
 #define LODGE_SHADOW_STI	BIT(0)
 #define LODGE_SHADOW_MOVSS	BIT(1)
 
+/* Debug register bits the kernel has no name for (SDM 17.2). */
+#define LODGE_DR6_BD		BIT(13)
+#define LODGE_DR6_BT		BIT(15)
+#define LODGE_DR7_GD		BIT(13)
+
 /* Guest MSRs that are plain storage or need the core's attention. */
 struct lodge_msr_state {
 	u64 pat;
@@ -117,8 +123,10 @@ struct lodge_msr_state {
 	u64 bios_sign;
 };
 
+/* Sorted by leaf and subleaf; replaced as a whole with the vCPU stopped. */
 struct lodge_cpuid_table {
 	u32 count;
+	bool repeat_last;	/* leaves out of range read as the last basic one */
 	struct lodge_cpuid_entry entries[];
 };
 
@@ -214,6 +222,8 @@ struct lodge_vcpu {
 	struct preempt_notifier preempt;
 	struct file *file;
 	u64 cr4_guest_rsvd;		/* CR4 bits this guest's CPUID lacks */
+	u64 xcr0_mask;			/* XCR0 bits this guest's CPUID offers */
+	u32 features[NCAPINTS];		/* offered and supported; X86_FEATURE_* */
 };
 
 /* Registers */
@@ -330,6 +340,8 @@ void lodge_finish_pio_in(struct lodge_vcpu *vcpu, u32 value, u8 bytes);
 void lodge_advance(struct lodge_vcpu *vcpu, unsigned int len);
 /* Ring 2: emulate the instruction at RIP; may end in LODGE_USER. */
 enum lodge_next lodge_emulate_current(struct lodge_vcpu *vcpu);
+/* Ring 2: take userspace's answer for the access that waits. */
+void lodge_replay_complete(struct lodge_vcpu *vcpu);
 
 /* event.c: what is injected, in the order SDM 6.9 and APM 8.5 give */
 
@@ -369,8 +381,16 @@ void lodge_cpuid_query(struct lodge_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx,
 		       u32 *edx);
 const struct lodge_cpuid_entry *lodge_cpuid_find(struct lodge_vcpu *vcpu,
 						 u32 leaf, u32 subleaf);
-/* Does the guest's CPUID offer X86_FEATURE_*? */
-bool lodge_guest_has(struct lodge_vcpu *vcpu, unsigned int x86_feature);
+int lodge_cpuid_set_default(struct lodge_vcpu *vcpu);
+bool lodge_stable_tsc(void);
+u8 lodge_phys_bits(void);
+
+/* Does the guest's CPUID offer X86_FEATURE_*, and do we support it? */
+static inline bool lodge_guest_has(struct lodge_vcpu *vcpu,
+				   unsigned int x86_feature)
+{
+	return vcpu->features[x86_feature / 32] & BIT(x86_feature % 32);
+}
 
 /* msr.c: 0, or -EINVAL for #GP. @host: from an ioctl, may write read-only ones */
 
@@ -380,6 +400,12 @@ int lodge_msr_list(u32 *indexes, u32 room);
 void lodge_msr_reset(struct lodge_vcpu *vcpu);
 /* MSRs the guest may reach without an exit; ends with 0. */
 extern const u32 lodge_msr_passthrough[];
+
+/* mtrr.c: SDM 12.11; results as above */
+
+bool lodge_mtrr_type_valid(u8 type);
+int lodge_mtrr_get(struct lodge_vcpu *vcpu, u32 index, u64 *value);
+int lodge_mtrr_set(struct lodge_vcpu *vcpu, u32 index, u64 value);
 
 /* fpu.c: all of it between ring 2 and ring 1 */
 
@@ -443,6 +469,11 @@ int lodge_irqfds_create(struct lodge_vm *vm);
 void lodge_irqfds_destroy(struct lodge_vm *vm);
 int lodge_irqfd_set(struct lodge_vm *vm, const struct lodge_irqfd *args);
 
+/* dev.c: /dev/lodge */
+
+int lodge_dev_register(void);
+void lodge_dev_unregister(void);
+
 /* vm.c, vcpu.c, state.c, ioctl.c, main.c */
 
 int lodge_vm_create_fd(const struct lodge_create_vm *args);
@@ -456,6 +487,16 @@ void lodge_get_regs(struct lodge_vcpu *vcpu, struct lodge_regs *regs);
 void lodge_set_regs(struct lodge_vcpu *vcpu, const struct lodge_regs *regs);
 void lodge_get_sregs(struct lodge_vcpu *vcpu, struct lodge_sregs *sregs);
 int lodge_set_sregs(struct lodge_vcpu *vcpu, const struct lodge_sregs *sregs);
+/* The run page's register groups: load the dirty ones, store the wanted ones. */
+int lodge_run_sync_in(struct lodge_vcpu *vcpu);
+void lodge_run_sync_out(struct lodge_vcpu *vcpu);
+
+/* Load what run->dirty names, store what run->wanted names. vCPU loaded */
+int lodge_run_sync_in(struct lodge_vcpu *vcpu);
+void lodge_run_sync_out(struct lodge_vcpu *vcpu);
+
+int lodge_dev_register(void);
+void lodge_dev_unregister(void);
 
 /* hardware.c: who owns VMX or SVM */
 

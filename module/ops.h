@@ -99,11 +99,13 @@
 /**
  * struct lodge_ops - one vendor
  * @name: for logs
+ * @rival: KVM's module for the same hardware
  * @backend: LODGE_BACKEND_*
  * @pt_format: its second-level page-table entries
  */
 struct lodge_ops {
 	const char *name;
+	const char *rival;
 	u32 backend;
 	const struct lodge_pt_format *pt_format;
 #define LODGE_OP(ret, op, args) ret (*op) args;
@@ -115,6 +117,8 @@ extern const struct lodge_ops vmx_ops;
 extern const struct lodge_ops svm_ops;
 /* The one in use; set once at load. */
 extern const struct lodge_ops *lodge_ops;
+/* Largest second-level leaf: 1, 2 or 3; a vendor's probe may change it (vm.c). */
+extern int lodge_max_leaf;
 
 #define LODGE_OP(ret, op, args)						\
 	DECLARE_STATIC_CALL(lodge_##op, *(((struct lodge_ops *)0)->op));
