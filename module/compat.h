@@ -49,4 +49,42 @@ static inline void lodge_hrtimer_setup(struct hrtimer *timer,
 #define lodge_vm_flags_set(vma, bits)	vm_flags_set(vma, bits)
 #endif
 
+#include <linux/syscore_ops.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+#define LODGE_SYSCORE(name, suspend_fn, resume_fn, shutdown_fn)		\
+static struct syscore_ops name = {					\
+	.suspend = suspend_fn,						\
+	.resume = resume_fn,						\
+	.shutdown = shutdown_fn,					\
+}
+#define lodge_syscore_register(ops)	register_syscore_ops(ops)
+#define lodge_syscore_unregister(ops)	unregister_syscore_ops(ops)
+#else
+#define LODGE_SYSCORE(name, suspend_fn, resume_fn, shutdown_fn)		\
+static int name##_suspend(void *unused) { return suspend_fn(); }	\
+static void name##_resume(void *unused) { resume_fn(); }		\
+static void name##_shutdown(void *unused) { shutdown_fn(); }		\
+static const struct syscore_ops name##_ops = {				\
+	.suspend = name##_suspend,					\
+	.resume = name##_resume,					\
+	.shutdown = name##_shutdown,					\
+};									\
+static struct syscore name = { .ops = &name##_ops }
+#define lodge_syscore_register(ops)	register_syscore(ops)
+#define lodge_syscore_unregister(ops)	unregister_syscore(ops)
+#endif
+
+#include <asm/reboot.h>
+
+/* From 6.19 on the kernel's core disables by the state of the CPU itself. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0) && \
+	(IS_ENABLED(CONFIG_KVM_INTEL) || IS_ENABLED(CONFIG_KVM_AMD))
+#define lodge_emergency_register(fn)	cpu_emergency_register_virt_callback(fn)
+#define lodge_emergency_unregister(fn)	cpu_emergency_unregister_virt_callback(fn)
+#else
+#define lodge_emergency_register(fn)	((void)(fn))
+#define lodge_emergency_unregister(fn)	((void)(fn))
+#endif
+
 #endif /* LODGE_COMPAT_H */

@@ -5,6 +5,9 @@
  * Every setter refuses with -EINVAL, having changed nothing, where the manuals
  * give #GP. The vCPU is loaded.
  */
+#include <linux/sched.h>
+#include <asm/debugreg.h>
+
 #include "lodge.h"
 #include "ops.h"
 
@@ -156,8 +159,7 @@ int lodge_set_efer(struct lodge_vcpu *vcpu, u64 value)
 }
 
 #define DR6_FIXED	0xffff0ff0ull
-#define DR6_VOLATILE	(DR_TRAP_BITS | DR_BD | DR_STEP | DR6_BT)
-#define DR6_BT		BIT(15)
+#define DR6_VOLATILE	(DR_TRAP_BITS | LODGE_DR6_BD | DR_STEP | LODGE_DR6_BT)
 #define DR7_FIXED	0x400ull
 #define DR7_VOLATILE	0xffff2bffull
 

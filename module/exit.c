@@ -3,6 +3,11 @@
  * Neutral exits. A vendor decodes its exit reason and calls one of these in
  * ring 1; what needs to sleep is left in vcpu->exit for lodge_handle_exit().
  */
+#include <linux/sched.h>
+#include <asm/debugreg.h>
+#include <asm/trapnr.h>
+
+#include "insn.h"
 #include "lodge.h"
 #include "ops.h"
 
@@ -254,7 +259,7 @@ enum lodge_next lodge_on_cr_write(struct lodge_vcpu *vcpu, int cr, int gpr)
 	return LODGE_REENTER;
 }
 
-static enum lodge_next write_cr0(struct lodge_vcpu *vcpu, u64 value)
+static enum lodge_next set_cr0(struct lodge_vcpu *vcpu, u64 value)
 {
 	unsigned int len = lodge_op(insn_len)(vcpu);
 
@@ -268,7 +273,7 @@ static enum lodge_next write_cr0(struct lodge_vcpu *vcpu, u64 value)
 
 enum lodge_next lodge_on_clts(struct lodge_vcpu *vcpu)
 {
-	return write_cr0(vcpu, lodge_reg_read(vcpu, LODGE_CR0) & ~X86_CR0_TS);
+	return set_cr0(vcpu, lodge_reg_read(vcpu, LODGE_CR0) & ~X86_CR0_TS);
 }
 
 /* LMSW loads PE, MP, EM and TS and cannot clear PE. */
@@ -276,7 +281,7 @@ enum lodge_next lodge_on_lmsw(struct lodge_vcpu *vcpu, u16 msw)
 {
 	u64 cr0 = lodge_reg_read(vcpu, LODGE_CR0);
 
-	return write_cr0(vcpu, (cr0 & ~0xeull) | (msw & 0xf));
+	return set_cr0(vcpu, (cr0 & ~0xeull) | (msw & 0xf));
 }
 
 enum lodge_next lodge_on_dr(struct lodge_vcpu *vcpu, int dr, int gpr, bool write)
@@ -288,9 +293,9 @@ enum lodge_next lodge_on_dr(struct lodge_vcpu *vcpu, int dr, int gpr, bool write
 		return handle(vcpu, LODGE_K_FETCH);
 	if ((dr == 4 || dr == 5) && (lodge_reg_read(vcpu, LODGE_CR4) & X86_CR4_DE))
 		return lodge_on_undefined(vcpu);
-	if (vcpu->dr7 & DR_GD) {
-		lodge_queue_debug(vcpu, DR_BD);
-		vcpu->dr7 &= ~(u64)DR_GD;
+	if (vcpu->dr7 & LODGE_DR7_GD) {
+		lodge_queue_debug(vcpu, LODGE_DR6_BD);
+		vcpu->dr7 &= ~(u64)LODGE_DR7_GD;
 		lodge_op(sync_dr7)(vcpu);
 		return LODGE_REENTER;
 	}

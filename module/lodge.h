@@ -363,6 +363,7 @@ static inline enum lodge_next lodge_gp(struct lodge_vcpu *vcpu)
 
 /* cr.c: control registers: 0, or -EINVAL where the manuals say #GP */
 
+bool lodge_cr0_valid(u64 cr0);
 int lodge_set_cr0(struct lodge_vcpu *vcpu, u64 value);
 int lodge_set_cr3(struct lodge_vcpu *vcpu, u64 value);
 int lodge_set_cr4(struct lodge_vcpu *vcpu, u64 value);

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Who owns VMX or SVM: enabled on every CPU with the first VM, disabled with
+ * the last, and put away whenever a CPU or the machine goes down.
+ *
+ * A hotplug state does the enabling, so that CPUs which come and go follow
+ * without more code. What another hypervisor enabled is never touched.
+ */
+#include <linux/cpuhotplug.h>
+#include <linux/kobject.h>
+#include <linux/module.h>
+#include <linux/notifier.h>
+#include <linux/preempt.h>
+#include <linux/reboot.h>
+
+#include "lodge.h"
+#include "ops.h"
+
+bool lodge_rebooting;
+
+static DEFINE_MUTEX(hardware_lock);
+static int vms;				/* under hardware_lock */
+static enum cpuhp_state hotplug_state;
+static DEFINE_PER_CPU(bool, enabled);
+
+static void enable_here(void *failed)
+{
+	int ret;
+
+	if (this_cpu_read(enabled))
+		return;
+	ret = lodge_op(cpu_enable)();
+	if (!ret)
+		this_cpu_write(enabled, true);
+	else
+		*(int *)failed = ret;
+}
+
+static void disable_here(void *unused)
+{
+	if (!this_cpu_read(enabled))
+		return;
+	this_cpu_write(enabled, false);
+	lodge_op(cpu_disable)();
+}
+
+static int online_here(unsigned int cpu)
+{
+	int ret = 0;
+
+	local_irq_disable();
+	enable_here(&ret);
+	local_irq_enable();
+	return ret;
+}
+
+static int offline_here(unsigned int cpu)
+{
+	local_irq_disable();
+	disable_here(NULL);
+	local_irq_enable();
+	return 0;
+}
+
+/* Crash: other CPUs are stopped or spin in NMI; no lock may be taken. */
+static void emergency_disable(void)
+{
+	lodge_rebooting = true;
+	if (this_cpu_read(enabled))
+		lodge_op(emergency)();
+}
+
+/*
+ * The kernel's crash callback has one owner and complains of a second. KVM's
+ * vendor module takes it when it loads, so it is ours only while that module
+ * is absent.
+ */
+static bool own_emergency;		/* under hardware_lock, or its notifier */
+
+static bool rival_loaded(void)
+{
+	struct kobject *kobj = kset_find_obj(module_kset, lodge_ops->rival);
+
+	kobject_put(kobj);
+	return kobj;
+}
+
+static void take_emergency(void)
+{
+	if (own_emergency || rival_loaded())
+		return;
+	own_emergency = true;
+	lodge_emergency_register(emergency_disable);
+}
+
+static void release_emergency(void)
+{
+	if (!own_emergency)
+		return;
+	own_emergency = false;
+	lodge_emergency_unregister(emergency_disable);
+}
+
+static int module_event(struct notifier_block *nb, unsigned long state, void *data)
+{
+	const struct module *mod = data;
+
+	if (state == MODULE_STATE_COMING && !strcmp(mod->name, lodge_ops->rival)) {
+		mutex_lock(&hardware_lock);
+		release_emergency();
+		mutex_unlock(&hardware_lock);
+	}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block module_notifier = { .notifier_call = module_event };
+
+/**
+ * lodge_hardware_get() - one more VM: enable with the first
+ *
+ * Return: 0; -EBUSY when another hypervisor owns a CPU; -EIO.
+ */
+int lodge_hardware_get(void)
+{
+	int ret = 0;
+
+	mutex_lock(&hardware_lock);
+	if (vms == 0) {
+		ret = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "lodge:online",
+					online_here, offline_here);
+		if (ret >= 0) {
+			hotplug_state = ret;
+			preempt_notifier_inc();
+			take_emergency();
+			ret = 0;
+		}
+	}
+	if (!ret)
+		vms++;
+	mutex_unlock(&hardware_lock);
+	if (ret == -EBUSY)
+		pr_err_ratelimited("lodge: another hypervisor is using this CPU: end its VMs, then try again\n");
+	return ret;
+}
+
+/**
+ * lodge_hardware_put() - one VM less: disable with the last
+ */
+void lodge_hardware_put(void)
+{
+	mutex_lock(&hardware_lock);
+	if (--vms == 0) {
+		release_emergency();
+		preempt_notifier_dec();
+		cpuhp_remove_state(hotplug_state);
+	}
+	mutex_unlock(&hardware_lock);
+}
+
+/* The CPU that suspends last keeps running its hotplug state's code. */
+static int suspend(void)
+{
+	disable_here(NULL);
+	return 0;
+}
+
+static void resume(void)
+{
+	int ret = 0;
+
+	if (vms)
+		enable_here(&ret);
+	if (ret)
+		pr_err("lodge: cannot enable after resume (%d)\n", ret);
+}
+
+/* VMX blocks INIT: firmware could not restart the other CPUs. */
+static void shut_down(void)
+{
+	lodge_rebooting = true;
+	on_each_cpu(disable_here, NULL, 1);
+}
+
+static int reboot_event(struct notifier_block *nb, unsigned long action, void *data)
+{
+	shut_down();
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block reboot_notifier = { .notifier_call = reboot_event };
+
+LODGE_SYSCORE(lodge_syscore, suspend, resume, shut_down);
+
+/**
+ * lodge_hardware_init() - hook into the life of the machine; module load
+ *
+ * Return: 0 or -errno.
+ */
+int lodge_hardware_init(void)
+{
+	int ret = register_reboot_notifier(&reboot_notifier);
+
+	if (ret)
+		return ret;
+	ret = register_module_notifier(&module_notifier);
+	if (ret) {
+		unregister_reboot_notifier(&reboot_notifier);
+		return ret;
+	}
+	lodge_syscore_register(&lodge_syscore);
+	return 0;
+}
+
+/**
+ * lodge_hardware_exit() - the reverse; no VM is left
+ */
+void lodge_hardware_exit(void)
+{
+	lodge_syscore_unregister(&lodge_syscore);
+	unregister_module_notifier(&module_notifier);
+	unregister_reboot_notifier(&reboot_notifier);
+}
