@@ -172,15 +172,14 @@ u64 lodge_get_dr(struct lodge_vcpu *vcpu, int dr)
 
 int lodge_set_dr(struct lodge_vcpu *vcpu, int dr, u64 value)
 {
-	if (dr < 4) {
-		vcpu->dr[dr] = value;
-	} else if (value >> 32) {
+	if (dr >= 4 && value >> 32)
 		return -EINVAL;
-	} else if (dr == 4 || dr == 6) {
+	if (dr < 4)
+		vcpu->dr[dr] = value;
+	else if (dr == 4 || dr == 6)
 		vcpu->dr6 = (value & DR6_VOLATILE) | DR6_FIXED;
-	} else {
+	else
 		vcpu->dr7 = (value & DR7_VOLATILE) | DR7_FIXED;
-	}
 	lodge_op(sync_dr7)(vcpu);
 	return 0;
 }

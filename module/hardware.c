@@ -164,14 +164,14 @@ static int suspend(void)
 	return 0;
 }
 
-static void resume(void)
+static void wake_up(void)
 {
 	int ret = 0;
 
 	if (vms)
 		enable_here(&ret);
 	if (ret)
-		pr_err("lodge: cannot enable after resume (%d)\n", ret);
+		pr_err("lodge: this CPU cannot be enabled after suspend (%d)\n", ret);
 }
 
 /* VMX blocks INIT: firmware could not restart the other CPUs. */
@@ -189,7 +189,7 @@ static int reboot_event(struct notifier_block *nb, unsigned long action, void *d
 
 static struct notifier_block reboot_notifier = { .notifier_call = reboot_event };
 
-LODGE_SYSCORE(lodge_syscore, suspend, resume, shut_down);
+LODGE_SYSCORE(lodge_syscore, suspend, wake_up, shut_down);
 
 /**
  * lodge_hardware_init() - hook into the life of the machine; module load

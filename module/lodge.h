@@ -507,8 +507,15 @@ int lodge_hardware_get(void);	/* first VM enables; -EBUSY when owned */
 void lodge_hardware_put(void);	/* last VM disables */
 extern bool lodge_rebooting;
 
+static inline struct lodge_vcpu *lodge_next_vcpu(struct lodge_vm *vm, int *i)
+{
+	for (; *i < LODGE_MAX_VCPUS; (*i)++)
+		if (READ_ONCE(vm->vcpus[*i]))
+			return READ_ONCE(vm->vcpus[*i]);
+	return NULL;
+}
+
 #define for_each_lodge_vcpu(i, vcpu, vm)				\
-	for ((i) = 0; (i) < LODGE_MAX_VCPUS; (i)++)			\
-		if (!((vcpu) = READ_ONCE((vm)->vcpus[i]))) {} else
+	for ((i) = 0; ((vcpu) = lodge_next_vcpu(vm, &(i))); (i)++)
 
 #endif /* LODGE_H */

@@ -27,6 +27,7 @@ static enum lodge_next enter_once(struct lodge_vcpu *vcpu)
 {
 	enum lodge_next next;
 
+	/* Mode before requests: pairs with lodge_request(). */
 	smp_store_mb(vcpu->mode, LODGE_IN_GUEST);
 	if (unlikely(!may_enter(vcpu))) {
 		vcpu->exit.kind = LODGE_K_NONE;
@@ -42,6 +43,7 @@ static enum lodge_next enter_once(struct lodge_vcpu *vcpu)
 		}
 		next = lodge_op(run)(vcpu);
 	}
+	/* After the last guest instruction: lodge_request_all_sync() reads it. */
 	smp_store_release(&vcpu->mode, LODGE_OUTSIDE);
 	return next;
 }
@@ -275,6 +277,7 @@ void lodge_kick(struct lodge_vcpu *vcpu)
 void lodge_request(struct lodge_vcpu *vcpu, enum lodge_request req)
 {
 	set_bit(req, &vcpu->requests);
+	/* Request before mode: pairs with enter_once(). */
 	smp_mb__after_atomic();
 	lodge_kick(vcpu);
 }
@@ -302,6 +305,7 @@ void lodge_request_all_sync(struct lodge_vm *vm, enum lodge_request req)
 	preempt_disable();
 	for_each_lodge_vcpu(i, vcpu, vm) {
 		set_bit(req, &vcpu->requests);
+		/* Request before mode: pairs with enter_once(). */
 		smp_mb__after_atomic();
 		rcuwait_wake_up(&vcpu->wait);
 		if (READ_ONCE(vcpu->mode) != LODGE_OUTSIDE && have_mask)

@@ -99,10 +99,10 @@ struct lodge_info {
 #define LODGE_BACKEND_VMX	1
 #define LODGE_BACKEND_SVM	2
 
-#define LODGE_CAP_2M_PAGES	(1ull << 0)
-#define LODGE_CAP_1G_PAGES	(1ull << 1)
-#define LODGE_CAP_STABLE_TSC	(1ull << 2)
-#define LODGE_CAP_UNTRUSTED	(1ull << 3)	/* all host mitigations are applied */
+#define LODGE_CAP_2M_PAGES	0x1ull
+#define LODGE_CAP_1G_PAGES	0x2ull
+#define LODGE_CAP_STABLE_TSC	0x4ull
+#define LODGE_CAP_UNTRUSTED	0x8ull	/* all host mitigations are applied */
 
 /**
  * struct lodge_cpuid_entry - one CPUID leaf
@@ -120,7 +120,7 @@ struct lodge_cpuid_entry {
 	__u32 pad;
 };
 
-#define LODGE_CPUID_SUBLEAF	(1u << 0)
+#define LODGE_CPUID_SUBLEAF	0x1u
 #define LODGE_MAX_CPUID		128
 
 /**
@@ -179,7 +179,7 @@ struct lodge_slot {
 	__u64 user_addr;
 };
 
-#define LODGE_SLOT_READONLY	(1u << 0)	/* guest writes become MMIO exits */
+#define LODGE_SLOT_READONLY	0x1u	/* guest writes become MMIO exits */
 
 /* GSIs 0-15 reach the PIC pair and the I/O APIC, 16-23 the I/O APIC alone */
 struct lodge_irq_line {
@@ -215,8 +215,8 @@ struct lodge_irqfd {
 	__u32 pad;
 };
 
-#define LODGE_IRQFD_DEASSIGN	(1u << 0)
-#define LODGE_IRQFD_MSI		(1u << 1)
+#define LODGE_IRQFD_DEASSIGN	0x1u
+#define LODGE_IRQFD_MSI		0x2u
 
 /**
  * struct lodge_domain - an I/O ordering domain: usually one device
@@ -294,8 +294,8 @@ struct lodge_region {
 	__u64 match;
 };
 
-#define LODGE_REGION_DELETE	(1u << 0)
-#define LODGE_REGION_MATCH	(1u << 1)
+#define LODGE_REGION_DELETE	0x1u
+#define LODGE_REGION_MATCH	0x2u
 
 #define LODGE_SPACE_PIO		0
 #define LODGE_SPACE_MMIO	1
@@ -521,15 +521,15 @@ struct lodge_events {
 	__u32 error_code;
 };
 
-#define LODGE_EVENT_EXCEPTION	(1u << 0)
-#define LODGE_EVENT_ERROR_CODE	(1u << 1)
-#define LODGE_EVENT_INTERRUPT	(1u << 2)
-#define LODGE_EVENT_SOFT	(1u << 3)	/* INT n, INT3, INTO */
-#define LODGE_EVENT_NMI_PENDING	(1u << 4)
-#define LODGE_EVENT_NMI_INJECTED (1u << 5)
-#define LODGE_EVENT_NMI_MASKED	(1u << 6)
-#define LODGE_EVENT_STI_SHADOW	(1u << 7)
-#define LODGE_EVENT_MOVSS_SHADOW (1u << 8)
+#define LODGE_EVENT_EXCEPTION	0x1u
+#define LODGE_EVENT_ERROR_CODE	0x2u
+#define LODGE_EVENT_INTERRUPT	0x4u
+#define LODGE_EVENT_SOFT	0x8u	/* INT n, INT3, INTO */
+#define LODGE_EVENT_NMI_PENDING	0x10u
+#define LODGE_EVENT_NMI_INJECTED 0x20u
+#define LODGE_EVENT_NMI_MASKED	0x40u
+#define LODGE_EVENT_STI_SHADOW	0x80u
+#define LODGE_EVENT_MOVSS_SHADOW 0x100u
 
 /* @regs: the xAPIC register page's first KiB, a register every 16 bytes */
 struct lodge_lapic_state {
@@ -567,10 +567,10 @@ struct lodge_translate {
 	__u32 pad;
 };
 
-#define LODGE_ACCESS_READ	(1u << 0)
-#define LODGE_ACCESS_WRITE	(1u << 1)
-#define LODGE_ACCESS_EXEC	(1u << 2)
-#define LODGE_ACCESS_USER	(1u << 3)
+#define LODGE_ACCESS_READ	0x1u
+#define LODGE_ACCESS_WRITE	0x2u
+#define LODGE_ACCESS_EXEC	0x4u
+#define LODGE_ACCESS_USER	0x8u
 
 struct lodge_nmi {
 	__u32 size;
@@ -587,8 +587,8 @@ struct lodge_nmi {
 #define LODGE_EXIT_INTERNAL	6	/* the guest did what Lodge cannot do */
 #define LODGE_EXIT_MEMORY	7	/* host memory behind a slot is gone */
 
-#define LODGE_SYNC_REGS		(1u << 0)
-#define LODGE_SYNC_SREGS	(1u << 1)
+#define LODGE_SYNC_REGS		0x1u
+#define LODGE_SYNC_SREGS	0x2u
 
 /* lodge_run.internal.code */
 #define LODGE_INTERNAL_EMULATION 1	/* instruction not in the table */

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* KUnit: what control registers refuse, without hardware. */
+#include <kunit/test.h>
+#include <linux/sched.h>
+#include <asm/fpu/types.h>
+#include <asm/processor-flags.h>
+
+#include "lodge.h"
+
+static void cr0_combinations(struct kunit *test)
+{
+	KUNIT_EXPECT_TRUE(test, lodge_cr0_valid(0));
+	KUNIT_EXPECT_TRUE(test, lodge_cr0_valid(X86_CR0_PE));
+	KUNIT_EXPECT_TRUE(test, lodge_cr0_valid(X86_CR0_PE | X86_CR0_PG));
+	KUNIT_EXPECT_TRUE(test, lodge_cr0_valid(X86_CR0_CD | X86_CR0_NW));
+	KUNIT_EXPECT_TRUE(test, lodge_cr0_valid(X86_CR0_CD));
+	KUNIT_EXPECT_FALSE(test, lodge_cr0_valid(X86_CR0_PG));
+	KUNIT_EXPECT_FALSE(test, lodge_cr0_valid(X86_CR0_NW));
+	KUNIT_EXPECT_FALSE(test, lodge_cr0_valid(X86_CR0_PE | BIT_ULL(32)));
+	KUNIT_EXPECT_FALSE(test, lodge_cr0_valid(BIT_ULL(63)));
+}
+
+static int set_xcr0(struct kunit *test, u64 value)
+{
+	struct lodge_vcpu *vcpu = kunit_kzalloc(test, sizeof(*vcpu), GFP_KERNEL);
+	int ret;
+
+	KUNIT_ASSERT_NOT_NULL(test, vcpu);
+	vcpu->fpu.xcr0 = XFEATURE_MASK_FP;
+	ret = lodge_set_xcr0(vcpu, value);
+	KUNIT_EXPECT_EQ(test, ret ? (u64)XFEATURE_MASK_FP : value, vcpu->fpu.xcr0);
+	return ret;
+}
+
+static void xcr0_needs_x87(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, 0, set_xcr0(test, 1));
+	KUNIT_EXPECT_EQ(test, -EINVAL, set_xcr0(test, 0));
+	KUNIT_EXPECT_EQ(test, -EINVAL, set_xcr0(test, 2));
+}
+
+static void xcr0_avx_needs_sse(struct kunit *test)
+{
+	if (!(lodge_xcr0 & XFEATURE_MASK_YMM))
+		kunit_skip(test, "the host has no AVX");
+	KUNIT_EXPECT_EQ(test, 0, set_xcr0(test, 7));
+	KUNIT_EXPECT_EQ(test, -EINVAL, set_xcr0(test, 5));
+}
+
+static void xcr0_avx512_is_all_or_nothing(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, -EINVAL, set_xcr0(test, 7 | BIT(5)));
+	KUNIT_EXPECT_EQ(test, -EINVAL, set_xcr0(test, 7 | BIT(6) | BIT(7)));
+	KUNIT_EXPECT_EQ(test, -EINVAL, set_xcr0(test, 3 | XFEATURE_MASK_AVX512));
+	if (!(lodge_xcr0 & XFEATURE_MASK_AVX512))
+		kunit_skip(test, "the host has no AVX-512");
+	KUNIT_EXPECT_EQ(test, 0, set_xcr0(test, 7 | XFEATURE_MASK_AVX512));
+}
+
+static void xcr0_unknown_bits_are_refused(struct kunit *test)
+{
+	int i;
+
+	for (i = 0; i < 64; i++)
+		if (!(lodge_xcr0 & BIT_ULL(i)))
+			KUNIT_EXPECT_EQ(test, -EINVAL, set_xcr0(test, 1 | BIT_ULL(i)));
+}
+
+static void debug_registers_alias(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = kunit_kzalloc(test, sizeof(*vcpu), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, vcpu);
+	vcpu->dr[2] = 0x2222;
+	vcpu->dr6 = 0x6666;
+	vcpu->dr7 = 0x7777;
+	KUNIT_EXPECT_EQ(test, 0x2222ull, lodge_get_dr(vcpu, 2));
+	KUNIT_EXPECT_EQ(test, 0x6666ull, lodge_get_dr(vcpu, 4));
+	KUNIT_EXPECT_EQ(test, 0x6666ull, lodge_get_dr(vcpu, 6));
+	KUNIT_EXPECT_EQ(test, 0x7777ull, lodge_get_dr(vcpu, 5));
+	KUNIT_EXPECT_EQ(test, 0x7777ull, lodge_get_dr(vcpu, 7));
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE(cr0_combinations),
+	KUNIT_CASE(xcr0_needs_x87),
+	KUNIT_CASE(xcr0_avx_needs_sse),
+	KUNIT_CASE(xcr0_avx512_is_all_or_nothing),
+	KUNIT_CASE(xcr0_unknown_bits_are_refused),
+	KUNIT_CASE(debug_registers_alias),
+	{}
+};
+
+static struct kunit_suite suite = { .name = "lodge_cr", .test_cases = cases };
+kunit_test_suite(suite);
