@@ -141,7 +141,8 @@ static int pending_work(struct lodge_vcpu *vcpu)
 		vcpu->run->exit_reason = LODGE_EXIT_INTR;
 		return -EINTR;
 	}
-	cond_resched();
+	if (need_resched())
+		schedule();
 	return 0;
 }
 
