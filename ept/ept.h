@@ -9,9 +9,8 @@
 #ifndef LODGE_EPT_H
 #define LODGE_EPT_H
 
+#include <linux/atomic.h>
 #include <linux/mmu_notifier.h>
-#include <linux/mutex.h>
-#include <linux/rbtree.h>
 #include <linux/spinlock.h>
 #include <linux/srcu.h>
 #include <linux/types.h>
@@ -20,6 +19,7 @@
 
 struct lodge_vm;
 struct lodge_vcpu;
+struct lodge_table;
 
 /**
  * struct lodge_pt_format - how one vendor writes second-level entries
@@ -30,10 +30,11 @@ struct lodge_vcpu;
  * @is_leaf: present and maps memory at @level
  * @writable: leaf allows writes
  * @pfn: of a leaf
- * @accessed, @dirty: hardware's marks on a leaf
+ * @executable: leaf allows instruction fetches
+ * @accessed: hardware's mark on a leaf; leaves are born with it
+ * @dirty: the same for writes; writable leaves are born with it
  * @age: the leaf with the accessed mark cleared
- * @max_leaf: largest level leaf the CPU maps; set by the vendor at probe
- * @levels: 4 or 5
+ * @levels: 4 or 5 levels of tables
  */
 struct lodge_pt_format {
 	u64 (*leaf)(u64 pfn, int level, u32 access);
@@ -41,10 +42,12 @@ struct lodge_pt_format {
 	bool (*present)(u64 entry);
 	bool (*is_leaf)(u64 entry, int level);
 	bool (*writable)(u64 entry);
+	bool (*executable)(u64 entry);
 	u64 (*pfn)(u64 entry, int level);
 	bool (*accessed)(u64 entry);
 	bool (*dirty)(u64 entry);
 	u64 (*age)(u64 entry);
+	int (*levels)(void);
 };
 
 extern const struct lodge_pt_format lodge_ept_format;	/* SDM 29.3 */
@@ -65,30 +68,60 @@ struct lodge_memslots {
 	struct lodge_memslot slot[];
 };
 
+/**
+ * struct lodge_mmu - guest memory of one VM
+ * @format: how entries are written
+ * @root_hpa: what EPTP or nCR3 point to; never changes
+ * @root: the top table
+ * @levels: of tables, 4 or 5
+ * @max_leaf: largest leaf level: 1, 2 or 3
+ * @nx_large: large leaves are not executable (X86_BUG_ITLB_MULTIHIT)
+ * @slots: replaced as a whole, read under @srcu
+ * @srcu: for @slots and for user addresses taken from it
+ * @notifier: on the owner's mm
+ * @registered: @notifier is live and may kick vCPUs
+ * @deferred: tables were given to RCU, see lodge_table_free_deferred()
+ * @notifier_lock: the four fields that follow
+ * @notifier_seq: invalidations and slot changes that ended
+ * @notifier_count: those under way
+ * @notifier_start: lowest user address of those under way
+ * @notifier_end: end of the highest
+ * @zappers: those who removed leaves and have not flushed yet
+ * @table_pages: table pages in use
+ * @mapped: leaves by level
+ */
 struct lodge_mmu {
 	const struct lodge_pt_format *format;
-	u64 root_hpa;			/* of the top table, never changes */
-	void *root;
+	u64 root_hpa;
+	struct lodge_table *root;
 	int levels;
-	int max_leaf;			/* 1, 2 or 3 */
+	int max_leaf;
+	bool nx_large;
 	struct lodge_memslots __rcu *slots;
 	struct srcu_struct srcu;
 	struct mmu_notifier notifier;
-	/* Counted in the notifier, checked under the table's lock. */
+	bool registered;
+	bool deferred;
 	spinlock_t notifier_lock;
 	unsigned long notifier_seq;
 	long notifier_count;
 	unsigned long notifier_start;
 	unsigned long notifier_end;
+	atomic_t zappers;
 	atomic_long_t table_pages;
-	atomic_long_t mapped[4];	/* leaves by level */
-	bool registered;
+	atomic_long_t mapped[4];
 };
 
+/* In the owner's mm, which @vm->mm is. Sleeps */
 int lodge_mmu_create(struct lodge_vm *vm, const struct lodge_pt_format *format,
 		     int max_leaf);
-/* Stop the notifier; after the last vCPU is gone. Sleeps. */
+/*
+ * When no vCPU can run any more, and before they are freed: until then the
+ * notifier may kick them. Sleeps.
+ */
 void lodge_mmu_destroy(struct lodge_vm *vm);
+/* Guest physical address bits that @format and this CPU can map. */
+u32 lodge_mmu_phys_bits(const struct lodge_pt_format *format);
 /* Under vm->lock. Errors: EINVAL, EEXIST (overlap), ENOENT, EFAULT, ENOMEM */
 int lodge_slot_set(struct lodge_vm *vm, const struct lodge_slot *args);
 
@@ -113,5 +146,7 @@ int lodge_read_guest(struct lodge_vm *vm, u64 gpa, void *to, u32 bytes);
 int lodge_write_guest(struct lodge_vm *vm, u64 gpa, const void *from, u32 bytes);
 /* Ring 1 (page faults disabled): also -EAGAIN when the host page is absent. */
 int lodge_read_guest_atomic(struct lodge_vm *vm, u64 gpa, void *to, u32 bytes);
+int lodge_write_guest_atomic(struct lodge_vm *vm, u64 gpa, const void *from,
+			     u32 bytes);
 
 #endif /* LODGE_EPT_H */

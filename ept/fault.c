@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Second-level faults: from a guest physical address to a host page, and the
+ * life of struct lodge_mmu.
+ *
+ * Lock order, outermost first:
+ *
+ *	vm->lock		slot changes
+ *	mmap_lock, page locks, i_mmap_rwsem, anon_vma, host page-table locks
+ *				taken by the host around its notifier calls
+ *	mmu->srcu (read)	slots; never around a wait for vm->lock
+ *	RCU (read)		walks of our tables
+ *	table->lock		leaves of one table, one table at a time
+ *	mmu->notifier_lock	what invalidations are under way
+ *
+ * Nothing allocates, sleeps or asks the host for pages under the last three. A
+ * fault holds none of them while it asks: slots are copied, and a slot that
+ * changes raises the notifier's sequence, so the install at the end refuses.
+ *
+ * A page is referenced only until its leaf is installed. After that the
+ * notifier tells us before the host takes it back.
+ */
+#include <linux/cpu.h>
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/swap.h>
+
+#include "lodge.h"
+#include "table.h"
+
+/* One fault on its way. */
+struct fault {
+	struct lodge_vm *vm;
+	struct lodge_memslot slot;
+	struct lodge_mapping map;
+	bool write;
+	bool exec;
+};
+
+/* A copy of the slot, so that nothing is held while the host is asked. */
+static bool copy_slot(struct lodge_mmu *mmu, u64 gpa, struct lodge_memslot *to)
+{
+	const struct lodge_memslots *slots;
+	const struct lodge_memslot *slot;
+	int idx;
+
+	idx = srcu_read_lock(&mmu->srcu);
+	slots = srcu_dereference(mmu->slots, &mmu->srcu);
+	slot = lodge_slot_find(slots, gpa);
+	if (slot)
+		*to = *slot;
+	srcu_read_unlock(&mmu->srcu, idx);
+	return slot;
+}
+
+/* Only memory with struct pages, and only what the owner may do itself. */
+static bool vma_permits(struct vm_area_struct *vma, unsigned long hva, bool write)
+{
+	if (!vma || vma->vm_start > hva)
+		return false;
+	if (vma->vm_flags & (VM_IO | VM_PFNMAP))
+		return false;
+	return vma->vm_flags & (write ? VM_WRITE : VM_READ);
+}
+
+/*
+ * Let the host fault the page in. A wait in it, even for userfaultfd, ends when
+ * a signal comes.
+ */
+static enum lodge_fault host_fault(struct mm_struct *mm, unsigned long hva,
+				   bool write)
+{
+	unsigned int flags = FAULT_FLAG_DEFAULT | (write ? FAULT_FLAG_WRITE : 0);
+	struct vm_area_struct *vma;
+	vm_fault_t ret;
+
+	for (;;) {
+		if (mmap_read_lock_killable(mm))
+			return LODGE_FAULT_RETRY;
+		vma = find_vma(mm, hva);
+		if (!vma_permits(vma, hva, write)) {
+			mmap_read_unlock(mm);
+			return LODGE_FAULT_ERROR;
+		}
+		ret = handle_mm_fault(vma, hva, flags, NULL);
+		if (ret & VM_FAULT_COMPLETED)	/* mmap_lock was dropped */
+			return LODGE_FAULT_DONE;
+		if (!(ret & VM_FAULT_RETRY))
+			break;
+		/* Dropped here, too. */
+		if (signal_pending(current))
+			return LODGE_FAULT_RETRY;
+		flags |= FAULT_FLAG_TRIED;
+	}
+	mmap_read_unlock(mm);
+	if (!(ret & VM_FAULT_ERROR))
+		return LODGE_FAULT_DONE;
+	return signal_pending(current) ? LODGE_FAULT_RETRY : LODGE_FAULT_ERROR;
+}
+
+/* The page as the host maps it now, writable if it is that already. */
+static bool page_fast(struct fault *f)
+{
+	bool readonly = f->slot.flags & LODGE_SLOT_READONLY;
+
+	f->map.access = LODGE_ACCESS_READ | LODGE_ACCESS_EXEC;
+	if (!readonly &&
+	    get_user_page_fast_only(f->map.hva, FOLL_WRITE, &f->map.page)) {
+		f->map.access |= LODGE_ACCESS_WRITE;
+		return true;
+	}
+	return !f->write && get_user_page_fast_only(f->map.hva, 0, &f->map.page);
+}
+
+/*
+ * Pages that the fast way does not give although they are there, as the shared
+ * zero page. Does not wait: who might have to is told to come back.
+ */
+static enum lodge_fault page_slow(struct fault *f)
+{
+	unsigned int flags = FOLL_NOWAIT | (f->write ? FOLL_WRITE : 0);
+	long got = get_user_pages_unlocked(f->map.hva, 1, &f->map.page, flags);
+
+	if (got == 1) {
+		if (f->write)
+			f->map.access |= LODGE_ACCESS_WRITE;
+		return LODGE_FAULT_DONE;
+	}
+	if (!got || got == -EAGAIN || got == -EINTR || got == -ERESTARTSYS)
+		return LODGE_FAULT_RETRY;
+	return LODGE_FAULT_ERROR;
+}
+
+static enum lodge_fault host_page(struct fault *f)
+{
+	enum lodge_fault ret;
+
+	if (page_fast(f))
+		return LODGE_FAULT_DONE;
+	ret = host_fault(f->vm->mm, f->map.hva, f->write);
+	if (ret != LODGE_FAULT_DONE)
+		return ret;
+	if (page_fast(f))
+		return LODGE_FAULT_DONE;
+	return page_slow(f);
+}
+
+/*
+ * Level of the host's own mapping; interrupts off keep its tables from being
+ * freed. It may change right after: then the notifier's sequence does, too.
+ */
+static int host_level_irqs_off(struct mm_struct *mm, unsigned long hva)
+{
+	pgd_t pgd = READ_ONCE(*pgd_offset(mm, hva));
+	p4d_t p4d;
+	pud_t pud;
+	pmd_t pmd;
+
+	if (pgd_none(pgd))
+		return 1;
+	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
+	if (p4d_none(p4d) || !p4d_present(p4d))
+		return 1;
+	pud = READ_ONCE(*pud_offset(&p4d, hva));
+	if (pud_none(pud) || !pud_present(pud))
+		return 1;
+	if (pud_leaf(pud))
+		return 3;
+	pmd = READ_ONCE(*pmd_offset(&pud, hva));
+	return pmd_present(pmd) && pmd_leaf(pmd) ? 2 : 1;
+}
+
+/* The largest leaf that host, slot and CPU agree on. */
+static int leaf_level(struct fault *f)
+{
+	struct lodge_mmu *mmu = &f->vm->mmu;
+	int level = mmu->nx_large && f->exec ? 1 : mmu->max_leaf;
+	unsigned long irqs;
+
+	level = lodge_slot_max_level(&f->slot, f->map.gpa, level);
+	if (level > 1) {
+		local_irq_save(irqs);
+		level = min(level, host_level_irqs_off(f->vm->mm, f->map.hva));
+		local_irq_restore(irqs);
+	}
+	/* The slot may have room for 1G and not for 2M at the same address. */
+	return lodge_slot_max_level(&f->slot, f->map.gpa, level);
+}
+
+/* Another size, or another page, is mapped there: not any more. */
+static void make_way(struct lodge_mmu *mmu, struct lodge_mapping *m)
+{
+	struct lodge_table *detached;
+
+	lodge_zap_begin(mmu);
+	detached = lodge_table_make_way(mmu, m->gpa, m->level);
+	lodge_zap_end(mmu, true);
+	lodge_table_free_deferred(mmu, detached);
+}
+
+static enum lodge_fault install(struct fault *f)
+{
+	struct lodge_mmu *mmu = &f->vm->mmu;
+
+	f->map.pfn = page_to_pfn(f->map.page);
+	f->map.level = leaf_level(f);
+	switch (lodge_table_map(mmu, &f->map)) {
+	case 0:
+		folio_mark_accessed(page_folio(f->map.page));
+		return LODGE_FAULT_DONE;
+	case -EBUSY:
+		make_way(mmu, &f->map);
+		return LODGE_FAULT_RETRY;
+	case -EAGAIN:
+		return LODGE_FAULT_RETRY;
+	default:
+		return LODGE_FAULT_ERROR;
+	}
+}
+
+/**
+ * lodge_mmu_fault() - give the guest the page it asks for; ring 2
+ * @vcpu: vCPU in its owner's mm
+ * @gpa: guest physical address
+ * @access: LODGE_ACCESS_* of the access
+ *
+ * Faults of several vCPUs run in parallel and meet only at a table's lock.
+ */
+enum lodge_fault lodge_mmu_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access)
+{
+	struct fault f = {
+		.vm = vcpu->vm,
+		.write = access & LODGE_ACCESS_WRITE,
+		.exec = access & LODGE_ACCESS_EXEC,
+	};
+	struct lodge_mmu *mmu = &f.vm->mmu;
+	enum lodge_fault ret;
+
+	/* Before anything that the notifier or a slot change may change. */
+	f.map.seq = lodge_notifier_snapshot(mmu);
+	if (!copy_slot(mmu, gpa, &f.slot) ||
+	    (f.write && (f.slot.flags & LODGE_SLOT_READONLY)))
+		return LODGE_FAULT_MMIO;
+	f.map.gpa = gpa & PAGE_MASK;
+	f.map.hva = f.slot.user_addr + (f.map.gpa - f.slot.gpa);
+
+	/* Another vCPU was faster, or a TLB remembered less. */
+	if (lodge_table_allows(mmu, gpa, access))
+		return LODGE_FAULT_DONE;
+	ret = host_page(&f);
+	if (ret != LODGE_FAULT_DONE)
+		return ret;
+	ret = install(&f);
+	put_page(f.map.page);
+	return ret;
+}
+
+static int create_parts(struct lodge_vm *vm)
+{
+	struct lodge_mmu *mmu = &vm->mmu;
+	struct lodge_memslots *slots;
+	int ret;
+
+	ret = lodge_tables_create(mmu);
+	if (ret)
+		return ret;
+	slots = kvzalloc(sizeof(*slots), GFP_KERNEL_ACCOUNT);
+	if (!slots)
+		return -ENOMEM;
+	RCU_INIT_POINTER(mmu->slots, slots);
+	return lodge_notifier_register(vm);
+}
+
+/**
+ * lodge_mmu_create() - no slots, no leaves, and the notifier at work
+ * @vm: VM with mm set to the current one
+ * @format: entry format
+ * @max_leaf: largest leaf level the CPU maps
+ */
+int lodge_mmu_create(struct lodge_vm *vm, const struct lodge_pt_format *format,
+		     int max_leaf)
+{
+	struct lodge_mmu *mmu = &vm->mmu;
+	int ret;
+
+	memset(mmu, 0, sizeof(*mmu));
+	mmu->format = format;
+	mmu->levels = format->levels();
+	mmu->max_leaf = max_leaf;
+	/* Both sizes of one executable page in a TLB can stop such a CPU. */
+	mmu->nx_large = boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) &&
+			!cpu_mitigations_off();
+	spin_lock_init(&mmu->notifier_lock);
+	ret = init_srcu_struct(&mmu->srcu);
+	if (ret)
+		return ret;
+	ret = create_parts(vm);
+	if (ret)
+		lodge_mmu_destroy(vm);
+	return ret;
+}
+
+/**
+ * lodge_mmu_destroy() - the reverse of lodge_mmu_create()
+ * @vm: VM no vCPU of which can run any more
+ */
+void lodge_mmu_destroy(struct lodge_vm *vm)
+{
+	struct lodge_mmu *mmu = &vm->mmu;
+
+	lodge_notifier_unregister(vm);
+	lodge_tables_destroy(mmu);
+	cleanup_srcu_struct(&mmu->srcu);
+	kvfree(rcu_dereference_protected(mmu->slots, true));
+	RCU_INIT_POINTER(mmu->slots, NULL);
+}

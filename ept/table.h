@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Private to ept/: the table walker, the notifier's count and sequence, and
+ * slot arrays as pure data.
+ */
+#ifndef LODGE_TABLE_H
+#define LODGE_TABLE_H
+
+#include <linux/mm.h>
+#include <linux/rcupdate.h>
+
+#include "ept.h"
+
+/**
+ * struct lodge_table - one page of entries; page->private points here
+ * @lock: leaves in @entries, @detached
+ * @level: 1 to 5; a leaf in a level 1 table maps 4K
+ * @detached: no entry points here any more; nothing may be added
+ * @hpa: of @entries
+ * @entries: 512 of them
+ * @rcu: walkers look at entries without a lock
+ */
+struct lodge_table {
+	spinlock_t lock;
+	int level;
+	bool detached;
+	u64 hpa;
+	u64 *entries;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct lodge_mapping - a leaf to be
+ * @gpa: guest physical address of the fault's page
+ * @hva: user address of that page
+ * @pfn: host frame of that page
+ * @page: to be marked dirty when written to, or NULL
+ * @level: largest leaf allowed; on success the level used
+ * @access: LODGE_ACCESS_* the leaf allows
+ * @seq: lodge_notifier_snapshot() from before @pfn was looked up
+ */
+struct lodge_mapping {
+	u64 gpa;
+	unsigned long hva;
+	u64 pfn;
+	struct page *page;
+	int level;
+	u32 access;
+	unsigned long seq;
+};
+
+static inline u64 lodge_level_bytes(int level)
+{
+	return 1ull << (PAGE_SHIFT + 9 * (level - 1));
+}
+
+/* table.c */
+
+int lodge_tables_create(struct lodge_mmu *mmu);
+void lodge_tables_destroy(struct lodge_mmu *mmu);
+int lodge_table_map(struct lodge_mmu *mmu, struct lodge_mapping *m);
+struct lodge_table *lodge_table_make_way(struct lodge_mmu *mmu, u64 gpa,
+					 int level);
+void lodge_table_free_deferred(struct lodge_mmu *mmu, struct lodge_table *table);
+u64 lodge_table_lookup(struct lodge_mmu *mmu, u64 gpa, int *level);
+bool lodge_table_allows(struct lodge_mmu *mmu, u64 gpa, u32 access);
+
+/* What is done to each leaf of a range, under its table's lock. */
+typedef bool (*lodge_leaf_op)(struct lodge_mmu *mmu, u64 *entry, int level);
+
+bool lodge_leaf_zap(struct lodge_mmu *mmu, u64 *entry, int level);
+bool lodge_leaf_age(struct lodge_mmu *mmu, u64 *entry, int level);
+bool lodge_leaf_young(struct lodge_mmu *mmu, u64 *entry, int level);
+bool lodge_table_range(struct lodge_mmu *mmu, u64 start, u64 end,
+		       lodge_leaf_op op, bool may_sleep);
+
+/* notifier.c */
+
+unsigned long lodge_notifier_snapshot(struct lodge_mmu *mmu);
+void lodge_notifier_begin(struct lodge_mmu *mmu, unsigned long start,
+			  unsigned long end);
+void lodge_notifier_end(struct lodge_mmu *mmu);
+bool lodge_notifier_retry(struct lodge_mmu *mmu, unsigned long start,
+			  unsigned long end, unsigned long seq);
+void lodge_zap_begin(struct lodge_mmu *mmu);
+void lodge_zap_end(struct lodge_mmu *mmu, bool zapped);
+int lodge_notifier_register(struct lodge_vm *vm);
+void lodge_notifier_unregister(struct lodge_vm *vm);
+
+/* slots.c */
+
+const struct lodge_memslot *lodge_slot_find(const struct lodge_memslots *slots,
+					    u64 gpa);
+int lodge_slot_check(const struct lodge_slot *args, u32 phys_bits);
+struct lodge_memslots *lodge_slots_change(const struct lodge_memslots *old,
+					  const struct lodge_slot *args);
+bool lodge_slot_gpa_range(const struct lodge_memslot *slot, unsigned long start,
+			  unsigned long end, u64 *gpa, u64 *gpa_end);
+int lodge_slot_max_level(const struct lodge_memslot *slot, u64 gpa, int level);
+
+#endif /* LODGE_TABLE_H */
