@@ -25,6 +25,7 @@
 #include "../ept/ept.h"
 #include "compat.h"
 #include "irqchip.h"
+#include "translate.h"
 
 /* What a handler wants next. */
 enum lodge_next {
@@ -340,7 +341,10 @@ void lodge_finish_pio_in(struct lodge_vcpu *vcpu, u32 value, u8 bytes);
 void lodge_advance(struct lodge_vcpu *vcpu, unsigned int len);
 /* Ring 2: emulate the instruction at RIP; may end in LODGE_USER. */
 enum lodge_next lodge_emulate_current(struct lodge_vcpu *vcpu);
-/* Ring 2: take userspace's answer for the access that waits. */
+/*
+ * Ring 2: take userspace's answer from run->data, if one is waited for
+ * (replay.waiting); lodge_emulate_current() must follow before the guest runs.
+ */
 void lodge_replay_complete(struct lodge_vcpu *vcpu);
 
 /* event.c: what is injected, in the order SDM 6.9 and APM 8.5 give */
@@ -428,16 +432,11 @@ u32 lodge_fpu_size(void);
 
 /* gva.c: guest virtual addresses */
 
-struct lodge_walk {
-	u64 gpa;
-	u32 access;		/* LODGE_ACCESS_* that the tables allow */
-	u32 error;		/* #PF error code when -EFAULT */
-};
-
 /*
  * Walk the guest's tables. 0; -EFAULT: the guest gets #PF with ->error;
- * -EAGAIN: a table is not present in the host and faults are disabled; -EIO: a
- * table is outside guest memory. @access: LODGE_ACCESS_* wanted
+ * -EAGAIN: the guest changes them under us: enter it again; -EIO: a table is
+ * outside guest memory. @access: LODGE_ACCESS_* wanted, USER added at CPL 3;
+ * 0 checks nothing and leaves accessed bits alone. Ring 2
  */
 int lodge_gva_to_gpa(struct lodge_vcpu *vcpu, u64 gva, u32 access,
 		     struct lodge_walk *walk);
@@ -446,6 +445,14 @@ int lodge_gva_to_gpa(struct lodge_vcpu *vcpu, u64 gva, u32 access,
  * the count or an error as above. Ring 1 with @atomic, else ring 2.
  */
 int lodge_fetch_insn(struct lodge_vcpu *vcpu, u8 *bytes, bool atomic);
+/* The same; *@gva and @walk->error say where and why it ended at a page fault. */
+int lodge_fetch_code(struct lodge_vcpu *vcpu, u8 *bytes, bool atomic, u64 *gva,
+		     struct lodge_walk *walk);
+/* Default operand size of the code at CS:RIP */
+enum lodge_code lodge_code_size(struct lodge_vcpu *vcpu);
+/* Offset in a segment to linear address: 0, or the exception's vector */
+int lodge_linear(struct lodge_vcpu *vcpu, int seg, u64 offset, u32 bytes,
+		 bool write, u64 *out);
 /* Length of the instruction at RIP, 0 if it cannot be known in ring 1. */
 unsigned int lodge_insn_len_atomic(struct lodge_vcpu *vcpu);
 
