@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The VM object, its file descriptor and its ioctls.
+ *
+ * Who holds a reference: the VM fd and every vCPU fd. Whatever order they are
+ * closed in, the last one takes the VM apart. vCPUs live until then, so that
+ * interrupts may be sent to them without a lock.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/compat.h>
+#include <linux/ctype.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <asm/tsc.h>
+
+#include "lodge.h"
+#include "ioctl.h"
+#include "ops.h"
+
+int lodge_max_leaf = 2;
+
+/* Names go into logs: NUL-terminated, printable ASCII. */
+static bool name_valid(const char *name, size_t room)
+{
+	size_t length = strnlen(name, room), i;
+
+	for (i = 0; i < length; i++)
+		if (!isascii(name[i]) || !isprint(name[i]))
+			return false;
+	return length < room;
+}
+
+static void destroy_vcpus(struct lodge_vm *vm)
+{
+	int i;
+
+	for (i = 0; i < LODGE_MAX_VCPUS; i++)
+		if (vm->vcpus[i])
+			lodge_vcpu_destroy(vm->vcpus[i]);
+}
+
+/*
+ * Sources of interrupts go first, then those who receive them, then the memory
+ * that all of them may look at.
+ */
+static void destroy(struct kref *ref)
+{
+	struct lodge_vm *vm = container_of(ref, struct lodge_vm, ref);
+
+	lodge_irqfds_destroy(vm);
+	lodge_regions_destroy(vm);
+	lodge_chips_destroy(vm);
+	destroy_vcpus(vm);
+	lodge_mmu_destroy(vm);
+	lodge_op(vm_destroy)(vm);
+	mmdrop(vm->mm);
+	kfree(vm);
+	lodge_hardware_put();
+}
+
+/**
+ * lodge_vm_get() - take a reference
+ * @vm: VM that the caller already has a reference to
+ */
+void lodge_vm_get(struct lodge_vm *vm)
+{
+	kref_get(&vm->ref);
+}
+
+/**
+ * lodge_vm_put() - drop a reference; the last one takes the VM apart
+ * @vm: VM; sleeps
+ */
+void lodge_vm_put(struct lodge_vm *vm)
+{
+	kref_put(&vm->ref, destroy);
+}
+
+static int create_parts(struct lodge_vm *vm)
+{
+	int ret = lodge_op(vm_create)(vm);
+
+	if (ret)
+		return ret;
+	ret = lodge_mmu_create(vm, lodge_ops->pt_format, lodge_max_leaf);
+	if (ret)
+		goto arch;
+	ret = lodge_regions_create(vm);
+	if (ret)
+		goto mmu;
+	ret = lodge_irqfds_create(vm);
+	if (ret)
+		goto regions;
+	ret = lodge_chips_create(vm);
+	if (!ret)
+		return 0;
+	lodge_irqfds_destroy(vm);
+regions:
+	lodge_regions_destroy(vm);
+mmu:
+	lodge_mmu_destroy(vm);
+arch:
+	lodge_op(vm_destroy)(vm);
+	return ret;
+}
+
+static struct lodge_vm *create(const struct lodge_create_vm *args)
+{
+	struct lodge_vm *vm;
+	int ret;
+
+	vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+	if (!vm)
+		return ERR_PTR(-ENOMEM);
+	ret = lodge_hardware_get();
+	if (ret) {
+		kfree(vm);
+		return ERR_PTR(ret);
+	}
+	kref_init(&vm->ref);
+	mutex_init(&vm->lock);
+	strscpy(vm->name, args->name, sizeof(vm->name));
+	vm->tsc_base = rdtsc();
+	vm->created_ns = ktime_get_ns();
+	vm->mm = current->mm;
+	mmgrab(vm->mm);
+	ret = create_parts(vm);
+	if (!ret)
+		return vm;
+	mmdrop(vm->mm);
+	kfree(vm);
+	lodge_hardware_put();
+	return ERR_PTR(ret);
+}
+
+static int create_vcpu(struct lodge_target *target, void *args)
+{
+	struct lodge_create_vcpu *create = args;
+
+	return lodge_vcpu_create_fd(target->vm, create->id);
+}
+
+static int set_slot(struct lodge_target *target, void *args)
+{
+	return lodge_slot_set(target->vm, args);
+}
+
+static int irq_line(struct lodge_target *target, void *args)
+{
+	struct lodge_irq_line *line = args;
+
+	if (line->level > 1)
+		return -EINVAL;
+	return lodge_irq_line(target->vm, line->gsi, line->level);
+}
+
+static int signal_msi(struct lodge_target *target, void *args)
+{
+	struct lodge_msi *msi = args;
+
+	return lodge_irq_msi(target->vm, msi->addr, msi->data);
+}
+
+static int set_irqfd(struct lodge_target *target, void *args)
+{
+	return lodge_irqfd_set(target->vm, args);
+}
+
+static int set_domain(struct lodge_target *target, void *args)
+{
+	return lodge_domain_set(target->vm, args);
+}
+
+static int set_region(struct lodge_target *target, void *args)
+{
+	return lodge_region_set(target->vm, args);
+}
+
+static int get_chip(struct lodge_target *target, void *args)
+{
+	return lodge_chip_get(target->vm, args);
+}
+
+static int set_chip(struct lodge_target *target, void *args)
+{
+	return lodge_chip_set(target->vm, args);
+}
+
+static int vm_stats(struct lodge_target *target, void *args)
+{
+	u64 sum[LODGE_STAT_COUNT] = {};
+	struct lodge_vcpu *vcpu;
+	int i, stat;
+
+	for_each_lodge_vcpu(i, vcpu, target->vm)
+		for (stat = 0; stat < LODGE_STAT_COUNT; stat++)
+			sum[stat] += READ_ONCE(vcpu->stats[stat]);
+	return lodge_stats_out(args, sum);
+}
+
+static int reset_vm(struct lodge_target *target, void *args)
+{
+	lodge_chips_reset(target->vm);
+	return 0;
+}
+
+const struct lodge_ioctl lodge_vm_ioctls[] = {
+	LODGE_IOCTL(LODGE_IRQ_LINE, lodge_irq_line, level, 0,
+		    LODGE_LOCK_NONE, LODGE_COPY_IN, irq_line),
+	LODGE_IOCTL(LODGE_SIGNAL_MSI, lodge_msi, data, 0,
+		    LODGE_LOCK_NONE, LODGE_COPY_IN, signal_msi),
+	LODGE_IOCTL(LODGE_CREATE_VCPU, lodge_create_vcpu, id, 0,
+		    LODGE_LOCK_VM, LODGE_COPY_IN, create_vcpu),
+	LODGE_IOCTL(LODGE_SET_SLOT, lodge_slot, user_addr, LODGE_SLOT_READONLY,
+		    LODGE_LOCK_VM, LODGE_COPY_IN, set_slot),
+	LODGE_IOCTL(LODGE_SET_IRQFD, lodge_irqfd, gsi,
+		    LODGE_IRQFD_DEASSIGN | LODGE_IRQFD_MSI,
+		    LODGE_LOCK_VM, LODGE_COPY_IN, set_irqfd),
+	LODGE_IOCTL(LODGE_SET_DOMAIN, lodge_domain, eventfd, 0,
+		    LODGE_LOCK_VM, LODGE_COPY_IN, set_domain),
+	LODGE_IOCTL(LODGE_SET_REGION, lodge_region, eventfd,
+		    LODGE_REGION_DELETE | LODGE_REGION_MATCH,
+		    LODGE_LOCK_VM, LODGE_COPY_IN, set_region),
+	LODGE_IOCTL(LODGE_GET_CHIP, lodge_chip, chip, 0,
+		    LODGE_LOCK_VM, LODGE_COPY_INOUT, get_chip),
+	LODGE_IOCTL(LODGE_SET_CHIP, lodge_chip, data, 0,
+		    LODGE_LOCK_VM, LODGE_COPY_IN, set_chip),
+	LODGE_IOCTL(LODGE_VM_STATS, lodge_stats, values, 0,
+		    LODGE_LOCK_NONE, LODGE_COPY_INOUT, vm_stats),
+	LODGE_IOCTL(LODGE_RESET_VM, lodge_reset, flags, 0,
+		    LODGE_LOCK_VM, LODGE_COPY_IN, reset_vm),
+};
+
+const unsigned int lodge_vm_ioctl_count = ARRAY_SIZE(lodge_vm_ioctls);
+
+static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct lodge_target target = { .vm = file->private_data };
+
+	return lodge_ioctl(lodge_vm_ioctls, lodge_vm_ioctl_count, &target, cmd, arg);
+}
+
+static int vm_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct lodge_vm *vm = file->private_data;
+
+	if (vm->mm != current->mm || READ_ONCE(vm->dead))
+		return -EIO;
+	return lodge_region_mmap(vm, vma);
+}
+
+static int vm_release(struct inode *inode, struct file *file)
+{
+	lodge_vm_put(file->private_data);
+	return 0;
+}
+
+static const struct file_operations vm_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = vm_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = vm_mmap,
+	.release = vm_release,
+	.llseek = noop_llseek,
+};
+
+/**
+ * lodge_vm_create_fd() - make a VM (LODGE_CREATE_VM)
+ * @args: its name
+ *
+ * Return: its file descriptor; -EINVAL for a bad name, -EBUSY when another
+ * hypervisor owns the hardware, -EMFILE, -ENOMEM.
+ */
+int lodge_vm_create_fd(const struct lodge_create_vm *args)
+{
+	struct lodge_vm *vm;
+	struct file *file;
+	int fd;
+
+	if (!name_valid(args->name, sizeof(args->name)))
+		return -EINVAL;
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	vm = create(args);
+	if (IS_ERR(vm)) {
+		put_unused_fd(fd);
+		return PTR_ERR(vm);
+	}
+	file = anon_inode_getfile("[lodge-vm]", &vm_fops, vm, O_RDWR | O_CLOEXEC);
+	if (IS_ERR(file)) {
+		lodge_vm_put(vm);
+		put_unused_fd(fd);
+		return PTR_ERR(file);
+	}
+	fd_install(fd, file);
+	return fd;
+}
