@@ -445,9 +445,25 @@ int lodge_gva_to_gpa(struct lodge_vcpu *vcpu, u64 gva, u32 access,
  * the count or an error as above. Ring 1 with @atomic, else ring 2.
  */
 int lodge_fetch_insn(struct lodge_vcpu *vcpu, u8 *bytes, bool atomic);
-/* The same; *@gva and @walk->error say where and why it ended at a page fault. */
-int lodge_fetch_code(struct lodge_vcpu *vcpu, u8 *bytes, bool atomic, u64 *gva,
-		     struct lodge_walk *walk);
+
+/**
+ * struct lodge_fetch - instruction bytes, and why there are no more
+ * @bytes: the first @count are code
+ * @count: at most 15
+ * @status: 0 when 15 bytes were read or the segment ends there, else -errno
+ * @error: #PF error code when @status is -EFAULT
+ * @gva: where it faulted
+ */
+struct lodge_fetch {
+	u8 bytes[LODGE_INSN_MAX];
+	u8 count;
+	int status;
+	u32 error;
+	u64 gva;
+};
+
+void lodge_fetch_code(struct lodge_vcpu *vcpu, struct lodge_fetch *fetch,
+		      bool atomic);
 /* Default operand size of the code at CS:RIP */
 enum lodge_code lodge_code_size(struct lodge_vcpu *vcpu);
 /* Offset in a segment to linear address: 0, or the exception's vector */

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Guest virtual addresses of a vCPU: page walks, segments and instruction
+ * bytes. The rules are in translate.c; here is where the state comes from.
+ */
+#include <linux/kernel.h>
+#include <linux/srcu.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#include "insn.h"
+#include "lodge.h"
+#include "ops.h"
+
+#define CR0_PE			BIT(0)
+#define CR4_LA57		BIT(12)
+#define RFLAGS_VM		BIT(17)
+#define RFLAGS_AC		BIT(18)
+
+static int read_table(void *ctx, u64 gpa, u64 *entry, u32 bytes)
+{
+	struct lodge_vcpu *vcpu = ctx;
+
+	return lodge_read_guest(vcpu->vm, gpa, entry, bytes) ? -EIO : 0;
+}
+
+static int read_table_atomic(void *ctx, u64 gpa, u64 *entry, u32 bytes)
+{
+	struct lodge_vcpu *vcpu = ctx;
+	int rc = lodge_read_guest_atomic(vcpu->vm, gpa, entry, bytes);
+
+	return rc && rc != -EAGAIN ? -EIO : rc;
+}
+
+/* 0, -EAGAIN when the entry is another by now, -EFAULT */
+static int cmpxchg_user(void __user *entry, u64 old, u64 new, u32 bytes)
+{
+	u32 old32 = (u32)old;
+	bool same;
+
+	if (!user_access_begin(entry, bytes))
+		return -EFAULT;
+	if (bytes == 8)
+		same = unsafe_try_cmpxchg_user((u64 __user *)entry, &old, new,
+					       fault);
+	else
+		same = unsafe_try_cmpxchg_user((u32 __user *)entry, &old32,
+					       (u32)new, fault);
+	user_access_end();
+	return same ? 0 : -EAGAIN;
+fault:
+	user_access_end();
+	return -EFAULT;
+}
+
+/* Tables in memory that cannot be written stay as they are. */
+static int mark_table(void *ctx, u64 gpa, u64 old, u64 bits, u32 bytes)
+{
+	struct lodge_vcpu *vcpu = ctx;
+	struct lodge_mmu *mmu = &vcpu->vm->mmu;
+	void __user *entry;
+	u64 contiguous;
+	int rc = 0;
+	int idx;
+
+	idx = srcu_read_lock(&mmu->srcu);
+	entry = lodge_gpa_to_user(vcpu->vm, gpa, true, &contiguous);
+	if (entry && contiguous >= bytes)
+		rc = cmpxchg_user(entry, old, old | bits, bytes);
+	srcu_read_unlock(&mmu->srcu, idx);
+	return rc == -EAGAIN ? rc : 0;
+}
+
+static u32 effective_access(struct lodge_vcpu *vcpu, u32 access)
+{
+	if (access && lodge_op(cpl)(vcpu) == 3)
+		access |= LODGE_ACCESS_USER;
+	return access;
+}
+
+static int walk(struct lodge_vcpu *vcpu, u64 gva, u32 access, bool atomic,
+		struct lodge_walk *out)
+{
+	struct lodge_paging paging = {
+		.cr0 = lodge_reg_read(vcpu, LODGE_CR0),
+		.cr3 = lodge_reg_read(vcpu, LODGE_CR3),
+		.cr4 = lodge_reg_read(vcpu, LODGE_CR4),
+		.efer = vcpu->efer,
+		.pkru = vcpu->fpu.pkru,
+		.maxphyaddr = clamp_t(u8, vcpu->maxphyaddr, 32, 52),
+		.ac = lodge_reg_read(vcpu, LODGE_RFLAGS) & RFLAGS_AC,
+		.read = atomic ? read_table_atomic : read_table,
+		.mark = atomic ? NULL : mark_table,
+		.ctx = vcpu,
+	};
+
+	return lodge_walk_tables(&paging, gva, effective_access(vcpu, access),
+				 out);
+}
+
+int lodge_gva_to_gpa(struct lodge_vcpu *vcpu, u64 gva, u32 access,
+		     struct lodge_walk *out)
+{
+	return walk(vcpu, gva, access, false, out);
+}
+
+static enum lodge_code code_size(struct lodge_vcpu *vcpu,
+				 const struct lodge_segment *cs)
+{
+	if (lodge_long_mode(vcpu) && cs->l)
+		return LODGE_CODE64;
+	return cs->db ? LODGE_CODE32 : LODGE_CODE16;
+}
+
+enum lodge_code lodge_code_size(struct lodge_vcpu *vcpu)
+{
+	struct lodge_segment cs;
+
+	lodge_op(get_segment)(vcpu, LODGE_CS, &cs);
+	return code_size(vcpu, &cs);
+}
+
+static bool segments_typed(struct lodge_vcpu *vcpu)
+{
+	return lodge_reg_read(vcpu, LODGE_CR0) & CR0_PE &&
+	       !(lodge_reg_read(vcpu, LODGE_RFLAGS) & RFLAGS_VM);
+}
+
+int lodge_linear(struct lodge_vcpu *vcpu, int seg, u64 offset, u32 bytes,
+		 bool write, u64 *out)
+{
+	struct lodge_segmode mode = {
+		.code = lodge_code_size(vcpu),
+		.protected = segments_typed(vcpu),
+		.la57 = lodge_reg_read(vcpu, LODGE_CR4) & CR4_LA57,
+	};
+	struct lodge_segment s;
+
+	lodge_op(get_segment)(vcpu, seg, &s);
+	return lodge_segment_linear(&mode, &s, seg, offset, bytes, write, out);
+}
+
+/*
+ * Linear address of RIP, and how many bytes of code the segment holds there:
+ * at most 15.
+ */
+static u32 code_window(struct lodge_vcpu *vcpu, u64 *linear)
+{
+	u64 rip = lodge_reg_read(vcpu, LODGE_RIP);
+	struct lodge_segment cs;
+
+	lodge_op(get_segment)(vcpu, LODGE_CS, &cs);
+	if (code_size(vcpu, &cs) == LODGE_CODE64) {
+		*linear = rip;
+		return LODGE_INSN_MAX;
+	}
+	*linear = (u32)(cs.base + rip);
+	if (rip > cs.limit)
+		return 0;
+	return min_t(u64, LODGE_INSN_MAX, cs.limit - rip + 1);
+}
+
+static int fetch_piece(struct lodge_vcpu *vcpu, u64 linear, u8 *bytes,
+		       u32 count, bool atomic, struct lodge_walk *out)
+{
+	int rc = walk(vcpu, linear, LODGE_ACCESS_EXEC, atomic, out);
+
+	if (rc)
+		return rc;
+	if (atomic)
+		return lodge_read_guest_atomic(vcpu->vm, out->gpa, bytes, count);
+	return lodge_read_guest(vcpu->vm, out->gpa, bytes, count) ? -EIO : 0;
+}
+
+/**
+ * lodge_fetch_code() - bytes at CS:RIP
+ * @vcpu: loaded vCPU
+ * @fetch: result
+ * @atomic: ring 1: nothing that may fault
+ */
+void lodge_fetch_code(struct lodge_vcpu *vcpu, struct lodge_fetch *fetch,
+		      bool atomic)
+{
+	struct lodge_walk out = { };
+	u32 room, now;
+	u64 linear;
+
+	fetch->count = 0;
+	fetch->status = 0;
+	room = code_window(vcpu, &linear);
+	while (fetch->count < room && !fetch->status) {
+		now = min_t(u32, room - fetch->count,
+			    PAGE_SIZE - offset_in_page(linear));
+		fetch->status = fetch_piece(vcpu, linear,
+					    fetch->bytes + fetch->count, now,
+					    atomic, &out);
+		fetch->gva = linear;
+		fetch->error = out.error;
+		if (!fetch->status)
+			fetch->count += now;
+		linear += now;
+		if (!lodge_long_mode(vcpu))
+			linear = (u32)linear;
+	}
+}
+
+int lodge_fetch_insn(struct lodge_vcpu *vcpu, u8 *bytes, bool atomic)
+{
+	struct lodge_fetch fetch;
+
+	lodge_fetch_code(vcpu, &fetch, atomic);
+	if (!fetch.count)
+		return fetch.status;
+	memcpy(bytes, fetch.bytes, fetch.count);
+	return fetch.count;
+}
+
+unsigned int lodge_insn_len_atomic(struct lodge_vcpu *vcpu)
+{
+	u8 bytes[LODGE_INSN_MAX];
+	struct lodge_insn insn;
+	int count = lodge_fetch_insn(vcpu, bytes, true);
+
+	if (count <= 0)
+		return 0;
+	if (lodge_decode(&insn, bytes, count, lodge_code_size(vcpu)))
+		return 0;
+	return insn.length;
+}
