@@ -134,8 +134,6 @@ u64 lodge_lapic_get_deadline(struct lodge_vcpu *vcpu);
 void lodge_lapic_set_deadline(struct lodge_vcpu *vcpu, u64 tsc);
 void lodge_lapic_get_state(struct lodge_vcpu *vcpu, u8 *regs);
 int lodge_lapic_set_state(struct lodge_vcpu *vcpu, const u8 *regs);
-/* Apply INIT and SIPI that arrived (LODGE_REQ_MP). Ring 2, vCPU loaded */
-void lodge_lapic_accept_events(struct lodge_vcpu *vcpu);
 /*
  * Ring 2, vCPU loaded, when LODGE_REQ_MP was set: become what the INIT and SIPI
  * that arrived ask for. Sets vcpu->mp_state.
