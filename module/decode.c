@@ -8,6 +8,7 @@
  */
 #include <linux/bits.h>
 #include <linux/errno.h>
+#include <linux/kernel.h>
 #include <linux/string.h>
 
 #include "../uapi/lodge.h"
@@ -54,24 +55,21 @@ struct opcode {
 	u8 form;
 };
 
-#define ALU_ROWS(base, name)						\
-	[(base) + 0] = { M | BYTE, LODGE_OP_##name, LODGE_FORM_RM_R },	\
-	[(base) + 1] = { M, LODGE_OP_##name, LODGE_FORM_RM_R },		\
-	[(base) + 2] = { M | BYTE, LODGE_OP_##name, LODGE_FORM_R_RM },	\
-	[(base) + 3] = { M, LODGE_OP_##name, LODGE_FORM_R_RM },		\
-	[(base) + 4] = { BYTE | I8, LODGE_OP_##name, LODGE_FORM_A_IMM }, \
-	[(base) + 5] = { IZ, LODGE_OP_##name, LODGE_FORM_A_IMM }
+/* ADD to CMP: opcodes 0x00 to 0x3f, eight for each, these six alike. */
+static const struct opcode alu[6] = {
+	{ M | BYTE, LODGE_OP_ADD, LODGE_FORM_RM_R },
+	{ M, LODGE_OP_ADD, LODGE_FORM_RM_R },
+	{ M | BYTE, LODGE_OP_ADD, LODGE_FORM_R_RM },
+	{ M, LODGE_OP_ADD, LODGE_FORM_R_RM },
+	{ BYTE | I8, LODGE_OP_ADD, LODGE_FORM_A_IMM },
+	{ IZ, LODGE_OP_ADD, LODGE_FORM_A_IMM },
+};
 
-/* Prefixes, REX and the 0x0f escape never reach this table. */
+/* Prefixes, REX, the 0x0f escape and alu[] never reach this table. */
 static const struct opcode one_byte[256] = {
-	ALU_ROWS(0x00, ADD), [0x06 ... 0x07] = { X64 },
-	ALU_ROWS(0x08, OR), [0x0e] = { X64 },
-	ALU_ROWS(0x10, ADC), [0x16 ... 0x17] = { X64 },
-	ALU_ROWS(0x18, SBB), [0x1e ... 0x1f] = { X64 },
-	ALU_ROWS(0x20, AND), [0x27] = { X64 },
-	ALU_ROWS(0x28, SUB), [0x2f] = { X64 },
-	ALU_ROWS(0x30, XOR), [0x37] = { X64 },
-	ALU_ROWS(0x38, CMP), [0x3f] = { X64 },
+	[0x06 ... 0x07] = { X64 }, [0x0e] = { X64 },
+	[0x16 ... 0x17] = { X64 }, [0x1e ... 0x1f] = { X64 },
+	[0x27] = { X64 }, [0x2f] = { X64 }, [0x37] = { X64 }, [0x3f] = { X64 },
 	[0x60 ... 0x61] = { X64 },
 	[0x62] = { M | X64 },
 	[0x63] = { M, MOVSXD, LODGE_FORM_R_RM },
@@ -432,7 +430,7 @@ static void decode_vex(struct decoder *d, u8 prefix, unsigned int payload)
 	for (; payload > 1; payload--)
 		get8(d);
 	op = get8(d);
-	if (map < sizeof(vex_maps) / sizeof(vex_maps[0]))
+	if (map < ARRAY_SIZE(vex_maps))
 		attr = vex_maps[map];
 	if (!attr && !d->err)
 		d->err = -EINVAL;
@@ -445,6 +443,17 @@ static void decode_vex(struct decoder *d, u8 prefix, unsigned int payload)
 	if (attr & M)
 		modrm(d, attr);
 	immediates(d, attr);
+}
+
+static struct opcode opcode_one_byte(u8 op)
+{
+	struct opcode row;
+
+	if (op >= 0x40 || (op & 7) >= ARRAY_SIZE(alu))
+		return one_byte[op];
+	row = alu[op & 7];
+	row.op += op >> 3;
+	return row;
 }
 
 static struct opcode opcode_0f38(struct decoder *d)
@@ -615,7 +624,8 @@ int lodge_decode(struct lodge_insn *insn, const u8 *bytes, unsigned int count,
 	if (payload)
 		decode_vex(&d, byte, payload);
 	else
-		decode_row(&d, byte == 0x0f ? opcode_0f(&d) : one_byte[byte]);
+		decode_row(&d, byte == 0x0f ? opcode_0f(&d) :
+					      opcode_one_byte(byte));
 	insn->length = d.pos;
 	return d.err;
 }

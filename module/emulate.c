@@ -333,7 +333,7 @@ static int push(struct lodge_emul *e, u64 value, u32 bytes)
 	rc = linear(e, LODGE_SS, rsp & lodge_mask(stack_bytes(e)), bytes, true,
 		    &addr);
 	if (!rc)
-		rc = e->write(e, addr, value, bytes);
+		rc = e->write(e, addr, value & lodge_mask(bytes), bytes);
 	e->gpr[LODGE_RSP] = rsp;
 	return rc;
 }

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Instruction decoder, emulator and page walk in userspace.
+ *
+ *	insn_fuzz [ROUNDS [SEED]]	random bytes, registers and page tables;
+ *					arithmetic against this very CPU
+ *	insn_fuzz --lengths		lines "LENGTH HEX..." on stdin, 64-bit code
+ *
+ * To be built with -fsanitize=address,undefined together with decode.c,
+ * emulate.c, execute.c and translate.c of module/.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../module/insn.h"
+#include "../../module/translate.h"
+
+static u64 state = 88172645463325252ull;
+
+/* xorshift64 */
+static u64 rnd(void)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return state;
+}
+
+static void fail(const char *what, const u8 *bytes, unsigned int count)
+{
+	unsigned int i;
+
+	fprintf(stderr, "insn_fuzz: %s:", what);
+	for (i = 0; i < count; i++)
+		fprintf(stderr, " %02x", bytes[i]);
+	fprintf(stderr, "\n");
+	exit(1);
+}
+
+/* One in 32 goes wrong. */
+static int chance(struct lodge_emul *e)
+{
+	u64 r = rnd() & 63;
+
+	if (r == 0)
+		return -EINPROGRESS;
+	if (r > 1)
+		return 0;
+	e->fault = true;
+	return -EFAULT;
+}
+
+static int on_linear(struct lodge_emul *e, int seg, u64 offset, u32 bytes,
+		     bool write, u64 *out)
+{
+	if (seg < 0 || seg > LODGE_GS || !bytes || bytes > 8)
+		abort();
+	*out = offset + write;
+	return chance(e);
+}
+
+static int on_probe(struct lodge_emul *e, u64 linear, u32 bytes)
+{
+	(void)linear;
+	if (!bytes || bytes > 8)
+		abort();
+	return chance(e);
+}
+
+static int on_read(struct lodge_emul *e, u64 linear, u64 *value, u32 bytes)
+{
+	*value = rnd() & lodge_mask(bytes);
+	return on_probe(e, linear, bytes);
+}
+
+static int on_write(struct lodge_emul *e, u64 linear, u64 value, u32 bytes)
+{
+	if (value & ~lodge_mask(bytes))
+		abort();
+	return on_probe(e, linear, bytes);
+}
+
+static int on_pio(struct lodge_emul *e, u16 port, u64 *value, u32 bytes,
+		  bool write)
+{
+	if (bytes > 4)
+		abort();
+	if (!write)
+		*value = rnd() & lodge_mask(bytes);
+	return on_probe(e, port, bytes);
+}
+
+static void emulate(const struct lodge_insn *insn, enum lodge_code code)
+{
+	struct lodge_emul e = {
+		.rip = rnd(), .rflags = rnd(), .code = code,
+		.stack32 = rnd() & 1, .linear = on_linear, .probe = on_probe,
+		.read = on_read, .write = on_write, .pio = on_pio,
+	};
+	int i, rc;
+
+	for (i = 0; i < 16; i++)
+		e.gpr[i] = rnd();
+	rc = lodge_emulate(&e, insn);
+	if (rc == -EFAULT && !e.fault)
+		abort();
+	if (rc && rc != -EFAULT && rc != -EINPROGRESS && rc != -EOPNOTSUPP)
+		abort();
+}
+
+/* @bytes is exactly @count long, so that the sanitizer sees any overrun. */
+static void decode(const u8 *bytes, unsigned int count)
+{
+	struct lodge_insn insn, again;
+	int code, rc;
+
+	for (code = LODGE_CODE16; code <= LODGE_CODE64; code++) {
+		rc = lodge_decode(&insn, bytes, count, code);
+		if (rc == -EAGAIN && count >= LODGE_INSN_MAX)
+			fail("15 bytes not enough", bytes, count);
+		if (rc)
+			continue;
+		if (!insn.length || insn.length > count ||
+		    insn.length > LODGE_INSN_MAX)
+			fail("length", bytes, count);
+		if (lodge_decode(&again, bytes, insn.length, code) ||
+		    memcmp(&insn, &again, sizeof(insn)))
+			fail("looked too far", bytes, count);
+		if (lodge_decode(&again, bytes, insn.length - 1, code) != -EAGAIN)
+			fail("did not look far enough", bytes, count);
+		emulate(&insn, code);
+	}
+}
+
+static void fuzz_bytes(void)
+{
+	static const u8 prefix[] = {
+		0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2,
+		0xf3, 0x48, 0x41, 0x0f,
+	};
+	unsigned int count = rnd() % 18;
+	unsigned int prefixes = rnd() % 4;
+	u8 *bytes = malloc(count ? count : 1);
+	unsigned int i;
+
+	if (!bytes)
+		abort();
+	for (i = 0; i < count; i++)
+		bytes[i] = i < prefixes ? prefix[rnd() % sizeof(prefix)] : rnd();
+	decode(bytes, count);
+	free(bytes);
+}
+
+static int on_table(void *ctx, u64 gpa, u64 *entry, u32 bytes)
+{
+	(void)ctx;
+	(void)gpa;
+	*entry = rnd();
+	/* Most entries are present and have no bits above the address. */
+	if (rnd() & 7)
+		*entry = (*entry & 0x800000ffffffffffull & rnd()) | 1;
+	*entry &= lodge_mask(bytes);
+	return rnd() % 64 ? 0 : -EIO;
+}
+
+static int on_mark(void *ctx, u64 gpa, u64 old, u64 bits, u32 bytes)
+{
+	(void)ctx;
+	(void)gpa;
+	(void)bytes;
+	if (!(bits & ~old))
+		abort();
+	return rnd() % 8 ? 0 : -EAGAIN;
+}
+
+static void fuzz_walk(void)
+{
+	struct lodge_paging paging = {
+		.cr0 = rnd() | 1ull << 31, .cr3 = rnd(), .cr4 = rnd(),
+		.efer = rnd(), .pkru = rnd(), .maxphyaddr = 32 + rnd() % 21,
+		.ac = rnd() & 1, .read = on_table,
+		.mark = rnd() & 1 ? on_mark : NULL,
+	};
+	struct lodge_walk walk;
+	u64 gva = (s64)(rnd() << 16) >> 16;
+	int rc;
+
+	rc = lodge_walk_tables(&paging, gva, rnd() & 15, &walk);
+	if (!rc && (walk.gpa >> paging.maxphyaddr || (walk.gpa ^ gva) & 0xfff))
+		abort();
+	if (rc == -EFAULT && walk.error & ~0x3f)
+		abort();
+}
+
+/* Result and flags of one instruction as this CPU computes them. */
+#define NATIVE(name, insn, type)					\
+static u64 native_##name(u64 dst, u64 src, u64 *flags)			\
+{									\
+	type d = (type)dst, s = (type)src;				\
+									\
+	/* Below the red zone */					\
+	asm volatile("lea -128(%%rsp), %%rsp; push %[f]; popfq;" insn	\
+		     "; pushfq; pop %[f]; lea 128(%%rsp), %%rsp"	\
+		     : [d] "+q" (d), [f] "+r" (*flags)			\
+		     : [s] "c" (s) : "cc");				\
+	return d;							\
+}
+
+#define NATIVES(op, insn)						\
+	NATIVE(op##1, insn, u8)						\
+	NATIVE(op##2, insn, u16)					\
+	NATIVE(op##4, insn, u32)					\
+	NATIVE(op##8, insn, u64)
+
+NATIVES(add, "add %[s], %[d]")
+NATIVES(or, "or %[s], %[d]")
+NATIVES(adc, "adc %[s], %[d]")
+NATIVES(sbb, "sbb %[s], %[d]")
+NATIVES(and, "and %[s], %[d]")
+NATIVES(sub, "sub %[s], %[d]")
+NATIVES(xor, "xor %[s], %[d]")
+NATIVES(cmp, "cmp %[s], %[d]")
+NATIVES(test, "test %[s], %[d]")
+NATIVES(rol, "rol %%cl, %[d]")
+NATIVES(ror, "ror %%cl, %[d]")
+NATIVES(rcl, "rcl %%cl, %[d]")
+NATIVES(rcr, "rcr %%cl, %[d]")
+NATIVES(shl, "shl %%cl, %[d]")
+NATIVES(shr, "shr %%cl, %[d]")
+NATIVES(sar, "sar %%cl, %[d]")
+NATIVES(neg, "neg %[d]")
+NATIVES(inc, "inc %[d]")
+NATIVES(dec, "dec %[d]")
+
+typedef u64 (*native_fn)(u64 dst, u64 src, u64 *flags);
+
+#define ROW(op, name)	[LODGE_OP_##op] = {				\
+	native_##name##1, native_##name##2, native_##name##4, native_##name##8 }
+
+static const native_fn natives[LODGE_OP_COUNT][4] = {
+	ROW(ADD, add), ROW(OR, or), ROW(ADC, adc), ROW(SBB, sbb),
+	ROW(AND, and), ROW(SUB, sub), ROW(XOR, xor), ROW(CMP, cmp),
+	ROW(TEST, test), ROW(ROL, rol), ROW(ROR, ror), ROW(RCL, rcl),
+	ROW(RCR, rcr), ROW(SHL, shl), ROW(SHR, shr), ROW(SAL, shl),
+	ROW(SAR, sar), ROW(NEG, neg), ROW(INC, inc), ROW(DEC, dec),
+};
+
+/* Bits both leave alone or define: OF of long shifts, AF of logic are free. */
+static u64 defined_flags(int op, u32 count)
+{
+	u64 flags = 0x8d5;	/* OF, SF, ZF, AF, PF, CF */
+
+	if (op == LODGE_OP_AND || op == LODGE_OP_OR || op == LODGE_OP_XOR ||
+	    op == LODGE_OP_TEST || op >= LODGE_OP_SHL)
+		flags &= ~0x10ull;
+	if (op >= LODGE_OP_NOT || op <= LODGE_OP_TEST)
+		return flags | 0x10 * (op >= LODGE_OP_NOT);
+	return count == 1 ? flags : flags & ~0x800ull;
+}
+
+static void fuzz_arithmetic(void)
+{
+	int op = LODGE_OP_ADD + rnd() % (LODGE_OP_DEC - LODGE_OP_ADD + 1);
+	int log = rnd() & 3;
+	u32 bytes = 1 << log;
+	bool shift = op >= LODGE_OP_ROL && op <= LODGE_OP_SAR;
+	u64 dst = rnd() >> rnd() % 64, src = rnd() >> rnd() % 64;
+	u64 flags = 0x202 | (rnd() & 0x8d5), native = flags;
+	u64 result, wanted;
+	u32 count;
+
+	if (!natives[op][log])
+		return;
+	if (shift)
+		src &= rnd() & 1 ? 1 : 0xff;
+	count = src & (bytes == 8 ? 63 : 31);
+	/* CF of a SHL or SHR by more than the width is anyone's. */
+	if (shift && op >= LODGE_OP_SHL && count >= bytes * 8)
+		return;
+	wanted = natives[op][log](dst, src, &native);
+	if (shift)
+		result = lodge_shift(op, bytes, dst, (u8)src, &flags);
+	else
+		result = lodge_alu(op, bytes, dst, src, &flags);
+	if (op == LODGE_OP_CMP || op == LODGE_OP_TEST)
+		result = wanted;
+	if (result == wanted && !((flags ^ native) & defined_flags(op, count)))
+		return;
+	fprintf(stderr, "insn_fuzz: op %d, %u bytes, %#llx, %#llx: %#llx, CPU %#llx; flags %#llx, CPU %#llx\n",
+		op, bytes, dst, src, result, wanted, flags, native);
+	exit(1);
+}
+
+static int check_lengths(void)
+{
+	unsigned long lines = 0, wrong = 0;
+	unsigned int want, count, byte;
+	struct lodge_insn insn;
+	char line[256], *at;
+	u8 bytes[15];
+	int used;
+
+	while (fgets(line, sizeof(line), stdin)) {
+		at = line;
+		if (sscanf(at, "%u%n", &want, &used) != 1)
+			continue;
+		at += used;
+		for (count = 0; count < 15 &&
+		     sscanf(at, "%2x%n", &byte, &used) == 1; count++) {
+			bytes[count] = byte;
+			at += used;
+		}
+		lines++;
+		if (!lodge_decode(&insn, bytes, count, LODGE_CODE64) &&
+		    insn.length == want)
+			continue;
+		wrong++;
+		printf("want %u, have %u: %s", want, insn.length, line);
+	}
+	printf("%lu instructions, %lu wrong\n", lines, wrong);
+	return wrong != 0;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long rounds = 1000000;
+	unsigned long i;
+
+	if (argc > 1 && !strcmp(argv[1], "--lengths"))
+		return check_lengths();
+	if (argc > 1)
+		rounds = strtoul(argv[1], NULL, 0);
+	if (argc > 2)
+		state = strtoull(argv[2], NULL, 0) * 2 + 1;
+	for (i = 0; i < rounds; i++) {
+		fuzz_bytes();
+		fuzz_walk();
+		fuzz_arithmetic();
+	}
+	printf("insn_fuzz: %lu rounds\n", rounds);
+	return 0;
+}
