@@ -102,7 +102,7 @@ struct lodge_mmu {
 	struct mmu_notifier notifier;
 	bool registered;
 	bool deferred;
-	spinlock_t notifier_lock;
+	spinlock_t notifier_lock;	/* the next four */
 	unsigned long notifier_seq;
 	long notifier_count;
 	unsigned long notifier_start;
@@ -116,9 +116,11 @@ struct lodge_mmu {
 int lodge_mmu_create(struct lodge_vm *vm, const struct lodge_pt_format *format,
 		     int max_leaf);
 /*
- * When no vCPU can run any more, and before they are freed: until then the
+ * When no vCPU can run any more, and before vCPUs are freed: until then the
  * notifier may kick them. Sleeps.
  */
+void lodge_mmu_stop(struct lodge_vm *vm);
+/* Stops, too, if that was not done. Sleeps. */
 void lodge_mmu_destroy(struct lodge_vm *vm);
 /* Guest physical address bits that @format and this CPU can map. */
 u32 lodge_mmu_phys_bits(const struct lodge_pt_format *format);

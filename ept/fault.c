@@ -185,8 +185,7 @@ static int leaf_level(struct fault *f)
 		level = min(level, host_level_irqs_off(f->vm->mm, f->map.hva));
 		local_irq_restore(irqs);
 	}
-	/* The slot may have room for 1G and not for 2M at the same address. */
-	return lodge_slot_max_level(&f->slot, f->map.gpa, level);
+	return level;
 }
 
 /* Another size, or another page, is mapped there: not any more. */
@@ -310,7 +309,7 @@ void lodge_mmu_destroy(struct lodge_vm *vm)
 {
 	struct lodge_mmu *mmu = &vm->mmu;
 
-	lodge_notifier_unregister(vm);
+	lodge_mmu_stop(vm);
 	lodge_tables_destroy(mmu);
 	cleanup_srcu_struct(&mmu->srcu);
 	kvfree(rcu_dereference_protected(mmu->slots, true));

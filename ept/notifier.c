@@ -63,6 +63,7 @@ void lodge_notifier_begin(struct lodge_mmu *mmu, unsigned long start,
 void lodge_notifier_end(struct lodge_mmu *mmu)
 {
 	spin_lock(&mmu->notifier_lock);
+	/* Who takes this for a snapshot sees what was done before it. */
 	smp_store_release(&mmu->notifier_seq, mmu->notifier_seq + 1);
 	/* Pairs with lodge_notifier_retry(): who misses the count sees this. */
 	smp_wmb();
@@ -175,8 +176,8 @@ static void invalidate_end(struct mmu_notifier *notifier,
 }
 
 /* Kernels differ in whether these return int or bool. */
-typedef typeof(((struct mmu_notifier_ops *)0)->clear_young(NULL, NULL, 0, 0))
-	young_t;
+#define young_t \
+	typeof(((struct mmu_notifier_ops *)0)->clear_young(NULL, NULL, 0, 0))
 
 /*
  * No flush, as for the host's own entries on this architecture: a translation
@@ -240,10 +241,10 @@ int lodge_notifier_register(struct lodge_vm *vm)
 }
 
 /**
- * lodge_notifier_unregister() - no call is under way or will come after
- * @vm: VM without a running vCPU
+ * lodge_mmu_stop() - no notifier call is under way or will come after
+ * @vm: VM no vCPU of which can run any more
  */
-void lodge_notifier_unregister(struct lodge_vm *vm)
+void lodge_mmu_stop(struct lodge_vm *vm)
 {
 	if (!vm->mmu.registered)
 		return;

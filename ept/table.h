@@ -21,7 +21,7 @@
  * @rcu: walkers look at entries without a lock
  */
 struct lodge_table {
-	spinlock_t lock;
+	spinlock_t lock;		/* leaves, detached */
 	int level;
 	bool detached;
 	u64 hpa;
@@ -85,7 +85,6 @@ bool lodge_notifier_retry(struct lodge_mmu *mmu, unsigned long start,
 void lodge_zap_begin(struct lodge_mmu *mmu);
 void lodge_zap_end(struct lodge_mmu *mmu, bool zapped);
 int lodge_notifier_register(struct lodge_vm *vm);
-void lodge_notifier_unregister(struct lodge_vm *vm);
 
 /* slots.c */
 

@@ -1,0 +1,599 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* KUnit: the table walker, and faults against the notifier. */
+#include <kunit/test.h>
+#include <linux/kthread.h>
+#include <linux/slab.h>
+
+#include "table.h"
+
+#define MIB	0x100000ull
+#define GIB	0x40000000ull
+#define USER	0x7f0000000000ull
+#define RX	(LODGE_ACCESS_READ | LODGE_ACCESS_EXEC)
+#define RWX	(RX | LODGE_ACCESS_WRITE)
+
+struct format_case {
+	const char *name;
+	const struct lodge_pt_format *format;
+};
+
+static const struct format_case formats[] = {
+	{ "ept", &lodge_ept_format },
+	{ "npt", &lodge_npt_format },
+};
+
+static void describe(const struct format_case *c, char *to)
+{
+	strscpy(to, c->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(format, formats, describe);
+
+/* Tables without a VM: no hardware ever walks them. */
+static struct lodge_mmu *make(struct kunit *test)
+{
+	const struct format_case *c = test->param_value;
+	struct lodge_mmu *mmu = test->priv;
+
+	mmu->format = c ? c->format : &lodge_ept_format;
+	mmu->levels = 4;
+	mmu->max_leaf = 3;
+	spin_lock_init(&mmu->notifier_lock);
+	KUNIT_ASSERT_EQ(test, 0, lodge_tables_create(mmu));
+	return mmu;
+}
+
+static int start(struct kunit *test)
+{
+	test->priv = kunit_kzalloc(test, sizeof(struct lodge_mmu), GFP_KERNEL);
+	return test->priv ? 0 : -ENOMEM;
+}
+
+/* Whatever the test did: counters and tables agree. */
+static void stop(struct kunit *test)
+{
+	struct lodge_mmu *mmu = test->priv;
+	int level;
+
+	if (!mmu || !mmu->format)
+		return;
+	lodge_tables_destroy(mmu);
+	KUNIT_EXPECT_EQ(test, 0L, atomic_long_read(&mmu->table_pages));
+	for (level = 1; level <= 3; level++)
+		KUNIT_EXPECT_EQ(test, 0L, atomic_long_read(&mmu->mapped[level]));
+}
+
+static struct lodge_mapping mapping(struct lodge_mmu *mmu, u64 gpa, int level)
+{
+	return (struct lodge_mapping) {
+		.gpa = gpa,
+		.hva = USER + gpa,
+		.pfn = 0x1000000 + (gpa >> PAGE_SHIFT),
+		.level = level,
+		.access = RWX,
+		.seq = lodge_notifier_snapshot(mmu),
+	};
+}
+
+static int map(struct lodge_mmu *mmu, u64 gpa, int level)
+{
+	struct lodge_mapping m = mapping(mmu, gpa, level);
+
+	return lodge_table_map(mmu, &m);
+}
+
+static bool zap(struct lodge_mmu *mmu, u64 start, u64 end)
+{
+	return lodge_table_range(mmu, start, end, lodge_leaf_zap, true);
+}
+
+static bool mapped(struct lodge_mmu *mmu, u64 gpa)
+{
+	return lodge_table_allows(mmu, gpa, LODGE_ACCESS_READ);
+}
+
+static long leaves(struct lodge_mmu *mmu, int level)
+{
+	return atomic_long_read(&mmu->mapped[level]);
+}
+
+static long tables(struct lodge_mmu *mmu)
+{
+	return atomic_long_read(&mmu->table_pages);
+}
+
+static void empty(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+	int level;
+
+	KUNIT_EXPECT_EQ(test, 0ull, lodge_table_lookup(mmu, 0, &level));
+	KUNIT_EXPECT_EQ(test, 4, level);
+	KUNIT_EXPECT_FALSE(test, mapped(mmu, BIT_ULL(48) - 1));
+	KUNIT_EXPECT_EQ(test, 1L, tables(mmu));
+	KUNIT_EXPECT_EQ(test, mmu->root->hpa, mmu->root_hpa & ~_PAGE_ENC);
+	KUNIT_EXPECT_FALSE(test, zap(mmu, 0, ~0ull));
+}
+
+static void small_leaf(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+	struct lodge_mapping m = mapping(mmu, 5 * GIB + 0x3000, 1);
+	u64 entry;
+	int level;
+
+	KUNIT_ASSERT_EQ(test, 0, lodge_table_map(mmu, &m));
+	entry = lodge_table_lookup(mmu, m.gpa + 0xfff, &level);
+	KUNIT_EXPECT_EQ(test, 1, level);
+	KUNIT_EXPECT_EQ(test, m.pfn, mmu->format->pfn(entry, 1));
+	KUNIT_EXPECT_TRUE(test, lodge_table_allows(mmu, m.gpa, RWX));
+	KUNIT_EXPECT_FALSE(test, mapped(mmu, m.gpa - 1));
+	KUNIT_EXPECT_FALSE(test, mapped(mmu, m.gpa + PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 4L, tables(mmu));
+	KUNIT_EXPECT_EQ(test, 1L, leaves(mmu, 1));
+}
+
+static void tables_are_shared(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+	u64 gpa;
+
+	for (gpa = 0; gpa < 2 * MIB; gpa += PAGE_SIZE)
+		KUNIT_ASSERT_EQ(test, 0, map(mmu, gpa, 1));
+	KUNIT_EXPECT_EQ(test, 4L, tables(mmu));
+	KUNIT_EXPECT_EQ(test, 512L, leaves(mmu, 1));
+	KUNIT_EXPECT_EQ(test, 0, map(mmu, 2 * MIB, 1));
+	KUNIT_EXPECT_EQ(test, 5L, tables(mmu));
+	KUNIT_EXPECT_EQ(test, 0, map(mmu, BIT_ULL(48) - PAGE_SIZE, 1));
+	KUNIT_EXPECT_EQ(test, 8L, tables(mmu));
+}
+
+static void mapping_twice(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+
+	KUNIT_EXPECT_EQ(test, 0, map(mmu, MIB, 1));
+	KUNIT_EXPECT_EQ(test, 0, map(mmu, MIB, 1));
+	KUNIT_EXPECT_EQ(test, 1L, leaves(mmu, 1));
+}
+
+static void large_leaves(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+	struct lodge_mapping m = mapping(mmu, 4 * MIB + 0x5000, 2);
+	u64 entry;
+	int level;
+
+	/* The fault was in the middle; the leaf begins where it must. */
+	KUNIT_ASSERT_EQ(test, 0, lodge_table_map(mmu, &m));
+	entry = lodge_table_lookup(mmu, 4 * MIB, &level);
+	KUNIT_EXPECT_EQ(test, 2, level);
+	KUNIT_EXPECT_EQ(test, m.pfn - 5, mmu->format->pfn(entry, 2));
+	KUNIT_EXPECT_TRUE(test, mapped(mmu, 6 * MIB - 1));
+	KUNIT_EXPECT_FALSE(test, mapped(mmu, 6 * MIB));
+	KUNIT_EXPECT_EQ(test, 3L, tables(mmu));
+
+	KUNIT_ASSERT_EQ(test, 0, map(mmu, 3 * GIB + 77 * MIB, 3));
+	KUNIT_EXPECT_TRUE(test, mapped(mmu, 4 * GIB - 1));
+	KUNIT_EXPECT_EQ(test, 1L, leaves(mmu, 2));
+	KUNIT_EXPECT_EQ(test, 1L, leaves(mmu, 3));
+}
+
+static void small_over_large(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+
+	KUNIT_ASSERT_EQ(test, 0, map(mmu, 0, 2));
+	KUNIT_EXPECT_EQ(test, -EBUSY, map(mmu, MIB, 1));
+	KUNIT_EXPECT_NULL(test, lodge_table_make_way(mmu, MIB, 1));
+	KUNIT_EXPECT_FALSE(test, mapped(mmu, 0));
+	KUNIT_EXPECT_EQ(test, 0, map(mmu, MIB, 1));
+	KUNIT_EXPECT_EQ(test, 0L, leaves(mmu, 2));
+	KUNIT_EXPECT_EQ(test, 1L, leaves(mmu, 1));
+}
+
+static void large_over_small(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+	struct lodge_table *old;
+
+	KUNIT_ASSERT_EQ(test, 0, map(mmu, MIB, 1));
+	KUNIT_ASSERT_EQ(test, 0, map(mmu, 2 * MIB, 1));
+	KUNIT_EXPECT_EQ(test, -EBUSY, map(mmu, 0, 2));
+	KUNIT_EXPECT_TRUE(test, mapped(mmu, MIB));
+	old = lodge_table_make_way(mmu, 0, 2);
+	KUNIT_ASSERT_NOT_NULL(test, old);
+	KUNIT_EXPECT_TRUE(test, old->detached);
+	KUNIT_EXPECT_EQ(test, 1L, leaves(mmu, 1));
+	KUNIT_EXPECT_FALSE(test, mapped(mmu, MIB));
+	KUNIT_EXPECT_TRUE(test, mapped(mmu, 2 * MIB));
+	lodge_table_free_deferred(mmu, old);
+	KUNIT_EXPECT_EQ(test, 0, map(mmu, 0, 2));
+	KUNIT_EXPECT_EQ(test, 4L, tables(mmu));
+	/* Nothing is in the way any more but the leaf, which goes. */
+	KUNIT_EXPECT_NULL(test, lodge_table_make_way(mmu, 0, 2));
+	KUNIT_EXPECT_EQ(test, 0L, leaves(mmu, 2));
+	KUNIT_EXPECT_NULL(test, lodge_table_make_way(mmu, 0, 2));
+}
+
+static void huge_gives_in_to_tables(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+	struct lodge_mapping m = mapping(mmu, 4 * MIB, 3);
+
+	KUNIT_ASSERT_EQ(test, 0, map(mmu, 0, 1));
+	KUNIT_EXPECT_EQ(test, 0, lodge_table_map(mmu, &m));
+	KUNIT_EXPECT_EQ(test, 2, m.level);
+	KUNIT_EXPECT_EQ(test, 1L, leaves(mmu, 2));
+	KUNIT_EXPECT_TRUE(test, mapped(mmu, 0));
+}
+
+static void large_is_not_executable(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+
+	mmu->nx_large = true;
+	KUNIT_ASSERT_EQ(test, 0, map(mmu, 0, 2));
+	KUNIT_EXPECT_TRUE(test, lodge_table_allows(mmu, 0, LODGE_ACCESS_WRITE));
+	KUNIT_EXPECT_FALSE(test, lodge_table_allows(mmu, 0, LODGE_ACCESS_EXEC));
+	/* An instruction fetch asks for a small one, and small it stays. */
+	KUNIT_EXPECT_EQ(test, -EBUSY, map(mmu, 0, 1));
+	lodge_table_make_way(mmu, 0, 1);
+	KUNIT_EXPECT_EQ(test, 0, map(mmu, 0, 1));
+	KUNIT_EXPECT_TRUE(test, lodge_table_allows(mmu, 0, LODGE_ACCESS_EXEC));
+	KUNIT_EXPECT_EQ(test, 0, map(mmu, MIB, 2));
+	KUNIT_EXPECT_EQ(test, 2L, leaves(mmu, 1));
+	KUNIT_EXPECT_EQ(test, 0L, leaves(mmu, 2));
+}
+
+static void access_grows(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+	struct lodge_mapping m = mapping(mmu, MIB, 1);
+
+	m.access = RX;
+	KUNIT_ASSERT_EQ(test, 0, lodge_table_map(mmu, &m));
+	KUNIT_EXPECT_FALSE(test, lodge_table_allows(mmu, MIB, LODGE_ACCESS_WRITE));
+	m.access = RWX;
+	KUNIT_ASSERT_EQ(test, 0, lodge_table_map(mmu, &m));
+	KUNIT_EXPECT_TRUE(test, lodge_table_allows(mmu, MIB, LODGE_ACCESS_WRITE));
+	/* A read fault that comes late takes nothing away. */
+	m.access = RX;
+	KUNIT_ASSERT_EQ(test, 0, lodge_table_map(mmu, &m));
+	KUNIT_EXPECT_TRUE(test, lodge_table_allows(mmu, MIB, LODGE_ACCESS_WRITE));
+	KUNIT_EXPECT_EQ(test, 1L, leaves(mmu, 1));
+}
+
+static void another_page(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+	struct lodge_mapping m = mapping(mmu, MIB, 1);
+
+	KUNIT_ASSERT_EQ(test, 0, lodge_table_map(mmu, &m));
+	m.pfn++;
+	KUNIT_EXPECT_EQ(test, -EBUSY, lodge_table_map(mmu, &m));
+	lodge_table_make_way(mmu, MIB, 1);
+	KUNIT_EXPECT_EQ(test, 0, lodge_table_map(mmu, &m));
+	KUNIT_EXPECT_EQ(test, 1L, leaves(mmu, 1));
+}
+
+static void zapping(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+	u64 gpa;
+
+	for (gpa = MIB; gpa < 5 * MIB; gpa += PAGE_SIZE)
+		KUNIT_ASSERT_EQ(test, 0, map(mmu, gpa, 1));
+	KUNIT_EXPECT_TRUE(test, zap(mmu, 2 * MIB - PAGE_SIZE, 4 * MIB + PAGE_SIZE));
+	KUNIT_EXPECT_TRUE(test, mapped(mmu, 2 * MIB - PAGE_SIZE - 1));
+	KUNIT_EXPECT_FALSE(test, mapped(mmu, 2 * MIB - PAGE_SIZE));
+	KUNIT_EXPECT_FALSE(test, mapped(mmu, 4 * MIB + PAGE_SIZE - 1));
+	KUNIT_EXPECT_TRUE(test, mapped(mmu, 4 * MIB + PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 1024L - 514, leaves(mmu, 1));
+	KUNIT_EXPECT_FALSE(test, zap(mmu, 2 * MIB, 4 * MIB));
+}
+
+static void zapping_part_of_large(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+
+	KUNIT_ASSERT_EQ(test, 0, map(mmu, 0, 2));
+	KUNIT_ASSERT_EQ(test, 0, map(mmu, 2 * MIB, 2));
+	KUNIT_ASSERT_EQ(test, 0, map(mmu, GIB, 3));
+	KUNIT_EXPECT_TRUE(test, zap(mmu, MIB, MIB + PAGE_SIZE));
+	KUNIT_EXPECT_FALSE(test, mapped(mmu, 0));
+	KUNIT_EXPECT_TRUE(test, mapped(mmu, 2 * MIB));
+	KUNIT_EXPECT_TRUE(test, mapped(mmu, GIB));
+	KUNIT_EXPECT_TRUE(test, zap(mmu, 2 * GIB - PAGE_SIZE, 2 * GIB));
+	KUNIT_EXPECT_FALSE(test, mapped(mmu, GIB));
+}
+
+static void zapping_everything(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+	int i;
+
+	for (i = 12; i < 48; i++)
+		KUNIT_ASSERT_EQ(test, 0, map(mmu, BIT_ULL(i), 1));
+	KUNIT_ASSERT_EQ(test, 0, map(mmu, BIT_ULL(48) - PAGE_SIZE, 1));
+	KUNIT_EXPECT_TRUE(test, zap(mmu, 0, ~0ull));
+	KUNIT_EXPECT_EQ(test, 0L, leaves(mmu, 1));
+}
+
+static void ageing(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+
+	KUNIT_ASSERT_EQ(test, 0, map(mmu, MIB, 1));
+	KUNIT_ASSERT_EQ(test, 0, map(mmu, 2 * MIB, 2));
+	KUNIT_EXPECT_TRUE(test, lodge_table_range(mmu, 0, 4 * MIB,
+						  lodge_leaf_young, false));
+	KUNIT_EXPECT_TRUE(test, lodge_table_range(mmu, 0, 4 * MIB,
+						  lodge_leaf_age, false));
+	KUNIT_EXPECT_FALSE(test, lodge_table_range(mmu, 0, 4 * MIB,
+						   lodge_leaf_young, false));
+	KUNIT_EXPECT_FALSE(test, lodge_table_range(mmu, 0, 4 * MIB,
+						   lodge_leaf_age, false));
+	KUNIT_EXPECT_TRUE(test, lodge_table_allows(mmu, MIB, RWX));
+	KUNIT_EXPECT_TRUE(test, lodge_table_allows(mmu, 3 * MIB, RWX));
+}
+
+static void five_levels(struct kunit *test)
+{
+	struct lodge_mmu *mmu = test->priv;
+
+	mmu->format = &lodge_npt_format;
+	mmu->levels = 5;
+	spin_lock_init(&mmu->notifier_lock);
+	KUNIT_ASSERT_EQ(test, 0, lodge_tables_create(mmu));
+	KUNIT_EXPECT_EQ(test, 0, map(mmu, BIT_ULL(51), 1));
+	KUNIT_EXPECT_EQ(test, 0, map(mmu, BIT_ULL(48), 2));
+	KUNIT_EXPECT_FALSE(test, mapped(mmu, 0));
+	KUNIT_EXPECT_TRUE(test, mapped(mmu, BIT_ULL(51)));
+	KUNIT_EXPECT_EQ(test, 8L, tables(mmu));
+	KUNIT_EXPECT_TRUE(test, zap(mmu, BIT_ULL(50), BIT_ULL(52)));
+	KUNIT_EXPECT_EQ(test, 0L, leaves(mmu, 1));
+	KUNIT_EXPECT_EQ(test, 1L, leaves(mmu, 2));
+}
+
+static void no_leaf_while_invalidating(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+
+	lodge_notifier_begin(mmu, USER + MIB, USER + 2 * MIB);
+	KUNIT_EXPECT_EQ(test, -EAGAIN, map(mmu, MIB, 1));
+	KUNIT_EXPECT_EQ(test, -EAGAIN, map(mmu, 2 * MIB - PAGE_SIZE, 1));
+	/* Neighbours are not held up. */
+	KUNIT_EXPECT_EQ(test, 0, map(mmu, MIB - PAGE_SIZE, 1));
+	KUNIT_EXPECT_EQ(test, 0, map(mmu, 2 * MIB, 1));
+	lodge_notifier_end(mmu);
+	KUNIT_EXPECT_EQ(test, 0, map(mmu, MIB, 1));
+	KUNIT_EXPECT_EQ(test, 3L, leaves(mmu, 1));
+}
+
+/* Snapshot; the host changes its mind completely; install. */
+static void stale_snapshot(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+	struct lodge_mapping m = mapping(mmu, MIB, 1);
+
+	lodge_notifier_begin(mmu, m.hva, m.hva + PAGE_SIZE);
+	lodge_notifier_end(mmu);
+	KUNIT_EXPECT_EQ(test, -EAGAIN, lodge_table_map(mmu, &m));
+	KUNIT_EXPECT_FALSE(test, mapped(mmu, MIB));
+	m.seq = lodge_notifier_snapshot(mmu);
+	KUNIT_EXPECT_EQ(test, 0, lodge_table_map(mmu, &m));
+}
+
+/* The fault began inside an invalidation that ended before the install. */
+static void snapshot_inside(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+	struct lodge_mapping m;
+
+	lodge_notifier_begin(mmu, USER, USER + 4 * MIB);
+	m = mapping(mmu, MIB, 1);
+	lodge_notifier_end(mmu);
+	KUNIT_EXPECT_EQ(test, -EAGAIN, lodge_table_map(mmu, &m));
+}
+
+/* An upgrade to writable is an install, too. */
+static void stale_upgrade(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+	struct lodge_mapping m = mapping(mmu, MIB, 1);
+
+	m.access = RX;
+	KUNIT_ASSERT_EQ(test, 0, lodge_table_map(mmu, &m));
+	m.access = RWX;
+	lodge_notifier_begin(mmu, m.hva, m.hva + PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, -EAGAIN, lodge_table_map(mmu, &m));
+	lodge_notifier_end(mmu);
+	KUNIT_EXPECT_EQ(test, -EAGAIN, lodge_table_map(mmu, &m));
+	KUNIT_EXPECT_FALSE(test, lodge_table_allows(mmu, MIB, LODGE_ACCESS_WRITE));
+}
+
+static void large_leaf_touches_the_range(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+
+	/* Only the last page of the 2M that the fault at its start would map */
+	lodge_notifier_begin(mmu, USER + 2 * MIB - PAGE_SIZE, USER + 2 * MIB);
+	KUNIT_EXPECT_EQ(test, -EAGAIN, map(mmu, 0, 2));
+	KUNIT_EXPECT_EQ(test, 0, map(mmu, 0, 1));
+	KUNIT_EXPECT_EQ(test, 0, map(mmu, 2 * MIB, 2));
+	lodge_notifier_end(mmu);
+}
+
+static void overlapping_invalidations(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+
+	lodge_notifier_begin(mmu, USER + MIB, USER + 2 * MIB);
+	lodge_notifier_begin(mmu, USER + 8 * MIB, USER + 9 * MIB);
+	KUNIT_EXPECT_EQ(test, -EAGAIN, map(mmu, MIB, 1));
+	KUNIT_EXPECT_EQ(test, -EAGAIN, map(mmu, 8 * MIB, 1));
+	lodge_notifier_end(mmu);
+	/* Which of the two ended is not known: both stay barred. */
+	KUNIT_EXPECT_EQ(test, -EAGAIN, map(mmu, MIB, 1));
+	KUNIT_EXPECT_EQ(test, -EAGAIN, map(mmu, 8 * MIB, 1));
+	lodge_notifier_end(mmu);
+	KUNIT_EXPECT_EQ(test, 0, map(mmu, MIB, 1));
+	KUNIT_EXPECT_EQ(test, 0, map(mmu, 8 * MIB, 1));
+	/* The next one starts with a range of its own. */
+	lodge_notifier_begin(mmu, USER + 16 * MIB, USER + 17 * MIB);
+	KUNIT_EXPECT_EQ(test, 0, map(mmu, 2 * MIB, 1));
+	lodge_notifier_end(mmu);
+}
+
+static void everything_is_barred(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+
+	lodge_notifier_begin(mmu, 0, ULONG_MAX);
+	KUNIT_EXPECT_EQ(test, -EAGAIN, map(mmu, 0, 1));
+	KUNIT_EXPECT_EQ(test, -EAGAIN, map(mmu, 4 * MIB, 2));
+	KUNIT_EXPECT_EQ(test, -EAGAIN, map(mmu, 64 * GIB, 3));
+	lodge_notifier_end(mmu);
+}
+
+static void dirty_page(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+	struct lodge_mapping m = mapping(mmu, MIB, 1);
+	struct page *page = alloc_page(GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	m.page = page;
+	m.pfn = page_to_pfn(page);
+	m.access = RX;
+	KUNIT_EXPECT_EQ(test, 0, lodge_table_map(mmu, &m));
+	KUNIT_EXPECT_FALSE(test, folio_test_dirty(page_folio(page)));
+	m.access = RWX;
+	m.seq--;
+	KUNIT_EXPECT_EQ(test, -EAGAIN, lodge_table_map(mmu, &m));
+	KUNIT_EXPECT_FALSE(test, folio_test_dirty(page_folio(page)));
+	m.seq++;
+	KUNIT_EXPECT_EQ(test, 0, lodge_table_map(mmu, &m));
+	KUNIT_EXPECT_TRUE(test, folio_test_dirty(page_folio(page)));
+	zap(mmu, 0, ~0ull);
+	folio_clear_dirty(page_folio(page));
+	__free_page(page);
+}
+
+#define RACE_WINDOW	(8 * MIB)
+#define RACE_ROUNDS	20000
+
+struct racer {
+	struct lodge_mmu *mmu;
+	u32 seed;
+	int done;
+};
+
+static u32 next(struct racer *racer)
+{
+	racer->seed = racer->seed * 1664525 + 1013904223;
+	return racer->seed >> 8;
+}
+
+/* A vCPU: faults at both sizes all over the window. */
+static int map_race(void *arg)
+{
+	struct racer *racer = arg;
+	u64 gpa;
+	int i, level, ret;
+
+	for (i = 0; i < RACE_ROUNDS; i++) {
+		gpa = ALIGN_DOWN(next(racer) % RACE_WINDOW, PAGE_SIZE);
+		level = next(racer) % 16 ? 1 : 2;
+		ret = map(racer->mmu, gpa, level);
+		if (ret == -EBUSY)
+			lodge_table_free_deferred(racer->mmu,
+						  lodge_table_make_way(racer->mmu,
+								       gpa, level));
+		if (!(i % 256))
+			cond_resched();
+	}
+	/* All that this thread did is done when the test sees it. */
+	smp_store_release(&racer->done, 1);
+	return 0;
+}
+
+/* The host: what it invalidated is not mapped until it says so. */
+static int invalidate(struct lodge_mmu *mmu, u64 start, u64 bytes)
+{
+	u64 gpa;
+	int bad = 0;
+
+	lodge_notifier_begin(mmu, USER + start, USER + start + bytes);
+	zap(mmu, start, start + bytes);
+	for (gpa = start; gpa < start + bytes; gpa += PAGE_SIZE)
+		bad += mapped(mmu, gpa);
+	lodge_notifier_end(mmu);
+	return bad;
+}
+
+static void faults_against_notifier(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+	struct racer racers[3] = {};
+	struct racer host = { .seed = 7 };
+	int i, running, bad = 0;
+
+	for (i = 0; i < ARRAY_SIZE(racers); i++) {
+		racers[i].mmu = mmu;
+		racers[i].seed = i;
+		if (IS_ERR(kthread_run(map_race, &racers[i], "lodge-race")))
+			racers[i].done = 1;
+	}
+	do {
+		bad += invalidate(mmu, next(&host) % 7 * MIB, MIB);
+		cond_resched();
+		for (running = 0, i = 0; i < ARRAY_SIZE(racers); i++) {
+			/* Pairs with map_race(). */
+			running += !smp_load_acquire(&racers[i].done);
+		}
+	} while (running);
+	KUNIT_EXPECT_EQ(test, 0, bad);
+	zap(mmu, 0, ~0ull);
+	KUNIT_EXPECT_EQ(test, 0L, leaves(mmu, 1));
+	KUNIT_EXPECT_EQ(test, 0L, leaves(mmu, 2));
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE_PARAM(empty, format_gen_params),
+	KUNIT_CASE_PARAM(small_leaf, format_gen_params),
+	KUNIT_CASE_PARAM(tables_are_shared, format_gen_params),
+	KUNIT_CASE_PARAM(mapping_twice, format_gen_params),
+	KUNIT_CASE_PARAM(large_leaves, format_gen_params),
+	KUNIT_CASE_PARAM(small_over_large, format_gen_params),
+	KUNIT_CASE_PARAM(large_over_small, format_gen_params),
+	KUNIT_CASE_PARAM(huge_gives_in_to_tables, format_gen_params),
+	KUNIT_CASE_PARAM(large_is_not_executable, format_gen_params),
+	KUNIT_CASE_PARAM(access_grows, format_gen_params),
+	KUNIT_CASE_PARAM(another_page, format_gen_params),
+	KUNIT_CASE_PARAM(zapping, format_gen_params),
+	KUNIT_CASE_PARAM(zapping_part_of_large, format_gen_params),
+	KUNIT_CASE_PARAM(zapping_everything, format_gen_params),
+	KUNIT_CASE_PARAM(ageing, format_gen_params),
+	KUNIT_CASE(five_levels),
+	KUNIT_CASE(no_leaf_while_invalidating),
+	KUNIT_CASE(stale_snapshot),
+	KUNIT_CASE(snapshot_inside),
+	KUNIT_CASE(stale_upgrade),
+	KUNIT_CASE(large_leaf_touches_the_range),
+	KUNIT_CASE(overlapping_invalidations),
+	KUNIT_CASE(everything_is_barred),
+	KUNIT_CASE(dirty_page),
+	KUNIT_CASE_PARAM(faults_against_notifier, format_gen_params),
+	{}
+};
+
+static struct kunit_suite suite = {
+	.name = "lodge_pt_table",
+	.init = start,
+	.exit = stop,
+	.test_cases = cases,
+};
+
+kunit_test_suite(suite);
