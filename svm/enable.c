@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * EFER.SVME on this CPU: set with the first VM, cleared with the last (APM
+ * 15.4), and cleared in a hurry when the host crashes.
+ */
+#include <asm/asm.h>
+#include <asm/cpufeature.h>
+#include <asm/msr.h>
+
+#include "svm.h"
+
+int svm_cpu_enable(void)
+{
+	struct svm_cpu *c = this_cpu_ptr(&svm_cpu);
+	u64 efer;
+
+	rdmsrq(MSR_EFER, efer);
+	if (efer & EFER_SVME)
+		return -EBUSY;
+	if (wrmsrq_safe(MSR_EFER, efer | EFER_SVME))
+		return -EIO;
+	wrmsrq(MSR_VM_HSAVE_PA, __pa(c->hsave));
+	/* Another hypervisor may have filled the TLB under any ASID since. */
+	c->asid_generation++;
+	c->next_asid = svm_features.asids;
+	c->last_vcpu = 0;
+	if (svm_features.tsc_aux) {
+		rdmsrq(MSR_TSC_AUX, c->host_tsc_aux);
+		c->tsc_aux = c->host_tsc_aux;
+	}
+	return 0;
+}
+
+/* On a machine that goes down EFER.SVME may already be gone: no fault counts. */
+static void disable(void)
+{
+	u64 efer;
+
+	wrmsrq_safe(MSR_VM_HSAVE_PA, 0);
+	if (!rdmsrq_safe(MSR_EFER, &efer))
+		wrmsrq_safe(MSR_EFER, efer & ~EFER_SVME);
+}
+
+void svm_cpu_disable(void)
+{
+	disable();
+}
+
+/*
+ * The crash may have come between CLGI and STGI, and with GIF clear neither
+ * INIT nor NMI would reach this CPU (APM 15.17). STGI needs EFER.SVME.
+ */
+void svm_emergency(void)
+{
+	asm volatile("1: stgi\n"
+		     "2:\n"
+		     _ASM_EXTABLE(1b, 2b) : : : "memory");
+	disable();
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Guest state that lives in the VMCB: segments, tables, control and debug
+ * registers.
+ *
+ * The guest reads CR0, CR3 and CR4 and writes CR3 and CR0.TS and MP without an
+ * exit. All other writes of CR0 and CR4 exit, so regs[LODGE_CR4] never grows
+ * stale.
+ */
+#include <asm/processor-flags.h>
+#include <asm/special_insns.h>
+
+#include "ops.h"
+#include "svm.h"
+
+#define ATTRIB_TYPE	0xf
+#define ATTRIB_S	4
+#define ATTRIB_DPL	5
+#define ATTRIB_P	7
+#define ATTRIB_AVL	8
+#define ATTRIB_L	9
+#define ATTRIB_DB	10
+#define ATTRIB_G	11
+#define TYPE_BUSY	2
+
+/**
+ * svm_attrib() - the VMCB's attribute word of a segment (APM 15.5.1)
+ * @seg: segment; one that is unusable is not present here
+ */
+u16 svm_attrib(const struct lodge_segment *seg)
+{
+	u16 attrib = seg->type & ATTRIB_TYPE;
+
+	if (seg->unusable)
+		return 0;
+	attrib |= !!seg->s << ATTRIB_S;
+	attrib |= (seg->dpl & 3) << ATTRIB_DPL;
+	attrib |= !!seg->present << ATTRIB_P;
+	attrib |= !!seg->avl << ATTRIB_AVL;
+	attrib |= !!seg->l << ATTRIB_L;
+	attrib |= !!seg->db << ATTRIB_DB;
+	attrib |= !!seg->g << ATTRIB_G;
+	return attrib;
+}
+
+/**
+ * svm_unpack_segment() - the reverse of svm_attrib(), with the rest
+ * @in: from the VMCB
+ * @out: neutral form
+ *
+ * Some CPUs do not store G; the limit tells.
+ */
+void svm_unpack_segment(const struct svm_seg *in, struct lodge_segment *out)
+{
+	u16 attrib = in->attrib;
+
+	*out = (struct lodge_segment) {
+		.base = in->base,
+		.limit = in->limit,
+		.selector = in->selector,
+		.type = attrib & ATTRIB_TYPE,
+		.s = attrib >> ATTRIB_S & 1,
+		.dpl = attrib >> ATTRIB_DPL & 3,
+		.present = attrib >> ATTRIB_P & 1,
+		.avl = attrib >> ATTRIB_AVL & 1,
+		.l = attrib >> ATTRIB_L & 1,
+		.db = attrib >> ATTRIB_DB & 1,
+		.g = (attrib >> ATTRIB_G & 1) || in->limit > 0xfffff,
+		.unusable = !(attrib >> ATTRIB_P & 1),
+	};
+}
+
+static struct svm_seg *segment(struct lodge_vcpu *vcpu, int seg)
+{
+	struct svm_save *save = svm_save(vcpu);
+
+	switch (seg) {
+	case LODGE_ES:
+		return &save->es;
+	case LODGE_CS:
+		return &save->cs;
+	case LODGE_SS:
+		return &save->ss;
+	case LODGE_DS:
+		return &save->ds;
+	case LODGE_FS:
+		return &save->fs;
+	case LODGE_GS:
+		return &save->gs;
+	case LODGE_LDTR:
+		return &save->ldtr;
+	default:
+		return &save->tr;
+	}
+}
+
+void svm_fetch_reg(struct lodge_vcpu *vcpu, int reg)
+{
+	struct svm_save *save = svm_save(vcpu);
+
+	if (reg == LODGE_CR0)
+		vcpu->regs[reg] = (save->cr0 & ~SVM_CR0_HIDDEN) |
+				  to_svm(vcpu)->cr0_hidden;
+	else if (reg == LODGE_CR3)
+		vcpu->regs[reg] = save->cr3;
+}
+
+void svm_get_segment(struct lodge_vcpu *vcpu, int seg, struct lodge_segment *out)
+{
+	svm_unpack_segment(segment(vcpu, seg), out);
+	if (seg == LODGE_SS)
+		out->dpl = svm_save(vcpu)->cpl;
+	if (seg == LODGE_TR)
+		out->type |= TYPE_BUSY;
+}
+
+void svm_set_segment(struct lodge_vcpu *vcpu, int seg,
+		     const struct lodge_segment *in)
+{
+	*segment(vcpu, seg) = (struct svm_seg) {
+		.selector = in->selector,
+		.attrib = svm_attrib(in),
+		.limit = in->limit,
+		.base = in->base,
+	};
+	if (seg == LODGE_SS)
+		svm_save(vcpu)->cpl = in->dpl & 3;
+	svm_dirty(vcpu, SVM_C_SEG);
+}
+
+static struct svm_seg *dtable(struct lodge_vcpu *vcpu, bool idt)
+{
+	return idt ? &svm_save(vcpu)->idtr : &svm_save(vcpu)->gdtr;
+}
+
+void svm_get_dtable(struct lodge_vcpu *vcpu, bool idt, struct lodge_dtable *out)
+{
+	const struct svm_seg *table = dtable(vcpu, idt);
+
+	*out = (struct lodge_dtable) { .base = table->base, .limit = table->limit };
+}
+
+void svm_set_dtable(struct lodge_vcpu *vcpu, bool idt,
+		    const struct lodge_dtable *in)
+{
+	struct svm_seg *table = dtable(vcpu, idt);
+
+	table->base = in->base;
+	table->limit = in->limit;
+	svm_dirty(vcpu, SVM_C_DT);
+}
+
+static void update_reg(struct lodge_vcpu *vcpu, int reg, u64 value)
+{
+	vcpu->regs[reg] = value;
+	vcpu->regs_valid |= BIT(reg);
+	svm_dirty(vcpu, SVM_C_CR);
+}
+
+/* Reads exit only while the guest has set a bit that the CPU's copy lacks. */
+void svm_set_cr0(struct lodge_vcpu *vcpu, u64 value)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	svm->cr0_hidden = value & SVM_CR0_HIDDEN;
+	svm_save(vcpu)->cr0 = value & ~SVM_CR0_HIDDEN;
+	svm_intercept(vcpu, SVM_I_CR0_READ, svm->cr0_hidden);
+	update_reg(vcpu, LODGE_CR0, value);
+}
+
+void svm_set_cr3(struct lodge_vcpu *vcpu, u64 value)
+{
+	svm_save(vcpu)->cr3 = value;
+	update_reg(vcpu, LODGE_CR3, value);
+}
+
+/* With CR4.MCE clear a machine check of the host would shut down the CPU. */
+void svm_set_cr4(struct lodge_vcpu *vcpu, u64 value)
+{
+	svm_save(vcpu)->cr4 = value | (native_read_cr4() & X86_CR4_MCE);
+	update_reg(vcpu, LODGE_CR4, value);
+}
+
+/* VMRUN wants EFER.SVME set (APM 15.5.1); the guest does not see it. */
+void svm_set_efer(struct lodge_vcpu *vcpu, u64 value)
+{
+	vcpu->efer = value;
+	svm_save(vcpu)->efer = value | EFER_SVME;
+	svm_dirty(vcpu, SVM_C_CR);
+}
+
+void svm_set_tsc_offset(struct lodge_vcpu *vcpu, u64 offset)
+{
+	svm_control(vcpu)->tsc_offset = offset;
+	svm_dirty(vcpu, SVM_C_INTERCEPTS);
+}
+
+void svm_sync_dr7(struct lodge_vcpu *vcpu)
+{
+	svm_save(vcpu)->dr7 = vcpu->dr7;
+	svm_dirty(vcpu, SVM_C_DR);
+}
+
+int svm_cpl(struct lodge_vcpu *vcpu)
+{
+	return svm_save(vcpu)->cpl;
+}
