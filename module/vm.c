@@ -43,13 +43,14 @@ static void destroy_vcpus(struct lodge_vm *vm)
 }
 
 /*
- * Sources of interrupts go first, then those who receive them, then the memory
- * that all of them may look at.
+ * What may kick vCPUs goes first: the MMU notifier and sources of interrupts.
+ * Then those who are kicked, then the memory that all of them may look at.
  */
 static void destroy(struct kref *ref)
 {
 	struct lodge_vm *vm = container_of(ref, struct lodge_vm, ref);
 
+	lodge_mmu_stop(vm);
 	lodge_irqfds_destroy(vm);
 	lodge_regions_destroy(vm);
 	lodge_chips_destroy(vm);
