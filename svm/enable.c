@@ -3,6 +3,7 @@
  * EFER.SVME on this CPU: set with the first VM, cleared with the last (APM
  * 15.4), and cleared in a hurry when the host crashes.
  */
+#include <linux/mem_encrypt.h>
 #include <asm/asm.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
@@ -19,7 +20,7 @@ int svm_cpu_enable(void)
 		return -EBUSY;
 	if (wrmsrq_safe(MSR_EFER, efer | EFER_SVME))
 		return -EIO;
-	wrmsrq(MSR_VM_HSAVE_PA, __pa(c->hsave));
+	wrmsrq(MSR_VM_HSAVE_PA, __sme_pa(c->hsave));
 	/* Another hypervisor may have filled the TLB under any ASID since. */
 	c->asid_generation++;
 	c->next_asid = svm_features.asids;

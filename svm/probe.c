@@ -5,7 +5,6 @@
  */
 #include <linux/cpu.h>
 #include <linux/gfp.h>
-#include <linux/mem_encrypt.h>
 #include <linux/minmax.h>
 #include <linux/string.h>
 #include <asm/cpufeature.h>
@@ -66,10 +65,6 @@ int svm_probe(void)
 	if (cpuid_eax(0x80000000) < CPUID_SVM ||
 	    !(cpuid_edx(CPUID_SVM) & CPUID_NESTED_PAGING)) {
 		pr_err("lodge: this CPU has AMD-V without nested paging: use a newer one, or enable npt in the hypervisor that runs this machine\n");
-		return -ENODEV;
-	}
-	if (sme_me_mask) {
-		pr_err("lodge: guests do not run in encrypted host memory: boot with mem_encrypt=off\n");
 		return -ENODEV;
 	}
 	read_features();

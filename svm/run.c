@@ -3,6 +3,7 @@
  * One entry and exit: what is flushed into the VMCB before, what is switched
  * around it, and what is taken out of it after.
  */
+#include <linux/mem_encrypt.h>
 #include <linux/sched.h>
 #include <asm/debugreg.h>
 #include <asm/msr.h>
@@ -163,7 +164,7 @@ static void before_entry(struct svm_vcpu *svm, struct svm_cpu *c)
 	if (unlikely(svm->vcpu.dr7 & DR7_ENABLES))
 		load_debug(svm);
 	asm volatile("sldt %0" : "=m" (svm->host_ldt));
-	svm->entry.host_pa = __pa(c->host);
+	svm->entry.host_pa = __sme_pa(c->host);
 	/* Still there after svm_enter(): the guest was not entered. */
 	svm->vmcb->control.exit_code = SVM_EXIT_INVALID;
 }
@@ -184,10 +185,12 @@ enum lodge_next svm_run(struct lodge_vcpu *vcpu)
 {
 	struct svm_cpu *c = this_cpu_ptr(&svm_cpu);
 	struct svm_vcpu *svm = to_svm(vcpu);
+	svm_handler handler;
 
 	before_entry(svm, c);
 	svm_enter(&svm->entry);
 	after_exit(svm, c);
 	lodge_count(vcpu, LODGE_STAT_EXITS);
-	return svm_exit_handler(svm->vmcb->control.exit_code)(vcpu);
+	handler = svm_exit_handler(svm->vmcb->control.exit_code);
+	return handler(vcpu);
 }

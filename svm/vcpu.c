@@ -5,7 +5,7 @@
  */
 #include <linux/atomic.h>
 #include <linux/gfp.h>
-#include <linux/pgtable.h>
+#include <linux/mem_encrypt.h>
 #include <linux/slab.h>
 #include <asm/asm.h>
 #include <asm/cpufeature.h>
@@ -15,7 +15,6 @@
 #include "ops.h"
 #include "svm.h"
 
-#define PTE_PRESENT_WRITE_USER	7
 #define PAT_RESET		0x0007040600070406ull
 
 /* Always on. SVM's own instructions do not exist for the guest. */
@@ -31,32 +30,14 @@ static const u8 always_intercepted[] = {
 	SVM_I_XSETBV, SVM_I_RDPRU,
 };
 
-/*
- * A host in five-level mode walks nested tables with five levels too (APM
- * 15.25.3): one more page, with the VM's four-level table in its first entry.
- */
+/* All that a VM has of SVM is its nested table, which ept/ keeps. */
 static int svm_vm_create(struct lodge_vm *vm)
 {
-	if (!pgtable_l5_enabled())
-		return 0;
-	vm->arch = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	return vm->arch ? 0 : -ENOMEM;
+	return 0;
 }
 
 static void svm_vm_destroy(struct lodge_vm *vm)
 {
-	free_page((unsigned long)vm->arch);
-	vm->arch = NULL;
-}
-
-static u64 nested_root(struct lodge_vm *vm)
-{
-	u64 *top = vm->arch;
-
-	if (!top || vm->mmu.levels == 5)
-		return vm->mmu.root_hpa;
-	WRITE_ONCE(top[0], vm->mmu.root_hpa | PTE_PRESENT_WRITE_USER);
-	return __pa(top);
 }
 
 static struct lodge_vcpu *svm_vcpu_alloc(void)
@@ -96,12 +77,12 @@ static int svm_vcpu_init(struct lodge_vcpu *vcpu)
 		svm_intercept(vcpu, SVM_I_DR0_READ + i, true);
 		svm_intercept(vcpu, SVM_I_DR0_WRITE + i, true);
 	}
-	control->iopm_base = __pa(svm_iopm);
-	control->msrpm_base = __pa(svm_msrpm);
+	control->iopm_base = __sme_pa(svm_iopm);
+	control->msrpm_base = __sme_pa(svm_msrpm);
 	control->int_ctl = SVM_INT_V_MASKING;
 	control->nested_ctl = SVM_NESTED_PAGING;
-	control->nested_cr3 = nested_root(vcpu->vm);
-	svm->entry.vmcb_pa = __pa(svm->vmcb);
+	control->nested_cr3 = __sme_set(vcpu->vm->mmu.root_hpa);
+	svm->entry.vmcb_pa = __sme_pa(svm->vmcb);
 	svm->entry.regs = vcpu->regs;
 	vcpu->regs_valid = BIT(LODGE_NR_REGS) - 1;
 	return 0;
@@ -129,7 +110,7 @@ static void svm_vcpu_load(struct lodge_vcpu *vcpu, int cpu)
 	asm volatile("1: vmsave %0\n"
 		     "2:\n"
 		     _ASM_EXTABLE(1b, 2b)
-		     : : "a" (__pa(c->host)) : "memory");
+		     : : "a" (__sme_pa(c->host)) : "memory");
 }
 
 static void svm_vcpu_put(struct lodge_vcpu *vcpu)
