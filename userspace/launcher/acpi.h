@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* ACPI tables of the guest. */
+#ifndef _LAUNCHER_ACPI_H
+#define _LAUNCHER_ACPI_H
+
+#include "memory.h"
+
+#define ACPI_SCI_GSI		9
+#define ACPI_PM1_EVENT		0x600	/* status and enable, 2 bytes each */
+#define ACPI_PM1_CONTROL	0x604
+#define ACPI_PM_TIMER		0x608
+#define ACPI_SLEEP_S5		5
+#define ACPI_RESET_PORT		0xcf9
+#define ACPI_RESET_VALUE	0x06
+#define ACPI_IOAPIC_ADDR	0xfec00000u
+#define ACPI_LAPIC_ADDR		0xfee00000u
+
+/* Builds all tables at GUEST_ACPI; returns the RSDP's address, 0 without room. */
+__u64 acpi_build(const struct memory *m, unsigned int cpus);
+__u8 acpi_checksum(const void *table, __u64 bytes);
+
+#endif /* _LAUNCHER_ACPI_H */

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The small devices of the PC. Each is in the file of its name. */
+#ifndef _LAUNCHER_DEVICES_H
+#define _LAUNCHER_DEVICES_H
+
+#include <time.h>
+
+#include "bus.h"
+
+/* Something a device, a vCPU or the console tells the front end. */
+enum machine_event {
+	EVENT_NONE,
+	EVENT_POWEROFF,
+	EVENT_RESET,
+	EVENT_TRIPLE_FAULT,
+	EVENT_PANIC,
+	EVENT_EXIT_DEV,		/* value: what the guest wrote */
+	EVENT_KILLED,
+	EVENT_ERROR,
+};
+
+struct machine;
+
+/* Stops the guest until the front end has decided; the first event counts. */
+void machine_event(struct machine *m, enum machine_event event, __u64 value);
+
+/* cmos.c: real-time clock and its memory, ports 0x70 and 0x71 */
+struct cmos {
+	__u8 index;
+	__u8 ram[128];
+	time_t (*now)(void);
+};
+
+#define CMOS_PORT	0x70
+extern const struct bus_ops cmos_ops;
+void cmos_init(struct cmos *c);
+
+/* i8042.c: keyboard controller without a keyboard, ports 0x60 and 0x64 */
+struct i8042 {
+	struct machine *machine;
+	__u8 command;		/* that waits for its data byte */
+	__u8 config;
+	__u8 output;
+	bool output_full;
+};
+
+#define I8042_DATA	0x60
+#define I8042_COMMAND	0x64
+extern const struct bus_ops i8042_data_ops;
+extern const struct bus_ops i8042_command_ops;
+void i8042_init(struct i8042 *k, struct machine *m);
+
+/* reset.c: port 0x92 and the reset register 0xcf9 */
+struct reset_ports {
+	struct machine *machine;
+	__u8 port92;
+	__u8 cf9;
+};
+
+#define RESET_PORT92	0x92
+extern const struct bus_ops port92_ops;
+extern const struct bus_ops cf9_ops;
+void reset_init(struct reset_ports *r, struct machine *m);
+
+/* acpi_pm.c: fixed ACPI hardware */
+struct acpi_pm {
+	struct machine *machine;
+	__u16 status;
+	__u16 enable;
+	__u16 control;
+	struct timespec start;
+};
+
+#define ACPI_PM_BYTES	12
+extern const struct bus_ops acpi_pm_ops;
+void acpi_pm_init(struct acpi_pm *pm, struct machine *m);
+
+/* pvpanic.c */
+#define PVPANIC_PORT	0x505
+extern const struct bus_ops pvpanic_ops;	/* dev: struct machine */
+
+/* exit_dev.c */
+#define EXIT_DEV_BYTES	4
+extern const struct bus_ops exit_dev_ops;	/* dev: struct machine */
+
+#endif /* _LAUNCHER_DEVICES_H */

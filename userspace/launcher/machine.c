@@ -1,0 +1,412 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The machine: a VM with its memory, vCPUs and devices. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "acpi.h"
+#include "machine.h"
+
+#define JOIN_SECONDS	5
+
+static const char open_hint[] = "run \"lodge check\" to see what is missing";
+
+/* Devices */
+
+static void uart_irq(void *arg, int level)
+{
+	struct machine *m = arg;
+
+	lodge_irq_line(m->vm, UART_GSI, level);
+}
+
+static void uart_output(void *arg, __u8 byte)
+{
+	struct machine *m = arg;
+
+	m->config.output(m->config.output_arg, byte);
+}
+
+static void uart_changed(void *arg, const struct uart *uart)
+{
+	regions_update_uart(arg, uart);
+}
+
+static void uart_input_room(void *arg)
+{
+	machine_wake(arg);
+}
+
+static void devices_reset(struct machine *m)
+{
+	uart_reset(&m->uart);
+	cmos_init(&m->cmos);
+	i8042_init(&m->i8042, m);
+	reset_init(&m->reset, m);
+	acpi_pm_init(&m->acpi_pm, m);
+}
+
+static int devices_init(struct machine *m)
+{
+	struct uart_host host = { m, uart_irq, uart_output, uart_changed, uart_input_room };
+	int ret = 0;
+
+	uart_init(&m->uart, &host);
+	devices_reset(m);
+	ret |= bus_add(&m->pio, UART_PORT, UART_REGS, &uart_ops, &m->uart);
+	ret |= bus_add(&m->pio, CMOS_PORT, 2, &cmos_ops, &m->cmos);
+	ret |= bus_add(&m->pio, I8042_DATA, 1, &i8042_data_ops, &m->i8042);
+	ret |= bus_add(&m->pio, I8042_COMMAND, 1, &i8042_command_ops, &m->i8042);
+	ret |= bus_add(&m->pio, RESET_PORT92, 1, &port92_ops, &m->reset);
+	ret |= bus_add(&m->pio, ACPI_RESET_PORT, 1, &cf9_ops, &m->reset);
+	ret |= bus_add(&m->pio, ACPI_PM1_EVENT, ACPI_PM_BYTES, &acpi_pm_ops, &m->acpi_pm);
+	ret |= bus_add(&m->pio, PVPANIC_PORT, 1, &pvpanic_ops, m);
+	return ret;
+}
+
+static void unknown_access(struct machine *m, const char *what, __u64 addr, unsigned int bytes,
+			   bool is_write, __u64 value)
+{
+	m->unknown++;
+	if (!m->config.log_unknown)
+		return;
+	if (is_write)
+		fprintf(stderr, "lodge: unknown %s %#llx: write %u bytes: %#llx\n", what, addr,
+			bytes, value);
+	else
+		fprintf(stderr, "lodge: unknown %s %#llx: read %u bytes\n", what, addr, bytes);
+}
+
+static void io_one(struct machine *m, __u16 port, unsigned int bytes, bool is_write, __u8 *data)
+{
+	__u64 value = 0;
+	bool known;
+
+	if (is_write) {
+		memcpy(&value, data, bytes);
+		known = bus_write(&m->pio, port, bytes, value);
+	} else {
+		known = bus_read(&m->pio, port, bytes, &value);
+		memcpy(data, &value, bytes);
+	}
+	if (!known && port != 0x80)
+		unknown_access(m, "port", port, bytes, is_write, value);
+}
+
+/* A posted write is like any other, only later. */
+static void posted(void *arg, const struct lodge_post *post)
+{
+	struct machine *m = arg;
+	__u64 value = post->value;
+
+	if (post->space == LODGE_SPACE_PIO && post->bytes && post->bytes <= 4)
+		io_one(m, post->addr, post->bytes, true, (__u8 *)&value);
+}
+
+static void drain_locked(struct machine *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < MACHINE_DOMAINS; i++)
+		lodge_drain(&m->domain[i], posted, m);
+}
+
+void machine_drain(struct machine *m)
+{
+	pthread_mutex_lock(&m->lock);
+	drain_locked(m);
+	m->config.flush(m->config.output_arg);
+	pthread_mutex_unlock(&m->lock);
+}
+
+void machine_io(struct machine *m, struct lodge_run *run)
+{
+	unsigned int bytes = run->io.bytes, i;
+
+	pthread_mutex_lock(&m->lock);
+	drain_locked(m);
+	for (i = 0; i < run->io.count && (i + 1) * bytes <= sizeof(run->data); i++)
+		io_one(m, run->io.port, bytes, run->io.is_write, run->data + i * bytes);
+	m->config.flush(m->config.output_arg);
+	pthread_mutex_unlock(&m->lock);
+}
+
+void machine_mmio(struct machine *m, struct lodge_run *run)
+{
+	unsigned int bytes = run->mmio.bytes <= 8 ? run->mmio.bytes : 8;
+	__u64 value = 0;
+	bool known;
+
+	pthread_mutex_lock(&m->lock);
+	drain_locked(m);
+	if (run->mmio.is_write) {
+		memcpy(&value, run->data, bytes);
+		known = bus_write(&m->mmio, run->mmio.gpa, bytes, value);
+	} else {
+		known = bus_read(&m->mmio, run->mmio.gpa, bytes, &value);
+		memcpy(run->data, &value, bytes);
+	}
+	if (!known)
+		unknown_access(m, "address", run->mmio.gpa, bytes, run->mmio.is_write, value);
+	pthread_mutex_unlock(&m->lock);
+}
+
+/* Stopping, resuming, resetting */
+
+void machine_wake(struct machine *m)
+{
+	__u64 one = 1;
+
+	if (write(m->event_fd, &one, sizeof(one)) < 0)
+		return;		/* full: the front end is awake already */
+}
+
+bool machine_stopping(struct machine *m)
+{
+	return __atomic_load_n(&m->stop, __ATOMIC_RELAXED);
+}
+
+void machine_event(struct machine *m, enum machine_event event, __u64 value)
+{
+	pthread_mutex_lock(&m->run_lock);
+	if (m->event == EVENT_NONE) {
+		m->event = event;
+		m->event_value = value;
+	}
+	m->pause = true;
+	pthread_mutex_unlock(&m->run_lock);
+	machine_wake(m);
+}
+
+enum machine_event machine_take_event(struct machine *m, __u64 *value)
+{
+	enum machine_event event;
+
+	pthread_mutex_lock(&m->run_lock);
+	event = m->event;
+	*value = m->event_value;
+	m->event = EVENT_NONE;
+	pthread_mutex_unlock(&m->run_lock);
+	return event;
+}
+
+bool machine_park(struct machine *m, unsigned int *generation)
+{
+	bool go;
+
+	pthread_mutex_lock(&m->run_lock);
+	if (m->pause && !m->stop) {
+		m->parked++;
+		pthread_cond_signal(&m->parked_cond);
+		while (m->pause && !m->stop)
+			pthread_cond_wait(&m->resume_cond, &m->run_lock);
+		m->parked--;
+	}
+	*generation = m->generation;
+	go = !m->stop;
+	pthread_mutex_unlock(&m->run_lock);
+	return go;
+}
+
+void machine_resume(struct machine *m)
+{
+	pthread_mutex_lock(&m->run_lock);
+	if (m->event == EVENT_NONE)
+		m->pause = false;
+	pthread_cond_broadcast(&m->resume_cond);
+	pthread_mutex_unlock(&m->run_lock);
+}
+
+static void kick_all(struct machine *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->config.cpus; i++)
+		vcpu_kick(&m->vcpu[i]);
+}
+
+static void deadline(struct timespec *ts, long ms)
+{
+	clock_gettime(CLOCK_REALTIME, ts);
+	ts->tv_nsec += ms % 1000 * 1000000;
+	ts->tv_sec += ms / 1000 + ts->tv_nsec / 1000000000;
+	ts->tv_nsec %= 1000000000;
+}
+
+/* Waits until every vCPU thread is in machine_park(). */
+static void wait_parked(struct machine *m)
+{
+	struct timespec ts;
+
+	pthread_mutex_lock(&m->run_lock);
+	m->pause = true;
+	while (m->parked < m->config.cpus) {
+		kick_all(m);
+		deadline(&ts, 100);
+		pthread_cond_timedwait(&m->parked_cond, &m->run_lock, &ts);
+	}
+	pthread_mutex_unlock(&m->run_lock);
+}
+
+int machine_load(struct machine *m, struct fault *f)
+{
+	m->images.rsdp = acpi_build(&m->mem, m->config.cpus);
+	if (!m->images.rsdp)
+		return fault_set(f, "memory", "too small for the ACPI tables",
+				 "give the guest more memory with -m", ENOSPC);
+	return boot_load(&m->mem, &m->images, &m->entry, f);
+}
+
+int machine_reset(struct machine *m, struct fault *f)
+{
+	int ret;
+
+	wait_parked(m);
+	pthread_mutex_lock(&m->lock);
+	drain_locked(m);
+	ret = lodge_reset_vm(m->vm);
+	if (ret >= 0)
+		devices_reset(m);
+	pthread_mutex_unlock(&m->lock);
+	if (ret < 0)
+		return fault_set(f, "reset", "the hypervisor refused it", NULL, ret);
+	if (machine_load(m, f))
+		return -1;
+	pthread_mutex_lock(&m->run_lock);
+	m->generation++;
+	m->event = EVENT_NONE;
+	pthread_mutex_unlock(&m->run_lock);
+	machine_resume(m);
+	return 0;
+}
+
+/* Kicks until the thread ends: a kick just before LODGE_RUN may be consumed. */
+static bool join(struct vcpu *v)
+{
+	struct timespec ts;
+	int tries;
+
+	for (tries = 0; v->started && tries < JOIN_SECONDS * 10; tries++) {
+		vcpu_kick(v);
+		deadline(&ts, 100);
+		if (!pthread_timedjoin_np(v->thread, NULL, &ts))
+			v->started = false;
+	}
+	return !v->started;
+}
+
+bool machine_stop(struct machine *m)
+{
+	bool ok = true;
+	unsigned int i;
+
+	pthread_mutex_lock(&m->run_lock);
+	__atomic_store_n(&m->stop, true, __ATOMIC_RELAXED);
+	pthread_cond_broadcast(&m->resume_cond);
+	pthread_mutex_unlock(&m->run_lock);
+	for (i = 0; i < m->config.cpus; i++)
+		ok &= join(&m->vcpu[i]);
+	if (ok)
+		machine_drain(m);
+	return ok;
+}
+
+/* Creation */
+
+static int open_vm(struct machine *m, struct fault *f)
+{
+	int ret;
+
+	m->dev = lodge_open(NULL);
+	if (m->dev < 0)
+		return fault_set(f, "/dev/lodge", "cannot open it", open_hint, m->dev);
+	ret = lodge_get_info(m->dev, &m->info);
+	if (ret < 0)
+		return fault_set(f, "/dev/lodge", "does not answer", open_hint, ret);
+	if (m->info.api_version != LODGE_API_VERSION)
+		return fault_set(f, "/dev/lodge", "the module speaks another API version",
+				 "install module and launcher of the same release", EPROTO);
+	m->vm = lodge_create_vm(m->dev, m->config.name);
+	if (m->vm < 0)
+		return fault_set(f, "/dev/lodge", "cannot create a VM", open_hint, m->vm);
+	return 0;
+}
+
+static int create_memory(struct machine *m, struct fault *f)
+{
+	int ret = memory_init(&m->mem, m->config.memory);
+
+	if (ret < 0)
+		return fault_set(f, "memory", "cannot reserve it", "ask for less with -m", ret);
+	ret = memory_register(&m->mem, m->vm);
+	if (ret < 0)
+		return fault_set(f, "memory", "the hypervisor refused it", "ask for less with -m",
+				 ret);
+	return 0;
+}
+
+static int create_devices(struct machine *m, struct fault *f)
+{
+	if (devices_init(m))
+		return fault_set(f, "devices", "ports overlap", NULL, EEXIST);
+	if (m->config.exit_port >= 0 &&
+	    bus_add(&m->pio, m->config.exit_port, EXIT_DEV_BYTES, &exit_dev_ops, m))
+		return fault_set(f, "--exit-dev", "the port belongs to another device",
+				 "0xf4 is free", EEXIST);
+	if (!m->config.no_regions)
+		regions_init(m);
+	return 0;
+}
+
+int machine_init(struct machine *m, const struct machine_config *config, struct fault *f)
+{
+	unsigned int i;
+
+	memset(m, 0, sizeof(*m));
+	m->config = *config;
+	m->dev = -1;
+	m->vm = -1;
+	m->generation = 1;
+	pthread_mutex_init(&m->lock, NULL);
+	pthread_mutex_init(&m->run_lock, NULL);
+	pthread_cond_init(&m->parked_cond, NULL);
+	pthread_cond_init(&m->resume_cond, NULL);
+	m->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	m->drain_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (m->event_fd < 0 || m->drain_fd < 0)
+		return fault_set(f, "eventfd", "cannot create one", NULL, errno);
+	if (open_vm(m, f) || create_memory(m, f) || create_devices(m, f))
+		return -1;
+	for (i = 0; i < config->cpus; i++)
+		if (vcpu_init(&m->vcpu[i], m, i, f))
+			return -1;
+	return 0;
+}
+
+int machine_start(struct machine *m, struct fault *f)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->config.cpus; i++)
+		if (vcpu_start(&m->vcpu[i], f))
+			return -1;
+	return 0;
+}
+
+void machine_destroy(struct machine *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->config.cpus; i++)
+		vcpu_destroy(&m->vcpu[i]);
+	for (i = 0; i < MACHINE_DOMAINS; i++)
+		lodge_unmap_domain(&m->domain[i]);
+	if (m->vm >= 0)
+		close(m->vm);
+	if (m->dev >= 0)
+		close(m->dev);
+	memory_destroy(&m->mem);
+}

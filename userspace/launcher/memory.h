@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Guest memory: one mapping, low part from 0, the rest from 4 GiB. */
+#ifndef _LAUNCHER_MEMORY_H
+#define _LAUNCHER_MEMORY_H
+
+#include "util.h"
+
+/* Where low memory ends at the latest: above it live the APICs. */
+#define MEMORY_LOW_MAX	GIB(3)
+#define MEMORY_HIGH	GIB(4)
+
+/* Fixed places in the first MiB. */
+#define GUEST_START_INFO	0x6000	/* PVH: hvm_start_info and its lists */
+#define GUEST_ZERO_PAGE		0x7000	/* bzImage: boot_params */
+#define GUEST_GDT		0x8000
+#define GUEST_PAGE_TABLES	0x9000	/* six pages */
+#define GUEST_CMDLINE		0x20000
+#define GUEST_CMDLINE_MAX	0x10000
+#define GUEST_EBDA		0x9fc00
+#define GUEST_ACPI		0xe0000	/* also where an RSDP is searched for */
+#define GUEST_ACPI_END		0x100000
+#define GUEST_KERNEL		0x100000
+
+/**
+ * struct memory - the guest's RAM
+ * @host: the mapping
+ * @bytes: all of it
+ * @low: bytes that are found from guest physical address 0
+ */
+struct memory {
+	__u8 *host;
+	__u64 bytes;
+	__u64 low;
+};
+
+/**
+ * struct memory_range - a row of the firmware memory map
+ * @addr: guest physical address
+ * @bytes: length
+ * @type: MEMORY_RAM or MEMORY_RESERVED (the numbers of E820 and of PVH)
+ */
+struct memory_range {
+	__u64 addr;
+	__u64 bytes;
+	__u32 type;
+};
+
+#define MEMORY_RAM	1
+#define MEMORY_RESERVED	2
+#define MEMORY_RANGES	5
+
+int memory_init(struct memory *m, __u64 bytes);
+void memory_destroy(struct memory *m);
+/* The host address of a range that lies in RAM as a whole; NULL otherwise. */
+void *memory_at(const struct memory *m, __u64 gpa, __u64 bytes);
+/* Tells the hypervisor; a negative errno when it fails. */
+int memory_register(const struct memory *m, int vm);
+unsigned int memory_ranges(const struct memory *m, struct memory_range out[MEMORY_RANGES]);
+
+#endif /* _LAUNCHER_MEMORY_H */

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Options of "lodge run". */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <lodge/liblodge.h>
+
+#include "options.h"
+
+enum {
+	OPT_SERIAL = 256,
+	OPT_TIMEOUT,
+	OPT_EXIT_DEV,
+	OPT_NAME,
+	OPT_NO_REBOOT,
+	OPT_TRIPLE_FAULT,
+	OPT_PANIC,
+	OPT_NO_REGIONS,
+	OPT_LOG_UNKNOWN,
+};
+
+static const struct option long_options[] = {
+	{ "kernel", required_argument, NULL, 'k' },
+	{ "initrd", required_argument, NULL, 'i' },
+	{ "cmdline", required_argument, NULL, 'p' },
+	{ "mem", required_argument, NULL, 'm' },
+	{ "cpus", required_argument, NULL, 'c' },
+	{ "serial", required_argument, NULL, OPT_SERIAL },
+	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "exit-dev", required_argument, NULL, OPT_EXIT_DEV },
+	{ "name", required_argument, NULL, OPT_NAME },
+	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
+	{ "triple-fault", required_argument, NULL, OPT_TRIPLE_FAULT },
+	{ "panic", required_argument, NULL, OPT_PANIC },
+	{ "no-regions", no_argument, NULL, OPT_NO_REGIONS },
+	{ "log-unknown", no_argument, NULL, OPT_LOG_UNKNOWN },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static const char usage[] =
+"usage: lodge run [OPTION]... [KERNEL]\n"
+"\n"
+"Runs a guest until it powers off. KERNEL is a Linux bzImage (vmlinuz) or an\n"
+"ELF file with a PVH entry point (vmlinux); without one, the running host's\n"
+"/boot/vmlinuz-* is taken.\n"
+"\n"
+"  -k, --kernel FILE      the kernel, same as KERNEL\n"
+"  -i, --initrd FILE      initial RAM disk; may be given several times\n"
+"  -p, --cmdline TEXT     kernel command line (default: " DEFAULT_CMDLINE ")\n"
+"  -m, --mem SIZE         memory, such as 512M or 2G; a bare number is MiB\n"
+"                         (default: 256M)\n"
+"  -c, --cpus N           virtual CPUs, 1 to 64 (default: 1)\n"
+"      --serial WHERE     serial port: stdio (default), file=PATH or null\n"
+"      --timeout SEC      end the guest after SEC seconds, with status 124\n"
+"      --exit-dev PORT    a guest's write of V to PORT ends it with status\n"
+"                         ((V << 1) | 1) & 255\n"
+"      --name NAME        name in the host's logs, up to 31 characters\n"
+"      --no-reboot        a reset ends the guest with status 0\n"
+"      --triple-fault A   end (default): status 126; reset: start again\n"
+"      --panic A          end (default): status 255; ignore: go on\n"
+"      --no-regions       every device access returns to this program\n"
+"      --log-unknown      print accesses that no device answers\n"
+"  -h, --help             this text\n"
+"\n"
+"Ctrl-a h lists the keys that the terminal keeps for itself; Ctrl-a x quits.\n"
+"\n"
+"Exit status: 0 powered off, 124 time-out, 125 usage or launch error, 126 the\n"
+"guest died, 255 the guest's kernel panicked. The last line on stderr says why:\n"
+"lodge: end: poweroff|reset|timeout|triple-fault|killed|panic|exit-dev V|error\n";
+
+void options_usage(void *stream)
+{
+	fputs(usage, stream);
+}
+
+static int bad(struct fault *f, const char *what, const char *why)
+{
+	return fault_set(f, what, why, "lodge run --help", EINVAL);
+}
+
+static int set_number(const char *text, __u64 min, __u64 max, unsigned int *out)
+{
+	__u64 v;
+
+	if (!parse_number(text, min, max, &v))
+		return -1;
+	*out = v;
+	return 0;
+}
+
+static int set_memory(struct run_options *o, const char *text, struct fault *f)
+{
+	if (!parse_size(text, &o->memory) || o->memory < MEMORY_MIN || o->memory > MEMORY_MAX)
+		return bad(f, "-m", "not a size from 2M to 4096G");
+	o->memory &= ~0xfffull;
+	return 0;
+}
+
+static int set_serial(struct run_options *o, const char *text, struct fault *f)
+{
+	if (!strcmp(text, "stdio")) {
+		o->serial = SERIAL_STDIO;
+	} else if (!strcmp(text, "null")) {
+		o->serial = SERIAL_NULL;
+	} else if (!strncmp(text, "file=", 5) && text[5]) {
+		o->serial = SERIAL_FILE;
+		o->serial_path = text + 5;
+	} else {
+		return bad(f, "--serial", "neither stdio, file=PATH nor null");
+	}
+	return 0;
+}
+
+/* One of two words. */
+static int set_choice(const char *text, const char *off, const char *on, bool *out)
+{
+	*out = !strcmp(text, on);
+	return *out || !strcmp(text, off) ? 0 : -1;
+}
+
+static int add_initrd(struct run_options *o, const char *path, struct fault *f)
+{
+	if (o->initrds == BOOT_MAX_INITRDS)
+		return bad(f, "-i", "more than 16 initrds");
+	o->initrd[o->initrds++] = path;
+	return 0;
+}
+
+static int set_name(struct run_options *o, const char *name, struct fault *f)
+{
+	if (strlen(name) >= sizeof(((struct lodge_create_vm *)0)->name))
+		return bad(f, "--name", "longer than 31 characters");
+	o->name = name;
+	return 0;
+}
+
+static int set_exit_dev(struct run_options *o, const char *text, struct fault *f)
+{
+	unsigned int port;
+
+	if (set_number(text, 0, 0xfffc, &port))
+		return bad(f, "--exit-dev", "not a port from 0 to 0xfffc");
+	o->exit_port = port;
+	return 0;
+}
+
+static int long_option(struct run_options *o, int opt, struct fault *f)
+{
+	switch (opt) {
+	case OPT_SERIAL:
+		return set_serial(o, optarg, f);
+	case OPT_TIMEOUT:
+		return set_number(optarg, 1, 1000000000, &o->timeout) ?
+		       bad(f, "--timeout", "not a number of seconds") : 0;
+	case OPT_EXIT_DEV:
+		return set_exit_dev(o, optarg, f);
+	case OPT_NAME:
+		return set_name(o, optarg, f);
+	case OPT_NO_REBOOT:
+		o->no_reboot = true;
+		return 0;
+	case OPT_TRIPLE_FAULT:
+		return set_choice(optarg, "end", "reset", &o->triple_fault_reset) ?
+		       bad(f, "--triple-fault", "neither end nor reset") : 0;
+	case OPT_PANIC:
+		return set_choice(optarg, "end", "ignore", &o->panic_ignore) ?
+		       bad(f, "--panic", "neither end nor ignore") : 0;
+	case OPT_NO_REGIONS:
+		o->no_regions = true;
+		return 0;
+	case OPT_LOG_UNKNOWN:
+		o->log_unknown = true;
+		return 0;
+	default:
+		return bad(f, "run", "an option without code");
+	}
+}
+
+static int one_option(struct run_options *o, int opt, const char *arg, struct fault *f)
+{
+	switch (opt) {
+	case '?':
+		return bad(f, arg, "no such option, or its argument is missing");
+	case 'k':
+		o->kernel = optarg;
+		return 0;
+	case 'i':
+		return add_initrd(o, optarg, f);
+	case 'p':
+		o->cmdline = optarg;
+		return 0;
+	case 'm':
+		return set_memory(o, optarg, f);
+	case 'c':
+		return set_number(optarg, 1, LODGE_MAX_VCPUS, &o->cpus) ?
+		       bad(f, "-c", "not a number of CPUs from 1 to 64") : 0;
+	case 'h':
+		o->help = true;
+		return 0;
+	default:
+		return long_option(o, opt, f);
+	}
+}
+
+int options_parse(struct run_options *o, int argc, char **argv, struct fault *f)
+{
+	int opt;
+
+	*o = (struct run_options){
+		.cmdline = DEFAULT_CMDLINE,
+		.memory = DEFAULT_MEMORY,
+		.cpus = 1,
+		.exit_port = -1,
+		.name = "",
+	};
+	optind = 0;	/* start anew: glibc's way */
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, "k:i:p:m:c:h", long_options, NULL)) != -1)
+		if (one_option(o, opt, argv[optind - 1], f))
+			return -1;
+	if (optind < argc && (o->kernel || optind + 1 < argc))
+		return bad(f, argv[argc - 1], "more than one kernel");
+	if (optind < argc)
+		o->kernel = argv[optind];
+	return 0;
+}
+
+static void print_option(const char *option, const char *value)
+{
+	fprintf(stderr, " %s ", option);
+	print_quoted(stderr, value);
+}
+
+static void print_serial(const struct run_options *o)
+{
+	static const char *const word[] = { "stdio", "file", "null" };
+
+	if (o->serial == SERIAL_FILE) {
+		fputs(" --serial file=", stderr);
+		print_quoted(stderr, o->serial_path);
+	} else {
+		print_option("--serial", word[o->serial]);
+	}
+}
+
+void options_print(const struct run_options *o)
+{
+	unsigned int i;
+
+	fputs("lodge run", stderr);
+	print_option("-k", o->kernel);
+	for (i = 0; i < o->initrds; i++)
+		print_option("-i", o->initrd[i]);
+	print_option("-p", o->cmdline);
+	if (o->memory % MIB(1))
+		fprintf(stderr, " -m %lluK -c %u", o->memory >> 10, o->cpus);
+	else
+		fprintf(stderr, " -m %lluM -c %u", o->memory >> 20, o->cpus);
+	print_serial(o);
+	if (o->timeout)
+		fprintf(stderr, " --timeout %u", o->timeout);
+	if (o->exit_port >= 0)
+		fprintf(stderr, " --exit-dev %#x", o->exit_port);
+	if (*o->name)
+		print_option("--name", o->name);
+	fprintf(stderr, "%s%s%s%s%s\n", o->no_reboot ? " --no-reboot" : "",
+		o->triple_fault_reset ? " --triple-fault reset" : "",
+		o->panic_ignore ? " --panic ignore" : "", o->no_regions ? " --no-regions" : "",
+		o->log_unknown ? " --log-unknown" : "");
+}

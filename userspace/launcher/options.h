@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Options of "lodge run". */
+#ifndef _LAUNCHER_OPTIONS_H
+#define _LAUNCHER_OPTIONS_H
+
+#include "boot.h"
+
+#define DEFAULT_MEMORY	MIB(256)
+#define DEFAULT_CMDLINE	"console=ttyS0"
+#define MEMORY_MIN	MIB(2)
+#define MEMORY_MAX	GIB(4096)
+
+enum serial_kind {
+	SERIAL_STDIO,
+	SERIAL_FILE,
+	SERIAL_NULL,
+};
+
+/**
+ * struct run_options - what the user asked for
+ * @kernel: kernel file, or NULL for the running host's
+ * @serial_path: with SERIAL_FILE
+ * @timeout: seconds, or 0
+ * @exit_port: port of the exit device, or -1
+ */
+struct run_options {
+	const char *kernel;
+	const char *initrd[BOOT_MAX_INITRDS];
+	unsigned int initrds;
+	const char *cmdline;
+	__u64 memory;
+	unsigned int cpus;
+	enum serial_kind serial;
+	const char *serial_path;
+	unsigned int timeout;
+	int exit_port;
+	const char *name;
+	bool no_reboot;
+	bool triple_fault_reset;
+	bool panic_ignore;
+	bool no_regions;
+	bool log_unknown;
+	bool help;
+};
+
+int options_parse(struct run_options *o, int argc, char **argv, struct fault *f);
+/* The command that repeats this run, on stderr. */
+void options_print(const struct run_options *o);
+void options_usage(void *stream);
+
+#endif /* _LAUNCHER_OPTIONS_H */

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * I/O regions: accesses that the hypervisor answers without coming here.
+ *
+ * A write that may change an interrupt line must reach the device at once.
+ * So output is posted only while the transmitter interrupt is off, and never
+ * while register 0 is the divisor latch or loops back.
+ */
+#include "acpi.h"
+#include "machine.h"
+
+#define DELAY_PORT	0x80
+#define UART_REG_LSR	5
+#define UART_REG_MSR	6
+
+/* Offsets in the shadow page of DOMAIN_UART are the register numbers. */
+static int set_uart_data(struct machine *m, bool plain)
+{
+	struct lodge_region region = {
+		.space = LODGE_SPACE_PIO,
+		.domain = DOMAIN_UART,
+		.addr = UART_PORT,
+		.bytes = 1,
+		.read = LODGE_READ_EXIT,
+		.write = plain ? LODGE_WRITE_POST : LODGE_WRITE_EXIT,
+		.eventfd = -1,
+	};
+
+	return lodge_set_region(m->vm, &region);
+}
+
+static int set_uart_status(struct machine *m, unsigned int reg)
+{
+	struct lodge_region region = {
+		.space = LODGE_SPACE_PIO,
+		.domain = DOMAIN_UART,
+		.addr = UART_PORT + reg,
+		.bytes = 1,
+		.read = LODGE_READ_SHADOW,
+		.write = LODGE_WRITE_EXIT,
+		.shadow = reg,
+		.eventfd = -1,
+	};
+
+	return lodge_set_region(m->vm, &region);
+}
+
+static int set_pm_timer(struct machine *m)
+{
+	struct lodge_region region = {
+		.space = LODGE_SPACE_PIO,
+		.addr = ACPI_PM_TIMER,
+		.bytes = 4,
+		.read = LODGE_READ_PM_TIMER,
+		.write = LODGE_WRITE_EXIT,
+		.eventfd = -1,
+	};
+
+	return lodge_set_region(m->vm, &region);
+}
+
+/* Linux writes to port 0x80 to pass the time. */
+static int set_delay_port(struct machine *m)
+{
+	struct lodge_region region = {
+		.space = LODGE_SPACE_PIO,
+		.domain = DOMAIN_DELAY,
+		.addr = DELAY_PORT,
+		.bytes = 1,
+		.read = LODGE_READ_SHADOW,
+		.write = LODGE_WRITE_LATCH,
+		.eventfd = -1,
+	};
+	int ret = lodge_set_domain(m->vm, DOMAIN_DELAY, -1);
+
+	return ret < 0 ? ret : lodge_set_region(m->vm, &region);
+}
+
+void regions_update_uart(struct machine *m, const struct uart *uart)
+{
+	bool plain = uart_output_is_plain(uart);
+
+	if (!m->uart_regions)
+		return;
+	__atomic_store_n(&m->domain[DOMAIN_UART].shadow[UART_REG_LSR], uart_lsr(uart),
+			 __ATOMIC_RELEASE);
+	__atomic_store_n(&m->domain[DOMAIN_UART].shadow[UART_REG_MSR], uart_msr(uart),
+			 __ATOMIC_RELEASE);
+	if (plain == m->uart_plain)
+		return;
+	if (set_uart_data(m, plain) >= 0)
+		m->uart_plain = plain;
+}
+
+static int init_uart(struct machine *m)
+{
+	int ret = lodge_set_domain(m->vm, DOMAIN_UART, m->drain_fd);
+
+	if (ret < 0)
+		return ret;
+	ret = lodge_map_domain(m->vm, &m->info, DOMAIN_UART, &m->domain[DOMAIN_UART]);
+	if (ret < 0)
+		return ret;
+	m->domain[DOMAIN_UART].shadow[UART_REG_LSR] = uart_lsr(&m->uart);
+	m->domain[DOMAIN_UART].shadow[UART_REG_MSR] = uart_msr(&m->uart);
+	ret = set_uart_status(m, UART_REG_LSR);
+	if (ret >= 0)
+		ret = set_uart_status(m, UART_REG_MSR);
+	if (ret < 0)
+		return ret;
+	m->uart_regions = true;
+	m->uart_plain = false;
+	regions_update_uart(m, &m->uart);
+	return 0;
+}
+
+/* Everything works without regions, so one that is refused is not an error. */
+int regions_init(struct machine *m)
+{
+	int ret = init_uart(m);
+
+	if (set_pm_timer(m) < 0 || set_delay_port(m) < 0)
+		ret = ret < 0 ? ret : -1;
+	return ret;
+}

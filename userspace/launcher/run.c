@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * "lodge run": the front end of a machine. The main thread waits here for the
+ * terminal, signals, the time-out and what the machine reports, and decides
+ * what becomes of the guest. The vCPUs run in threads of their own.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "console.h"
+#include "machine.h"
+#include "options.h"
+#include "term.h"
+
+/* How long a panicking kernel may go on talking before it is ended. */
+#define PANIC_GRACE_MS	1000
+
+enum {
+	POLL_SIGNAL,
+	POLL_TIMEOUT,
+	POLL_EVENT,
+	POLL_DRAIN,
+	POLL_GRACE,
+	POLL_INPUT,
+	POLL_COUNT
+};
+
+/**
+ * struct front - the front end's state
+ * @ended: @status and @why are final
+ * @grace: the guest has panicked and its last words are awaited
+ */
+struct front {
+	struct run_options options;
+	struct machine machine;
+	struct console console;
+	struct term term;
+	struct pollfd poll[POLL_COUNT];
+	bool started;
+	bool ended;
+	bool grace;
+	int status;
+	const char *why;
+	__u64 value;
+	char kernel[128];
+};
+
+static void end(struct front *fr, int status, const char *why)
+{
+	if (fr->ended)
+		return;
+	fr->ended = true;
+	fr->status = status;
+	fr->why = why;
+}
+
+static int timer_create_ms(__u64 ms)
+{
+	struct itimerspec when = {
+		.it_value = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 },
+	};
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+
+	if (fd >= 0)
+		timerfd_settime(fd, 0, &when, NULL);
+	return fd;
+}
+
+/* Whether the guest has panicked and that is to end it. */
+static bool panicked(struct front *fr)
+{
+	return !fr->options.panic_ignore && console_panic(&fr->console) != PANIC_NONE;
+}
+
+static void check_panic(struct front *fr)
+{
+	if (!panicked(fr))
+		return;
+	if (console_panic(&fr->console) == PANIC_TOLD) {
+		end(fr, STATUS_PANIC, "panic");
+	} else if (!fr->grace) {
+		fr->grace = true;
+		fr->poll[POLL_GRACE].fd = timer_create_ms(PANIC_GRACE_MS);
+	}
+}
+
+static void restart(struct front *fr)
+{
+	struct fault f;
+
+	if (!machine_reset(&fr->machine, &f))
+		return;
+	fault_print(&f);
+	end(fr, STATUS_ERROR, "error");
+}
+
+static void on_reset(struct front *fr)
+{
+	if (fr->options.no_reboot)
+		end(fr, STATUS_OK, "reset");
+	else
+		restart(fr);
+}
+
+static void on_triple_fault(struct front *fr)
+{
+	if (!fr->options.triple_fault_reset)
+		end(fr, STATUS_DIED, "triple-fault");
+	else
+		on_reset(fr);
+}
+
+static void on_machine_event(struct front *fr)
+{
+	enum machine_event event = machine_take_event(&fr->machine, &fr->value);
+
+	/* What was posted before may be a panic's message. */
+	machine_drain(&fr->machine);
+	if (event == EVENT_NONE)
+		return;
+	if (event != EVENT_EXIT_DEV && panicked(fr)) {
+		end(fr, STATUS_PANIC, "panic");
+		return;
+	}
+	switch (event) {
+	case EVENT_POWEROFF:
+		end(fr, STATUS_OK, "poweroff");
+		break;
+	case EVENT_RESET:
+		on_reset(fr);
+		break;
+	case EVENT_TRIPLE_FAULT:
+		on_triple_fault(fr);
+		break;
+	case EVENT_PANIC:
+		if (fr->options.panic_ignore)
+			machine_resume(&fr->machine);
+		else
+			end(fr, STATUS_PANIC, "panic");
+		break;
+	case EVENT_EXIT_DEV:
+		end(fr, ((fr->value << 1) | 1) & 255, "exit-dev");
+		break;
+	case EVENT_KILLED:
+		end(fr, STATUS_DIED, "killed");
+		break;
+	default:
+		end(fr, STATUS_ERROR, "error");
+	}
+}
+
+static void send_key(struct front *fr, __u8 byte)
+{
+	pthread_mutex_lock(&fr->machine.lock);
+	uart_input(&fr->machine.uart, &byte, 1);
+	pthread_mutex_unlock(&fr->machine.lock);
+}
+
+static void on_key(struct front *fr, __u8 byte, bool tty)
+{
+	enum term_action action = tty ? term_key(&fr->term, &byte) : TERM_SEND;
+
+	if (action == TERM_SEND) {
+		send_key(fr, byte);
+	} else if (action == TERM_QUIT) {
+		end(fr, STATUS_OK, "poweroff");
+	} else if (action == TERM_HELP) {
+		fputs(term_help, stderr);
+	}
+}
+
+static unsigned int input_room(struct front *fr)
+{
+	unsigned int room;
+
+	pthread_mutex_lock(&fr->machine.lock);
+	room = uart_room(&fr->machine.uart);
+	pthread_mutex_unlock(&fr->machine.lock);
+	return room;
+}
+
+static void on_input(struct front *fr)
+{
+	unsigned int room = input_room(fr);
+	bool tty = isatty(STDIN_FILENO);
+	__u8 buffer[256];
+	ssize_t n, i;
+
+	if (!room)
+		return;
+	n = read(STDIN_FILENO, buffer, room < sizeof(buffer) ? room : sizeof(buffer));
+	if (n <= 0 && (n == 0 || (errno != EINTR && errno != EAGAIN)))
+		fr->poll[POLL_INPUT].fd = -1;	/* end of input; the guest goes on */
+	for (i = 0; i < n && !fr->ended; i++)
+		on_key(fr, buffer[i], tty);
+}
+
+static void swallow(int fd)
+{
+	__u64 count;
+
+	if (read(fd, &count, sizeof(count)) < 0)
+		return;		/* another wake-up took it */
+}
+
+static void on_ready(struct front *fr, int which)
+{
+	switch (which) {
+	case POLL_SIGNAL:
+		end(fr, STATUS_DIED, "killed");
+		break;
+	case POLL_TIMEOUT:
+		end(fr, STATUS_TIMEOUT, "timeout");
+		break;
+	case POLL_EVENT:
+		swallow(fr->poll[which].fd);
+		on_machine_event(fr);
+		break;
+	case POLL_DRAIN:
+		swallow(fr->poll[which].fd);
+		machine_drain(&fr->machine);
+		break;
+	case POLL_GRACE:
+		end(fr, STATUS_PANIC, "panic");
+		break;
+	case POLL_INPUT:
+		on_input(fr);
+		break;
+	}
+}
+
+static void main_loop(struct front *fr)
+{
+	while (!fr->ended) {
+		int i;
+
+		/* No room for input: uart_host.room will wake us. */
+		fr->poll[POLL_INPUT].events = input_room(fr) ? POLLIN : 0;
+		if (poll(fr->poll, POLL_COUNT, -1) < 0 && errno != EINTR)
+			break;
+		for (i = 0; i < POLL_COUNT && !fr->ended; i++)
+			if (fr->poll[i].fd >= 0 && fr->poll[i].revents)
+				on_ready(fr, i);
+		if (!fr->ended)
+			check_panic(fr);
+	}
+}
+
+/* Signals that end the guest arrive as file descriptor events. */
+static int open_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGQUIT);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int open_serial(struct front *fr, struct fault *f)
+{
+	const struct run_options *o = &fr->options;
+	int fd = -1;
+
+	if (o->serial == SERIAL_STDIO)
+		fd = STDOUT_FILENO;
+	if (o->serial == SERIAL_FILE) {
+		fd = open(o->serial_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+		if (fd < 0)
+			return fault_set(f, o->serial_path, "cannot write the serial log",
+					 "check the path given with --serial file=", errno);
+	}
+	console_init(&fr->console, fd);
+	return 0;
+}
+
+static int load_files(struct front *fr, struct fault *f)
+{
+	const struct run_options *o = &fr->options;
+	struct boot_images *images = &fr->machine.images;
+	unsigned int i;
+
+	images->cmdline = o->cmdline;
+	if (blob_read(&images->kernel, o->kernel, f))
+		return -1;
+	for (i = 0; i < o->initrds; i++)
+		if (blob_append(&images->initrd, o->initrd[i], f))
+			return -1;
+	return 0;
+}
+
+static bool give_up(void *machine)
+{
+	return machine_stopping(machine);
+}
+
+static void wake(void *machine)
+{
+	machine_wake(machine);
+}
+
+static int prepare(struct front *fr, struct fault *f)
+{
+	const struct run_options *o = &fr->options;
+	struct machine_config config = {
+		.name = o->name,
+		.memory = o->memory,
+		.cpus = o->cpus,
+		.exit_port = o->exit_port,
+		.no_regions = o->no_regions,
+		.log_unknown = o->log_unknown,
+		.output = console_output,
+		.flush = console_flush,
+		.output_arg = &fr->console,
+	};
+
+	if (open_serial(fr, f))
+		return -1;
+	if (machine_init(&fr->machine, &config, f) || load_files(fr, f) ||
+	    machine_load(&fr->machine, f))
+		return -1;
+	fr->console.give_up = give_up;
+	fr->console.on_panic = wake;
+	fr->console.arg = &fr->machine;
+	return 0;
+}
+
+static void fill_poll(struct front *fr)
+{
+	const struct run_options *o = &fr->options;
+	int i;
+
+	for (i = 0; i < POLL_COUNT; i++)
+		fr->poll[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
+	fr->poll[POLL_SIGNAL].fd = open_signals();
+	if (o->timeout)
+		fr->poll[POLL_TIMEOUT].fd = timer_create_ms(o->timeout * 1000ull);
+	fr->poll[POLL_EVENT].fd = fr->machine.event_fd;
+	fr->poll[POLL_DRAIN].fd = fr->machine.drain_fd;
+	if (o->serial == SERIAL_STDIO) {
+		fr->poll[POLL_INPUT].fd = STDIN_FILENO;
+		term_raw();
+	}
+}
+
+static void default_kernel(struct front *fr)
+{
+	struct utsname host;
+
+	if (fr->options.kernel)
+		return;
+	uname(&host);
+	snprintf(fr->kernel, sizeof(fr->kernel), "/boot/vmlinuz-%s", host.release);
+	fr->options.kernel = fr->kernel;
+}
+
+static void run_guest(struct front *fr)
+{
+	struct fault f;
+
+	if (prepare(fr, &f)) {
+		fault_print(&f);
+		end(fr, STATUS_ERROR, "error");
+		return;
+	}
+	fill_poll(fr);
+	if (machine_start(&fr->machine, &f)) {
+		fault_print(&f);
+		end(fr, STATUS_ERROR, "error");
+	} else {
+		main_loop(fr);
+	}
+	if (machine_stop(&fr->machine))
+		machine_destroy(&fr->machine);
+	/* What was posted just before the end may have been a panic's message. */
+	if (fr->status != STATUS_ERROR && strcmp(fr->why, "exit-dev") && panicked(fr)) {
+		fr->status = STATUS_PANIC;
+		fr->why = "panic";
+	}
+}
+
+static int finish(struct front *fr)
+{
+	term_restore();
+	fflush(stdout);
+	if (fr->machine.unknown && fr->options.log_unknown)
+		fprintf(stderr, "lodge: %llu accesses that no device answers\n",
+			fr->machine.unknown);
+	if (!strcmp(fr->why, "exit-dev"))
+		fprintf(stderr, "lodge: end: exit-dev %llu\n", fr->value);
+	else
+		fprintf(stderr, "lodge: end: %s\n", fr->why);
+	return fr->status;
+}
+
+int command_run(int argc, char **argv)
+{
+	/* Static: the machine is large, and vCPU threads may outlive a failed stop. */
+	static struct front front;
+	struct fault f;
+
+	if (options_parse(&front.options, argc, argv, &f)) {
+		fault_print(&f);
+		end(&front, STATUS_ERROR, "error");
+		return finish(&front);
+	}
+	if (front.options.help) {
+		options_usage(stdout);
+		return STATUS_OK;
+	}
+	default_kernel(&front);
+	options_print(&front.options);
+	front.why = "error";
+	front.status = STATUS_ERROR;
+	run_guest(&front);
+	return finish(&front);
+}

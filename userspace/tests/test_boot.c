@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Loaders, guest memory and ACPI tables; hostile files too. */
+#include <stdlib.h>
+
+#include "acpi.h"
+#include "boot.h"
+#include "ktap.h"
+
+#define FILE_BYTES	0x3000
+
+static struct memory mem;
+static struct boot_images images;
+static struct boot_entry entry;
+static struct fault fault;
+static __u8 file[FILE_BYTES];
+
+static void setup(__u64 bytes)
+{
+	CHECK(memory_init(&mem, bytes) == 0);
+	memset(file, 0, sizeof(file));
+	memset(&images, 0, sizeof(images));
+	memset(&entry, 0, sizeof(entry));
+	images.kernel.data = file;
+	images.kernel.bytes = sizeof(file);
+	images.cmdline = "console=ttyS0";
+	images.rsdp = GUEST_ACPI;
+}
+
+static void make_bzimage(void)
+{
+	setup(MIB(64));
+	file[0x1f1] = 1;
+	put_le16(file + 0x1fe, 0xaa55);
+	file[0x201] = 0x66;
+	memcpy(file + 0x202, "HdrS", 4);
+	put_le16(file + 0x206, 0x20f);
+	file[0x211] = 1;
+	put_le32(file + 0x22c, 0x7fffffff);
+	put_le32(file + 0x230, 0x200000);
+	file[0x234] = 1;
+	put_le16(file + 0x236, 1);
+	put_le32(file + 0x238, 2047);
+	put_le64(file + 0x258, 0x1000000);
+	put_le32(file + 0x260, 0x100000);
+	file[0x400] = 0x5a;
+}
+
+/* One loadable segment at 16 MiB and one note segment. */
+static void make_elf(void)
+{
+	__u8 *ph = file + 64;
+
+	setup(MIB(64));
+	memcpy(file, "\177ELF\2\1\1", 7);
+	put_le16(file + 18, 62);
+	put_le64(file + 32, 64);
+	put_le16(file + 54, 56);
+	put_le16(file + 56, 2);
+	put_le32(ph, 1);
+	put_le64(ph + 8, 0x1000);
+	put_le64(ph + 24, 0x1000000);
+	put_le64(ph + 32, 0x1000);
+	put_le64(ph + 40, 0x2000);
+	ph += 56;
+	put_le32(ph, 4);
+	put_le64(ph + 8, 0x2000);
+	put_le64(ph + 32, 20);
+	put_le32(file + 0x2000, 4);
+	put_le32(file + 0x2004, 4);
+	put_le32(file + 0x2008, 18);
+	memcpy(file + 0x200c, "Xen", 4);
+	put_le32(file + 0x2010, 0x1000040);
+	file[0x1000] = 0xa5;
+}
+
+static int load(void)
+{
+	int ret = boot_load(&mem, &images, &entry, &fault);
+
+	return ret;
+}
+
+static int load_once(void)
+{
+	int ret = load();
+
+	memory_destroy(&mem);
+	return ret;
+}
+
+static void bzimage_good(void)
+{
+	make_bzimage();
+	CHECK(load() == 0);
+	CHECK(entry.mode == BOOT_LONG);
+	CHECK(entry.rip == 0x1000200);
+	CHECK(entry.info == GUEST_ZERO_PAGE);
+	CHECK(mem.host[0x1000000] == 0x5a);
+	CHECK(!strcmp((char *)mem.host + GUEST_CMDLINE, "console=ttyS0"));
+	CHECK(get_le32(mem.host + GUEST_ZERO_PAGE + 0x228) == GUEST_CMDLINE);
+	CHECK(get_le64(mem.host + GUEST_ZERO_PAGE + 0x70) == GUEST_ACPI);
+	CHECK(mem.host[GUEST_ZERO_PAGE + 0x1e8] == 4);
+	memory_destroy(&mem);
+}
+
+static void bzimage_page_tables(void)
+{
+	make_bzimage();
+	CHECK(load() == 0);
+	CHECK(get_le64(mem.host + GUEST_PAGE_TABLES) == GUEST_PAGE_TABLES + 0x1003);
+	CHECK(get_le64(mem.host + GUEST_PAGE_TABLES + 0x2000) == 0x83);
+	CHECK(get_le64(mem.host + GUEST_PAGE_TABLES + 0x5ff8) == 0xffe00083);
+	CHECK(get_le64(mem.host + GUEST_GDT + BOOT_CS) == 0x00af9b000000ffffull);
+	memory_destroy(&mem);
+}
+
+static void bzimage_initrd_high(void)
+{
+	__u8 initrd[5] = "abcd";
+
+	make_bzimage();
+	images.initrd = (struct blob){ initrd, sizeof(initrd) };
+	CHECK(load() == 0);
+	CHECK(get_le32(mem.host + GUEST_ZERO_PAGE + 0x218) == MIB(64) - 4096);
+	CHECK(get_le32(mem.host + GUEST_ZERO_PAGE + 0x21c) == 5);
+	CHECK(!memcmp(mem.host + MIB(64) - 4096, "abcd", 5));
+	memory_destroy(&mem);
+}
+
+static void bzimage_initrd_limit(void)
+{
+	__u8 initrd[4] = "abc";
+
+	make_bzimage();
+	put_le32(file + 0x22c, MIB(32) - 1);
+	images.initrd = (struct blob){ initrd, sizeof(initrd) };
+	CHECK(load() == 0);
+	CHECK(get_le32(mem.host + GUEST_ZERO_PAGE + 0x218) == MIB(32) - 4096);
+	memory_destroy(&mem);
+}
+
+static void bzimage_initrd_too_big(void)
+{
+	__u8 *initrd = calloc(1, MIB(48));
+
+	make_bzimage();
+	images.initrd = (struct blob){ initrd, MIB(48) };
+	CHECK(load_once() == -1);
+	free(initrd);
+}
+
+static void bzimage_relocates(void)
+{
+	make_bzimage();
+	put_le64(file + 0x258, GIB(1));
+	CHECK(load() == 0);
+	CHECK(entry.rip == 0x200200);
+	memory_destroy(&mem);
+}
+
+static void bzimage_fixed_outside(void)
+{
+	make_bzimage();
+	put_le64(file + 0x258, ~0ull);
+	file[0x234] = 0;
+	CHECK(load_once() == -1);
+}
+
+static void bzimage_bad_align(void)
+{
+	make_bzimage();
+	put_le64(file + 0x258, 0);
+	put_le32(file + 0x230, 3);
+	CHECK(load_once() == -1);
+}
+
+static void bzimage_init_size_huge(void)
+{
+	make_bzimage();
+	put_le32(file + 0x260, 0xffffffff);
+	CHECK(load_once() == -1);
+}
+
+static void bzimage_32bit_only(void)
+{
+	make_bzimage();
+	put_le16(file + 0x236, 0);
+	CHECK(load_once() == -1);
+}
+
+static void bzimage_old(void)
+{
+	make_bzimage();
+	put_le16(file + 0x206, 0x20b);
+	CHECK(load_once() == -1);
+}
+
+static void bzimage_cut_short(void)
+{
+	make_bzimage();
+	file[0x1f1] = 64;
+	CHECK(load_once() == -1);
+}
+
+static void bzimage_long_cmdline(void)
+{
+	make_bzimage();
+	put_le32(file + 0x238, 4);
+	CHECK(load_once() == -1);
+}
+
+static void every_short_file(void)
+{
+	__u64 n;
+
+	make_bzimage();
+	for (n = 0; n < 0x270; n++) {
+		images.kernel.bytes = n;
+		CHECK(load() == -1);
+	}
+	memory_destroy(&mem);
+	make_elf();
+	for (n = 0; n < 0x2014; n++) {
+		images.kernel.bytes = n;
+		CHECK(load() == -1);
+	}
+	memory_destroy(&mem);
+}
+
+static void elf_good(void)
+{
+	make_elf();
+	CHECK(load() == 0);
+	CHECK(entry.mode == BOOT_PVH);
+	CHECK(entry.rip == 0x1000040);
+	CHECK(mem.host[0x1000000] == 0xa5);
+	CHECK(get_le32(mem.host + entry.info) == 0x336ec578);
+	CHECK(get_le64(mem.host + entry.info + 24) == GUEST_CMDLINE);
+	CHECK(get_le32(mem.host + entry.info + 48) == 4);
+	CHECK(get_le32(mem.host + entry.info + 12) == 0);
+	memory_destroy(&mem);
+}
+
+static void elf_bss_is_zero(void)
+{
+	make_elf();
+	mem.host[0x1001800] = 0xff;
+	CHECK(load() == 0);
+	CHECK(mem.host[0x1001800] == 0);
+	memory_destroy(&mem);
+}
+
+static void elf_no_note(void)
+{
+	make_elf();
+	put_le32(file + 0x2008, 17);
+	CHECK(load_once() == -1);
+}
+
+static void elf_note_sizes_overflow(void)
+{
+	make_elf();
+	put_le32(file + 0x2000, 0xffffffff);
+	CHECK(load_once() == -1);
+	make_elf();
+	put_le32(file + 0x2004, 0xfffffffe);
+	CHECK(load_once() == -1);
+}
+
+static void elf_entry_outside(void)
+{
+	make_elf();
+	put_le32(file + 0x2010, 0x40);
+	CHECK(load_once() == -1);
+}
+
+static void elf_segment_outside_file(void)
+{
+	make_elf();
+	put_le64(file + 64 + 8, ~0ull - 16);
+	CHECK(load_once() == -1);
+}
+
+static void elf_segment_outside_memory(void)
+{
+	make_elf();
+	put_le64(file + 64 + 24, ~0ull - 0xfff);
+	CHECK(load_once() == -1);
+	make_elf();
+	put_le64(file + 64 + 40, ~0ull);
+	CHECK(load_once() == -1);
+}
+
+static void elf_segment_over_tables(void)
+{
+	make_elf();
+	put_le64(file + 64 + 24, GUEST_ZERO_PAGE);
+	CHECK(load_once() == -1);
+}
+
+static void elf_filesz_over_memsz(void)
+{
+	make_elf();
+	put_le64(file + 64 + 40, 0x10);
+	CHECK(load_once() == -1);
+}
+
+static void elf_headers_outside(void)
+{
+	make_elf();
+	put_le64(file + 32, ~0ull - 8);
+	CHECK(load_once() == -1);
+	make_elf();
+	put_le16(file + 56, 0xffff);
+	CHECK(load_once() == -1);
+}
+
+static void elf_other_machine(void)
+{
+	make_elf();
+	put_le16(file + 18, 183);
+	CHECK(load_once() == -1);
+}
+
+static void not_a_kernel(void)
+{
+	setup(MIB(16));
+	CHECK(load_once() == -1);
+}
+
+static void memory_map_small(void)
+{
+	struct memory_range r[MEMORY_RANGES];
+
+	setup(MIB(16));
+	CHECK(memory_ranges(&mem, r) == 4);
+	CHECK(r[3].addr == MIB(1) && r[3].bytes == MIB(15));
+	CHECK(memory_at(&mem, MIB(16) - 1, 1) == mem.host + MIB(16) - 1);
+	CHECK(!memory_at(&mem, MIB(16) - 1, 2));
+	CHECK(!memory_at(&mem, MIB(16), 1));
+	CHECK(!memory_at(&mem, GIB(4), 1));
+	memory_destroy(&mem);
+}
+
+static void memory_map_high(void)
+{
+	struct memory_range r[MEMORY_RANGES];
+
+	setup(GIB(4));
+	CHECK(memory_ranges(&mem, r) == 5);
+	CHECK(r[4].addr == GIB(4) && r[4].bytes == GIB(1));
+	CHECK(!memory_at(&mem, GIB(3), 1));
+	CHECK(!memory_at(&mem, GIB(3) - 1, 2));
+	CHECK(memory_at(&mem, GIB(4), 1) == mem.host + GIB(3));
+	CHECK(!memory_at(&mem, GIB(5), 1));
+	CHECK(!memory_at(&mem, ~0ull, 1));
+	memory_destroy(&mem);
+}
+
+static const __u8 *table(__u64 gpa)
+{
+	const __u8 *t = mem.host + gpa;
+
+	CHECK(acpi_checksum(t, get_le32(t + 4)) == 0);
+	return t;
+}
+
+static void acpi_tables(void)
+{
+	const __u8 *rsdp, *xsdt, *fadt, *madt, *dsdt;
+	__u64 gpa;
+
+	setup(MIB(16));
+	gpa = acpi_build(&mem, 3);
+	CHECK(gpa >= 0xe0000 && gpa < 0x100000 && !(gpa & 15));
+	rsdp = mem.host + gpa;
+	CHECK(!memcmp(rsdp, "RSD PTR ", 8));
+	CHECK(acpi_checksum(rsdp, 20) == 0 && acpi_checksum(rsdp, 36) == 0);
+	xsdt = table(get_le64(rsdp + 24));
+	CHECK(!memcmp(xsdt, "XSDT", 4));
+	fadt = table(get_le64(xsdt + 36));
+	CHECK(!memcmp(fadt, "FACP", 4));
+	dsdt = table(get_le64(fadt + 140));
+	CHECK(!memcmp(dsdt, "DSDT", 4));
+	CHECK(get_le64(fadt + 140) == get_le32(fadt + 40));
+	CHECK(!(get_le32(fadt + 36) & 63));
+	CHECK(!memcmp(mem.host + get_le32(fadt + 36), "FACS", 4));
+	CHECK(get_le64(fadt + 120) == 0xcf9 && fadt[128] == 6);
+	madt = table(get_le64(xsdt + 44));
+	CHECK(!memcmp(madt, "APIC", 4));
+	CHECK(madt[44 + 2 * 8 + 3] == 2);
+	CHECK(madt[44 + 3 * 8] == 1);
+	memory_destroy(&mem);
+}
+
+static void acpi_many_cpus(void)
+{
+	setup(MIB(16));
+	CHECK(acpi_build(&mem, 64) != 0);
+	memory_destroy(&mem);
+}
+
+static const struct test tests[] = {
+	{ "bzimage: loads", bzimage_good },
+	{ "bzimage: page tables and GDT", bzimage_page_tables },
+	{ "bzimage: initrd as high as possible", bzimage_initrd_high },
+	{ "bzimage: initrd below its limit", bzimage_initrd_limit },
+	{ "bzimage: initrd too big", bzimage_initrd_too_big },
+	{ "bzimage: relocates when it must", bzimage_relocates },
+	{ "bzimage: fixed address outside memory", bzimage_fixed_outside },
+	{ "bzimage: alignment no power of two", bzimage_bad_align },
+	{ "bzimage: init_size of 4 GiB", bzimage_init_size_huge },
+	{ "bzimage: no 64-bit entry", bzimage_32bit_only },
+	{ "bzimage: boot protocol too old", bzimage_old },
+	{ "bzimage: setup longer than the file", bzimage_cut_short },
+	{ "bzimage: command line too long", bzimage_long_cmdline },
+	{ "files cut off at every length", every_short_file },
+	{ "elf: loads", elf_good },
+	{ "elf: bss is cleared", elf_bss_is_zero },
+	{ "elf: no PVH note", elf_no_note },
+	{ "elf: note sizes overflow", elf_note_sizes_overflow },
+	{ "elf: entry outside the kernel", elf_entry_outside },
+	{ "elf: segment outside the file", elf_segment_outside_file },
+	{ "elf: segment outside memory", elf_segment_outside_memory },
+	{ "elf: segment over the boot tables", elf_segment_over_tables },
+	{ "elf: file size over memory size", elf_filesz_over_memsz },
+	{ "elf: program headers outside", elf_headers_outside },
+	{ "elf: other machine", elf_other_machine },
+	{ "neither bzImage nor ELF", not_a_kernel },
+	{ "memory: small guest", memory_map_small },
+	{ "memory: guest above 4 GiB", memory_map_high },
+	{ "acpi: structure and checksums", acpi_tables },
+	{ "acpi: 64 CPUs fit", acpi_many_cpus },
+};
+
+int main(void)
+{
+	return ktap_run(tests, ARRAY_SIZE(tests));
+}

@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Devices, buses, options, the terminal's keys and the console's eye. */
+#include <errno.h>
+
+#include <lodge/liblodge.h>
+
+#include "acpi.h"
+#include "bus.h"
+#include "console.h"
+#include "events.h"
+#include "ktap.h"
+#include "options.h"
+#include "term.h"
+#include "uart.h"
+
+static struct uart uart;
+static int line;
+static unsigned int sent, rooms;
+static __u8 last_sent;
+
+static void on_irq(void *arg, int level)
+{
+	(void)arg;
+	line = level;
+}
+
+static void on_output(void *arg, __u8 byte)
+{
+	(void)arg;
+	sent++;
+	last_sent = byte;
+}
+
+static void on_changed(void *arg, const struct uart *u)
+{
+	(void)arg;
+	(void)u;
+}
+
+static void on_room(void *arg)
+{
+	(void)arg;
+	rooms++;
+}
+
+static void setup_uart(void)
+{
+	struct uart_host host = { NULL, on_irq, on_output, on_changed, on_room };
+
+	line = 0;
+	sent = 0;
+	rooms = 0;
+	uart_init(&uart, &host);
+}
+
+static void uart_sends(void)
+{
+	setup_uart();
+	CHECK(uart_output_is_plain(&uart));
+	uart_write(&uart, 0, 'x');
+	CHECK(sent == 1 && last_sent == 'x' && line == 0);
+	CHECK(uart_read(&uart, 5) == 0x60);
+}
+
+static void uart_transmit_interrupt(void)
+{
+	setup_uart();
+	uart_write(&uart, 1, 2);
+	CHECK(line == 1 && !uart_output_is_plain(&uart));
+	CHECK((uart_read(&uart, 2) & 0xf) == 2);
+	CHECK(line == 0 && (uart_read(&uart, 2) & 0xf) == 1);
+	uart_write(&uart, 0, 'x');
+	CHECK(line == 1);
+	uart_write(&uart, 1, 0);
+	CHECK(line == 0);
+	/* Enabling it again raises it again: Linux tests for that. */
+	uart_write(&uart, 1, 2);
+	CHECK(line == 1);
+}
+
+static void uart_receives(void)
+{
+	setup_uart();
+	uart_write(&uart, 2, 1);
+	uart_write(&uart, 1, 1);
+	CHECK(uart_input(&uart, (const __u8 *)"ab", 2) == 2);
+	CHECK(line == 1 && (uart_read(&uart, 2) & 0xf) == 4);
+	CHECK(uart_read(&uart, 5) & 1);
+	CHECK(uart_read(&uart, 0) == 'a');
+	CHECK(line == 1 && uart_read(&uart, 0) == 'b' && line == 0);
+	CHECK(!(uart_read(&uart, 5) & 1) && rooms);
+}
+
+static void uart_waits_for_the_guest(void)
+{
+	static const __u8 text[40] = "0123456789abcdefghijklmnopqrstuvwxyz";
+	unsigned int i;
+
+	setup_uart();
+	uart_input(&uart, text, sizeof(text));
+	/* What a driver throws away while it starts is not lost. */
+	uart_write(&uart, 2, 7);
+	uart_write(&uart, 2, 0);
+	CHECK(!(uart_read(&uart, 5) & 1));
+	uart_write(&uart, 2, 1);
+	uart_write(&uart, 1, 1);
+	for (i = 0; i < sizeof(text); i++)
+		CHECK(uart_read(&uart, 0) == text[i]);
+	CHECK(line == 0);
+}
+
+static void uart_queue_has_an_end(void)
+{
+	__u8 block[512] = { 0 };
+	unsigned int total = 0, i;
+
+	setup_uart();
+	for (i = 0; i < 64; i++)
+		total += uart_input(&uart, block, sizeof(block));
+	CHECK(total <= UART_QUEUE && uart_room(&uart) == 0);
+	uart_write(&uart, 2, 7);
+	CHECK(uart.queue_count <= UART_QUEUE);
+}
+
+static void uart_polled_guest(void)
+{
+	setup_uart();
+	uart_input(&uart, (const __u8 *)"hi", 2);
+	CHECK(uart_read(&uart, 5) & 1);
+	CHECK(uart_read(&uart, 0) == 'h' && uart_read(&uart, 0) == 'i');
+}
+
+static void uart_divisor(void)
+{
+	setup_uart();
+	uart_write(&uart, 3, 0x83);
+	CHECK(!uart_output_is_plain(&uart));
+	uart_write(&uart, 0, 1);
+	uart_write(&uart, 1, 2);
+	CHECK(uart_read(&uart, 0) == 1 && uart_read(&uart, 1) == 2);
+	uart_write(&uart, 3, 0x03);
+	CHECK(uart_read(&uart, 1) == 0 && !sent && uart_output_is_plain(&uart));
+}
+
+static void uart_loopback(void)
+{
+	setup_uart();
+	uart_write(&uart, 4, 0x1a);
+	CHECK((uart_read(&uart, 6) & 0xf0) == 0x90);
+	uart_write(&uart, 0, 'q');
+	CHECK(!sent && uart_read(&uart, 0) == 'q');
+	uart_write(&uart, 4, 0x0b);
+	CHECK((uart_read(&uart, 6) & 0xf0) == 0xb0);
+}
+
+static void uart_is_a_16550a(void)
+{
+	setup_uart();
+	uart_write(&uart, 1, 0xff);
+	CHECK(uart_read(&uart, 1) == 0x0f);
+	uart_write(&uart, 1, 0);
+	uart_write(&uart, 2, 1);
+	CHECK((uart_read(&uart, 2) & 0xc0) == 0xc0);
+	uart_write(&uart, 7, 0x5a);
+	CHECK(uart_read(&uart, 7) == 0x5a);
+}
+
+static void sizes(void)
+{
+	__u64 v;
+
+	CHECK(parse_size("256M", &v) && v == MIB(256));
+	CHECK(parse_size("1g", &v) && v == GIB(1));
+	CHECK(parse_size("4096K", &v) && v == MIB(4));
+	CHECK(parse_size("64", &v) && v == MIB(64));
+	CHECK(parse_size("2T", &v) && v == GIB(2048));
+}
+
+static void bad_sizes(void)
+{
+	static const char *const bad[] = {
+		"", "M", "-1", "+1", " 1", "1.5G", "1GG", "1Q", "0x10", "8796093022208M",
+		"18446744073709551616", "99999999999999999999G",
+	};
+	unsigned int i;
+	__u64 v;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		CHECK(!parse_size(bad[i], &v) || !v);
+}
+
+static void bus_order_and_overlap(void)
+{
+	static struct bus bus;
+	static struct i8042 k;
+
+	memset(&bus, 0, sizeof(bus));
+	i8042_init(&k, NULL);
+	CHECK(bus_add(&bus, 0x64, 1, &i8042_command_ops, &k) == 0);
+	CHECK(bus_add(&bus, 0x60, 1, &i8042_data_ops, &k) == 0);
+	CHECK(bus_add(&bus, 0x5f, 2, &i8042_data_ops, &k) == -EEXIST);
+	CHECK(bus_add(&bus, 0x70, 0, &i8042_data_ops, &k) == -EINVAL);
+	CHECK(bus_find(&bus, 0x60, 1) == &bus.range[0]);
+	CHECK(bus_find(&bus, 0x64, 1) == &bus.range[1]);
+	CHECK(!bus_find(&bus, 0x60, 2) && !bus_find(&bus, 0x61, 1) && !bus_find(&bus, 0x70, 1));
+}
+
+static void bus_unknown_is_ones(void)
+{
+	static struct bus bus;
+	__u64 v;
+
+	memset(&bus, 0, sizeof(bus));
+	CHECK(!bus_read(&bus, 0xcf8, 4, &v) && v == 0xffffffff);
+	CHECK(!bus_read(&bus, 0xcf8, 8, &v) && v == ~0ull);
+	CHECK(!bus_read(&bus, 0xcf8, 1, &v) && v == 0xff);
+	CHECK(!bus_write(&bus, 0xcf8, 4, 0x80000000));
+}
+
+static void bus_splits_and_fills(void)
+{
+	static struct bus bus;
+	unsigned int i;
+	__u64 v;
+
+	setup_uart();
+	memset(&bus, 0, sizeof(bus));
+	CHECK(bus_add(&bus, 0x3f8, 8, &uart_ops, &uart) == 0);
+	CHECK(bus_write(&bus, 0x3fe, 2, 0x5a00));
+	CHECK(bus_read(&bus, 0x3fe, 2, &v) && v == 0x5ab0);
+	for (i = 1; i < BUS_MAX_RANGES; i++)
+		CHECK(bus_add(&bus, 0x1000 + i, 1, &uart_ops, &uart) == 0);
+	CHECK(bus_add(&bus, 0x2000, 1, &uart_ops, &uart) == -ENOSPC);
+}
+
+static void power_off(void)
+{
+	static struct acpi_pm pm;
+
+	acpi_pm_init(&pm, NULL);
+	acpi_pm_ops.write(&pm, 4, 2, 0x1c01);
+	CHECK(last_event == EVENT_NONE);
+	acpi_pm_ops.write(&pm, 4, 2, 0x2c01);
+	CHECK(last_event == EVENT_NONE);
+	acpi_pm_ops.write(&pm, 4, 2, 0x3401);
+	CHECK(last_event == EVENT_POWEROFF);
+	CHECK(acpi_pm_ops.read(&pm, 4, 2) & 1);
+	CHECK(acpi_pm_ops.read(&pm, 8, 4) <= 0xffffff);
+}
+
+static void resets(void)
+{
+	static struct reset_ports r;
+	static struct i8042 k;
+
+	reset_init(&r, NULL);
+	i8042_init(&k, NULL);
+	cf9_ops.write(&r, 0, 1, 0x02);
+	CHECK(last_event == EVENT_NONE);
+	cf9_ops.write(&r, 0, 1, 0x06);
+	CHECK(last_event == EVENT_RESET);
+	last_event = EVENT_NONE;
+	port92_ops.write(&r, 0, 1, 2);
+	CHECK(last_event == EVENT_NONE && port92_ops.read(&r, 0, 1) == 2);
+	port92_ops.write(&r, 0, 1, 1);
+	CHECK(last_event == EVENT_RESET);
+	last_event = EVENT_NONE;
+	i8042_command_ops.write(&k, 0, 1, 0xfe);
+	CHECK(last_event == EVENT_RESET);
+	last_event = EVENT_NONE;
+	i8042_command_ops.write(&k, 0, 1, 0xd1);
+	i8042_data_ops.write(&k, 0, 1, 0x03);
+	CHECK(last_event == EVENT_NONE);
+}
+
+static void keyboard_self_test(void)
+{
+	static struct i8042 k;
+
+	i8042_init(&k, NULL);
+	i8042_command_ops.write(&k, 0, 1, 0xaa);
+	CHECK(i8042_command_ops.read(&k, 0, 1) & 1);
+	CHECK(i8042_data_ops.read(&k, 0, 1) == 0x55);
+	CHECK(!(i8042_command_ops.read(&k, 0, 1) & 1));
+}
+
+static void panic_and_exit_devices(void)
+{
+	pvpanic_ops.write(NULL, 0, 1, 2);
+	CHECK(last_event == EVENT_NONE);
+	pvpanic_ops.write(NULL, 0, 1, 1);
+	CHECK(last_event == EVENT_PANIC);
+	exit_dev_ops.write(NULL, 0, 4, 0x12);
+	CHECK(last_event == EVENT_EXIT_DEV && last_value == 0x12);
+}
+
+static time_t some_day(void)
+{
+	return 951782399;	/* 2000-02-28 23:59:59 UTC, a Monday */
+}
+
+static __u64 cmos_at(struct cmos *c, __u8 index)
+{
+	cmos_ops.write(c, 0, 1, 0x80 | index);
+	return cmos_ops.read(c, 1, 1);
+}
+
+static void clock_bcd_and_binary(void)
+{
+	static struct cmos c;
+
+	cmos_init(&c);
+	c.now = some_day;
+	CHECK(cmos_at(&c, 0) == 0x59 && cmos_at(&c, 2) == 0x59 && cmos_at(&c, 4) == 0x23);
+	CHECK(cmos_at(&c, 6) == 2 && cmos_at(&c, 7) == 0x28 && cmos_at(&c, 8) == 2);
+	CHECK(cmos_at(&c, 9) == 0 && cmos_at(&c, 0x32) == 0x20 && cmos_at(&c, 0x0d) == 0x80);
+	CHECK(!(cmos_at(&c, 0x0a) & 0x80));
+	cmos_at(&c, 0x0b);
+	cmos_ops.write(&c, 1, 1, 0x04);
+	CHECK(cmos_at(&c, 0) == 59 && cmos_at(&c, 4) == (11 | 0x80));
+}
+
+static void feed(struct console *c, const char *text)
+{
+	while (*text)
+		console_output(c, *text++);
+}
+
+static void console_sees_panic(void)
+{
+	static struct console c;
+
+	console_init(&c, -1);
+	feed(&c, "all is well\r\n[  1.0] Kernel panic - not ");
+	CHECK(console_panic(&c) == PANIC_NONE);
+	feed(&c, "syncing: no init\n");
+	CHECK(console_panic(&c) == PANIC_SEEN);
+	feed(&c, "---[ end Kernel panic - not syncing: no init ]---\n");
+	CHECK(console_panic(&c) == PANIC_TOLD);
+}
+
+static void console_long_lines(void)
+{
+	static struct console c;
+	unsigned int i;
+
+	console_init(&c, -1);
+	for (i = 0; i < 100000; i++)
+		console_output(&c, 'x');
+	console_output(&c, '\n');
+	feed(&c, "Kernel panic");
+	console_output(&c, 0);
+	feed(&c, " - not syncing\n");
+	CHECK(console_panic(&c) == PANIC_SEEN);
+}
+
+static enum term_action key(struct term *t, __u8 byte, __u8 *out)
+{
+	*out = byte;
+	return term_key(t, out);
+}
+
+static void escapes(void)
+{
+	struct term t = { 0 };
+	__u8 out;
+
+	CHECK(key(&t, 'x', &out) == TERM_SEND && out == 'x');
+	CHECK(key(&t, 1, &out) == TERM_NOTHING && key(&t, 'x', &out) == TERM_QUIT);
+	CHECK(key(&t, 1, &out) == TERM_NOTHING && key(&t, 'h', &out) == TERM_HELP);
+	CHECK(key(&t, 1, &out) == TERM_NOTHING && key(&t, 1, &out) == TERM_SEND && out == 1);
+	CHECK(key(&t, 1, &out) == TERM_NOTHING && key(&t, 'a', &out) == TERM_SEND && out == 1);
+	CHECK(key(&t, 1, &out) == TERM_NOTHING && key(&t, 'z', &out) == TERM_NOTHING);
+	CHECK(key(&t, 'x', &out) == TERM_SEND);
+}
+
+static int parse(struct run_options *o, int argc, const char *const *argv)
+{
+	char *copy[16] = { NULL };
+	struct fault f;
+	int i;
+
+	for (i = 0; i < argc; i++)
+		copy[i] = (char *)argv[i];
+	return options_parse(o, argc, copy, &f);
+}
+
+static void options_good(void)
+{
+	static const char *const argv[] = {
+		"run", "-i", "a", "-i", "b", "-m", "1G", "-c", "64", "--exit-dev", "0xf4",
+		"--serial", "file=x", "--no-reboot", "vmlinuz",
+	};
+	struct run_options o;
+
+	CHECK(parse(&o, ARRAY_SIZE(argv), argv) == 0);
+	CHECK(o.initrds == 2 && o.memory == GIB(1) && o.cpus == 64 && o.exit_port == 0xf4);
+	CHECK(o.serial == SERIAL_FILE && o.no_reboot && !strcmp(o.kernel, "vmlinuz"));
+}
+
+static void options_bad(void)
+{
+	static const char *const bad[][3] = {
+		{ "run", "-m", "1K" }, { "run", "-c", "0" }, { "run", "-c", "65" },
+		{ "run", "--serial", "tty" }, { "run", "--serial", "file=" },
+		{ "run", "--timeout", "0" }, { "run", "--timeout", "-1" },
+		{ "run", "--exit-dev", "0x10000" }, { "run", "--panic", "maybe" },
+		{ "run", "--triple-fault", "" }, { "run", "a", "b" },
+		{ "run", "--name", "a name that is longer than what fits" },
+		{ "run", "--nonsense", "1" }, { "run", "a", "-k" },
+	};
+	struct run_options o;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		CHECK(parse(&o, 3, bad[i]) == -1);
+}
+
+static unsigned int drained;
+
+static void on_post(void *arg, const struct lodge_post *post)
+{
+	(void)arg;
+	CHECK(post->value == drained);
+	drained++;
+}
+
+static void ring_drains_in_order(void)
+{
+	static struct lodge_post_ring ring;
+	struct lodge_io_domain d = { .ring = &ring };
+	__u32 i;
+
+	drained = 0;
+	ring.head = 0xfffffff0;
+	ring.tail = 0xfffffff0;
+	CHECK(lodge_drain(&d, on_post, NULL) == 0);
+	for (i = 0; i < 10; i++, ring.tail++)
+		ring.entries[ring.tail % LODGE_POST_ENTRIES].value = i;
+	CHECK(lodge_drain(&d, on_post, NULL) == 10);
+	CHECK(ring.head == ring.tail && drained == 10);
+}
+
+static const struct test tests[] = {
+	{ "uart: sends", uart_sends },
+	{ "uart: transmit interrupt", uart_transmit_interrupt },
+	{ "uart: receives", uart_receives },
+	{ "uart: input waits for the guest", uart_waits_for_the_guest },
+	{ "uart: the queue has an end", uart_queue_has_an_end },
+	{ "uart: polled guest", uart_polled_guest },
+	{ "uart: divisor latch", uart_divisor },
+	{ "uart: loopback", uart_loopback },
+	{ "uart: recognised as 16550A", uart_is_a_16550a },
+	{ "sizes", sizes },
+	{ "bad sizes", bad_sizes },
+	{ "bus: order and overlap", bus_order_and_overlap },
+	{ "bus: nobody answers", bus_unknown_is_ones },
+	{ "bus: wide accesses and a full table", bus_splits_and_fills },
+	{ "acpi_pm: power-off", power_off },
+	{ "reset: all ways", resets },
+	{ "i8042: self-test", keyboard_self_test },
+	{ "pvpanic and exit device", panic_and_exit_devices },
+	{ "cmos: clock", clock_bcd_and_binary },
+	{ "console: panic", console_sees_panic },
+	{ "console: long lines and NUL", console_long_lines },
+	{ "term: escapes", escapes },
+	{ "options: good", options_good },
+	{ "options: bad", options_bad },
+	{ "liblodge: ring drains in order", ring_drains_in_order },
+};
+
+int main(void)
+{
+	return ktap_run(tests, ARRAY_SIZE(tests));
+}
