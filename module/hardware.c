@@ -164,7 +164,7 @@ static int suspend(void)
 	return 0;
 }
 
-static void wake_up(void)
+static void restart(void)
 {
 	int ret = 0;
 
@@ -189,7 +189,7 @@ static int reboot_event(struct notifier_block *nb, unsigned long action, void *d
 
 static struct notifier_block reboot_notifier = { .notifier_call = reboot_event };
 
-LODGE_SYSCORE(lodge_syscore, suspend, wake_up, shut_down);
+LODGE_SYSCORE(lodge_syscore, suspend, restart, shut_down);
 
 /**
  * lodge_hardware_init() - hook into the life of the machine; module load
