@@ -5,6 +5,7 @@
  */
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <asm/trapnr.h>
 
 #include "lodge.h"
 #include "ioctl.h"

@@ -244,7 +244,7 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	return lodge_ioctl(lodge_vm_ioctls, lodge_vm_ioctl_count, &target, cmd, arg);
 }
 
-static int vm_mmap(struct file *file, struct vm_area_struct *vma)
+static int map_domain(struct file *file, struct vm_area_struct *vma)
 {
 	struct lodge_vm *vm = file->private_data;
 
@@ -263,7 +263,7 @@ static const struct file_operations vm_fops = {
 	.owner = THIS_MODULE,
 	.unlocked_ioctl = vm_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
-	.mmap = vm_mmap,
+	.mmap = map_domain,
 	.release = vm_release,
 	.llseek = noop_llseek,
 };

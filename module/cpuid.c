@@ -1,0 +1,697 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * CPUID: what a guest may be offered (an allow-list over the host's own
+ * leaves), what each vCPU was told, and the bits that are computed when asked.
+ */
+#include <linux/bsearch.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+#include <asm/processor.h>
+#include <asm/tsc.h>
+
+#include "lodge.h"
+#include "cpuid.h"
+#include "ops.h"
+
+#define F(feature)		BIT(X86_FEATURE_##feature & 31)
+#define ALL			(~0u)
+
+#define LAST_BASIC		0xdu
+#define LAST_EXTENDED		0x80000021u
+#define BASE_HYPERVISOR		0x40000000u
+#define BASE_EXTENDED		0x80000000u
+#define XSAVE_LEGACY		(512 + 64)
+#define LINEAR_BITS		48
+#define MAX_PHYS_BITS		48	/* four levels of second-level tables */
+#define SIGNATURE_GENU		0x756e6547u	/* leaf 0 EBX, see repeat_last */
+#define APIC_ENABLED		BIT(11)
+
+struct row {
+	u32 leaf;
+	u32 subleaf;
+	bool subleafs;
+	u32 keep[4];
+};
+
+#define LEAF1_ECX	(F(XMM3) | F(PCLMULQDQ) | F(SSSE3) | F(FMA) | F(CX16) |	\
+			 F(PCID) | F(XMM4_1) | F(XMM4_2) | F(MOVBE) |		\
+			 F(POPCNT) | F(AES) | F(XSAVE) | F(AVX) | F(F16C) |	\
+			 F(RDRAND))
+#define LEAF1_EDX	(F(FPU) | F(VME) | F(DE) | F(PSE) | F(TSC) | F(MSR) |	\
+			 F(PAE) | F(MCE) | F(CX8) | F(SEP) | F(MTRR) | F(PGE) |	\
+			 F(MCA) | F(CMOV) | F(PAT) | F(PSE36) | F(CLFLUSH) |	\
+			 F(MMX) | F(FXSR) | F(XMM) | F(XMM2))
+#define LEAF7_EBX	(F(FSGSBASE) | F(BMI1) | F(AVX2) | F(FDP_EXCPTN_ONLY) |	\
+			 F(SMEP) | F(BMI2) | F(ERMS) | F(INVPCID) |		\
+			 F(ZERO_FCS_FDS) | F(AVX512F) | F(AVX512DQ) |		\
+			 F(RDSEED) | F(ADX) | F(SMAP) | F(AVX512IFMA) |		\
+			 F(CLFLUSHOPT) | F(CLWB) | F(AVX512PF) | F(AVX512ER) |	\
+			 F(AVX512CD) | F(SHA_NI) | F(AVX512BW) | F(AVX512VL))
+#define LEAF7_ECX	(F(AVX512VBMI) | F(UMIP) | F(PKU) | F(AVX512_VBMI2) |	\
+			 F(GFNI) | F(VAES) | F(VPCLMULQDQ) | F(AVX512_VNNI) |	\
+			 F(AVX512_BITALG) | F(AVX512_VPOPCNTDQ) | F(RDPID) |	\
+			 F(CLDEMOTE) | F(MOVDIRI) | F(MOVDIR64B))
+/* Bit 27 is STIBP, 26 IBRS and IBPB, 28 L1D_FLUSH, 29 ARCH_CAPABILITIES. */
+#define LEAF7_EDX	(F(AVX512_4VNNIW) | F(AVX512_4FMAPS) | F(FSRM) |	\
+			 F(AVX512_VP2INTERSECT) | F(MD_CLEAR) | F(SERIALIZE) |	\
+			 F(AVX512_FP16) | F(SPEC_CTRL) | BIT(27) |		\
+			 F(FLUSH_L1D) | F(ARCH_CAPABILITIES) | F(SPEC_CTRL_SSBD))
+/* AVX_VNNI, AVX512_BF16, FZRM, FSRS, FSRC, AVX_IFMA */
+#define LEAF71_EAX	(BIT(4) | BIT(5) | BIT(10) | BIT(11) | BIT(12) | BIT(23))
+#define EXT1_ECX	(F(LAHF_LM) | F(ABM) | F(SSE4A) | F(MISALIGNSSE) |	\
+			 F(3DNOWPREFETCH) | F(OSVW) | F(XOP) | F(FMA4) |	\
+			 F(TBM) | F(TOPOEXT))
+/* The low half repeats leaf 1 on some CPUs; bit 9 is the APIC there too. */
+#define EXT1_EDX	((LEAF1_EDX & 0x0183f1ff) | BIT(9) | F(SYSCALL) |	\
+			 F(NX) | F(MMXEXT) | F(FXSR_OPT) | F(GBPAGES) |		\
+			 F(RDTSCP) | F(LM) | F(3DNOWEXT) | F(3DNOW))
+/*
+ * CLZERO, XSAVEERPTR, WBNOINVD, IBPB, IBRS, STIBP, STIBP_ALWAYS_ON, SSBD,
+ * SSB_NO, PSFD, BTC_NO
+ */
+#define EXT8_EBX	(BIT(0) | BIT(2) | BIT(9) | BIT(12) | BIT(14) | BIT(15) | \
+			 BIT(17) | BIT(24) | BIT(26) | BIT(28) | BIT(29))
+/* LFENCE is serialising; null selectors clear bases and limits */
+#define EXT21_EAX	(BIT(2) | BIT(6))
+#define AVX512_EBX	(F(AVX512F) | F(AVX512DQ) | F(AVX512IFMA) |		\
+			 F(AVX512PF) | F(AVX512ER) | F(AVX512CD) |		\
+			 F(AVX512BW) | F(AVX512VL))
+#define AVX512_ECX	(F(AVX512VBMI) | F(AVX512_VBMI2) | F(AVX512_VNNI) |	\
+			 F(AVX512_BITALG) | F(AVX512_VPOPCNTDQ))
+#define AVX512_EDX	(F(AVX512_4VNNIW) | F(AVX512_4FMAPS) |			\
+			 F(AVX512_VP2INTERSECT) | F(AVX512_FP16))
+
+/* What is kept of the host's leaves. A leaf that is not here reads as zero. */
+static const struct row rows[] = {
+	{ 0x0, .keep = { ALL, ALL, ALL, ALL } },
+	{ 0x1, .keep = { ALL, 0xff00, LEAF1_ECX, LEAF1_EDX } },
+	{ 0x2, .keep = { ALL, ALL, ALL, ALL } },
+	{ 0x4, 0, true, { 0x3fff, ALL, ALL, ALL } },
+	{ 0x4, 1, true, { 0x3fff, ALL, ALL, ALL } },
+	{ 0x4, 2, true, { 0x3fff, ALL, ALL, ALL } },
+	{ 0x4, 3, true, { 0x3fff, ALL, ALL, ALL } },
+	{ 0x4, 4, true, { 0, 0, 0, 0 } },
+	{ 0x6, .keep = { 0, 0, 0, 0 } },
+	{ 0x7, 0, true, { ALL, LEAF7_EBX, LEAF7_ECX, LEAF7_EDX } },
+	{ 0x7, 1, true, { LEAF71_EAX, 0, 0, 0 } },
+	{ 0xb, 0, true, { 0, 0, 0, 0 } },
+	{ 0xb, 1, true, { 0, 0, 0, 0 } },
+	{ 0xd, 0, true, { 0, 0, 0, 0 } },
+	{ 0xd, 1, true, { 0x7, 0, 0, 0 } },	/* no XSAVES */
+	{ 0xd, 2, true, { ALL, ALL, 0x2, 0 } },
+	{ 0xd, 5, true, { ALL, ALL, 0x2, 0 } },
+	{ 0xd, 6, true, { ALL, ALL, 0x2, 0 } },
+	{ 0xd, 7, true, { ALL, ALL, 0x2, 0 } },
+	{ 0xd, 9, true, { ALL, ALL, 0x2, 0 } },
+	{ 0x40000000, .keep = { 0, 0, 0, 0 } },
+	{ 0x80000000, .keep = { ALL, ALL, ALL, ALL } },
+	{ 0x80000001, .keep = { ALL, 0, EXT1_ECX, EXT1_EDX } },
+	{ 0x80000002, .keep = { ALL, ALL, ALL, ALL } },
+	{ 0x80000003, .keep = { ALL, ALL, ALL, ALL } },
+	{ 0x80000004, .keep = { ALL, ALL, ALL, ALL } },
+	{ 0x80000005, .keep = { ALL, ALL, ALL, ALL } },
+	{ 0x80000006, .keep = { ALL, ALL, ALL, ALL } },
+	{ 0x80000007, .keep = { 0, 0, 0, BIT(8) } },
+	{ 0x80000008, .keep = { 0, EXT8_EBX, 0, 0 } },
+	{ 0x80000019, .keep = { ALL, ALL, 0, 0 } },
+	{ 0x8000001a, .keep = { ALL, 0, 0, 0 } },
+	{ 0x8000001d, 0, true, { 0x3fff, ALL, ALL, ALL } },
+	{ 0x8000001d, 1, true, { 0x3fff, ALL, ALL, ALL } },
+	{ 0x8000001d, 2, true, { 0x3fff, ALL, ALL, ALL } },
+	{ 0x8000001d, 3, true, { 0x3fff, ALL, ALL, ALL } },
+	{ 0x8000001d, 4, true, { 0, 0, 0, 0 } },
+	{ 0x8000001e, .keep = { 0, 0, 0, 0 } },
+	{ 0x80000021, .keep = { EXT21_EAX, 0, 0, 0 } },
+};
+
+/* One vCPU is one package: its APIC id is all the topology there is. */
+static void set_leaf1(const struct lodge_cpuid_host *host, struct lodge_cpuid_entry *e)
+{
+	e->ebx |= 1 << 16;
+	e->ecx |= F(HYPERVISOR);
+	e->edx |= F(APIC);
+	if (host->stable_tsc)
+		e->ecx |= F(TSC_DEADLINE_TIMER);
+	if (!host->xcr0)
+		e->ecx &= ~(u32)F(XSAVE);
+	if (!(host->xcr0 & XFEATURE_MASK_YMM))
+		e->ecx &= ~(u32)(F(AVX) | F(FMA) | F(F16C));
+}
+
+static void set_leaf7(const struct lodge_cpuid_host *host, struct lodge_cpuid_entry *e)
+{
+	if (e->subleaf) {
+		if (!(host->xcr0 & XFEATURE_MASK_YMM))
+			e->eax &= ~(u32)(BIT(4) | BIT(23));
+		if (!(host->xcr0 & XFEATURE_MASK_AVX512))
+			e->eax &= ~(u32)BIT(5);
+		return;
+	}
+	e->eax = min(e->eax, 1u);
+	e->ebx |= F(TSC_ADJUST);
+	if (!(host->xcr0 & XFEATURE_MASK_YMM)) {
+		e->ebx &= ~(u32)F(AVX2);
+		e->ecx &= ~(u32)(F(VAES) | F(VPCLMULQDQ));
+	}
+	if (!(host->xcr0 & XFEATURE_MASK_AVX512)) {
+		e->ebx &= ~(u32)AVX512_EBX;
+		e->ecx &= ~(u32)AVX512_ECX;
+		e->edx &= ~(u32)AVX512_EDX;
+	}
+	if (!(host->xcr0 & XFEATURE_MASK_PKRU))
+		e->ecx &= ~(u32)F(PKU);
+}
+
+/* Sizes are computed when asked; a component not offered has none. */
+static void set_leafd(const struct lodge_cpuid_host *host, struct lodge_cpuid_entry *e)
+{
+	if (e->subleaf == 0) {
+		e->eax = host->xcr0;
+		e->edx = host->xcr0 >> 32;
+	} else if (e->subleaf > 1 && !(host->xcr0 & BIT_ULL(e->subleaf))) {
+		e->eax = 0;
+		e->ebx = 0;
+		e->ecx = 0;
+	}
+}
+
+/* Thread level, then core level, both with one member (SDM 9.9.3). */
+static void set_leafb(struct lodge_cpuid_entry *e)
+{
+	e->ebx = 1;
+	e->ecx = e->subleaf | (e->subleaf + 1) << 8;
+}
+
+static void set_entry(const struct lodge_cpuid_host *host, struct lodge_cpuid_entry *e)
+{
+	switch (e->leaf) {
+	case 0x0:
+		e->eax = min(e->eax, LAST_BASIC);
+		break;
+	case 0x1:
+		set_leaf1(host, e);
+		break;
+	case 0x6:
+		e->eax = BIT(2);	/* ARAT: the APIC timer never stops */
+		break;
+	case 0x7:
+		set_leaf7(host, e);
+		break;
+	case 0xb:
+		set_leafb(e);
+		break;
+	case 0xd:
+		set_leafd(host, e);
+		break;
+	case BASE_HYPERVISOR:		/* "LodgeLodgeLo" */
+		e->eax = BASE_HYPERVISOR;
+		e->ebx = 0x67646f4c;
+		e->ecx = 0x646f4c65;
+		e->edx = 0x6f4c6567;
+		break;
+	case BASE_EXTENDED:
+		e->eax = min(e->eax, LAST_EXTENDED);
+		break;
+	case 0x80000007:
+		if (!host->stable_tsc)
+			e->edx = 0;
+		break;
+	case 0x80000008:
+		e->eax = host->phys_bits | LINEAR_BITS << 8;
+		break;
+	}
+}
+
+static u32 range_base(u32 leaf)
+{
+	if (leaf >= BASE_EXTENDED && leaf < 0xc0000000)
+		return BASE_EXTENDED;
+	if (leaf >= BASE_HYPERVISOR && leaf < BASE_EXTENDED)
+		return BASE_HYPERVISOR;
+	return 0;
+}
+
+/* Does the host have this leaf, or do we make it up? */
+static bool leaf_exists(const struct lodge_cpuid_host *host, u32 leaf)
+{
+	u32 base = range_base(leaf), regs[4];
+
+	if (base == BASE_HYPERVISOR)
+		return true;
+	host->read(base, 0, regs);
+	return leaf == base || leaf <= regs[LODGE_EAX];
+}
+
+/**
+ * lodge_cpuid_build() - the table of what a guest may be offered
+ * @host: this CPU
+ * @entries: where to
+ * @room: entries there
+ *
+ * Return: the number of entries, or -ENOSPC.
+ */
+int lodge_cpuid_build(const struct lodge_cpuid_host *host,
+		      struct lodge_cpuid_entry *entries, u32 room)
+{
+	u32 regs[4], i, count = 0;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct row *row = &rows[i];
+
+		if (!leaf_exists(host, row->leaf))
+			continue;
+		if (count == room)
+			return -ENOSPC;
+		host->read(row->leaf, row->subleaf, regs);
+		entries[count] = (struct lodge_cpuid_entry) {
+			.leaf = row->leaf,
+			.subleaf = row->subleaf,
+			.flags = row->subleafs ? LODGE_CPUID_SUBLEAF : 0,
+			.eax = regs[LODGE_EAX] & row->keep[LODGE_EAX],
+			.ebx = regs[LODGE_EBX] & row->keep[LODGE_EBX],
+			.ecx = regs[LODGE_ECX] & row->keep[LODGE_ECX],
+			.edx = regs[LODGE_EDX] & row->keep[LODGE_EDX],
+		};
+		set_entry(host, &entries[count++]);
+	}
+	return count;
+}
+
+/* Which register of which leaf is which word of X86_FEATURE_*. */
+static const struct {
+	u8 word;
+	u8 reg;
+	u8 subleaf;
+	u32 leaf;
+} words[] = {
+	{ CPUID_1_EDX, LODGE_EDX, 0, 0x1 },
+	{ CPUID_1_ECX, LODGE_ECX, 0, 0x1 },
+	{ CPUID_7_0_EBX, LODGE_EBX, 0, 0x7 },
+	{ CPUID_7_ECX, LODGE_ECX, 0, 0x7 },
+	{ CPUID_7_EDX, LODGE_EDX, 0, 0x7 },
+	{ CPUID_7_1_EAX, LODGE_EAX, 1, 0x7 },
+	{ CPUID_D_1_EAX, LODGE_EAX, 1, 0xd },
+	{ CPUID_8000_0001_EDX, LODGE_EDX, 0, 0x80000001 },
+	{ CPUID_8000_0001_ECX, LODGE_ECX, 0, 0x80000001 },
+	{ CPUID_8000_0008_EBX, LODGE_EBX, 0, 0x80000008 },
+	{ CPUID_8000_0021_EAX, LODGE_EAX, 0, 0x80000021 },
+};
+
+/* The CPU's answer, less what the host kernel turned off (clearcpuid=, bugs). */
+static void read_host(u32 leaf, u32 subleaf, u32 regs[4])
+{
+	int i;
+
+	cpuid_count(leaf, subleaf, &regs[LODGE_EAX], &regs[LODGE_EBX],
+		    &regs[LODGE_ECX], &regs[LODGE_EDX]);
+	for (i = 0; i < ARRAY_SIZE(words); i++)
+		if (words[i].leaf == leaf && words[i].subleaf == subleaf)
+			regs[words[i].reg] &=
+				boot_cpu_data.x86_capability[words[i].word];
+}
+
+/**
+ * lodge_stable_tsc() - may guests rely on the rate of the host's TSC?
+ */
+bool lodge_stable_tsc(void)
+{
+	return boot_cpu_has(X86_FEATURE_CONSTANT_TSC) && !check_tsc_unstable();
+}
+
+/**
+ * lodge_phys_bits() - guest physical address width
+ */
+u8 lodge_phys_bits(void)
+{
+	return min_t(u8, boot_cpu_data.x86_phys_bits, MAX_PHYS_BITS);
+}
+
+/**
+ * lodge_cpuid_supported() - what this host can offer a guest
+ * @entries: where to
+ * @room: entries there
+ *
+ * Return: the number of entries, or -ENOSPC.
+ */
+int lodge_cpuid_supported(struct lodge_cpuid_entry *entries, u32 room)
+{
+	struct lodge_cpuid_host host = {
+		.read = read_host,
+		.xcr0 = lodge_xcr0,
+		.phys_bits = lodge_phys_bits(),
+		.stable_tsc = lodge_stable_tsc(),
+	};
+
+	return lodge_cpuid_build(&host, entries, room);
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct lodge_cpuid_entry *x = a, *y = b;
+
+	if (x->leaf != y->leaf)
+		return x->leaf < y->leaf ? -1 : 1;
+	if (x->subleaf != y->subleaf)
+		return x->subleaf < y->subleaf ? -1 : 1;
+	return 0;
+}
+
+/**
+ * lodge_cpuid_prepare() - check a table from userspace and sort it
+ * @table: table, not yet in use
+ *
+ * Return: 0; -EINVAL for unknown flags and for a leaf given twice.
+ */
+int lodge_cpuid_prepare(struct lodge_cpuid_table *table)
+{
+	struct lodge_cpuid_entry *e = table->entries;
+	const struct lodge_cpuid_entry *first;
+	u32 i;
+
+	for (i = 0; i < table->count; i++) {
+		if (e[i].flags & ~LODGE_CPUID_SUBLEAF)
+			return -EINVAL;
+		if (!e[i].flags)
+			e[i].subleaf = 0;
+	}
+	sort(e, table->count, sizeof(*e), compare, NULL);
+	for (i = 1; i < table->count; i++)
+		if (e[i].leaf == e[i - 1].leaf &&
+		    (e[i].subleaf == e[i - 1].subleaf || !e[i].flags ||
+		     !e[i - 1].flags))
+			return -EINVAL;
+	/* SDM's CPUID repeats the last basic leaf, APM's answers with zeros. */
+	first = lodge_cpuid_lookup(table, 0, 0);
+	table->repeat_last = first && first->ebx == SIGNATURE_GENU;
+	return 0;
+}
+
+/**
+ * lodge_cpuid_lookup() - entry of a leaf; any ring
+ * @table: table
+ * @leaf: EAX in
+ * @subleaf: ECX in
+ *
+ * Return: the entry, or NULL.
+ */
+const struct lodge_cpuid_entry *
+lodge_cpuid_lookup(const struct lodge_cpuid_table *table, u32 leaf, u32 subleaf)
+{
+	u32 low = 0, high = table->count;
+
+	while (low < high) {
+		u32 middle = (low + high) / 2;
+		const struct lodge_cpuid_entry *e = &table->entries[middle];
+		u32 wanted = e->flags & LODGE_CPUID_SUBLEAF ? subleaf : 0;
+
+		if (e->leaf == leaf && e->subleaf == wanted)
+			return e;
+		if (e->leaf < leaf || (e->leaf == leaf && e->subleaf < wanted))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+/**
+ * lodge_cpuid_resolve() - entry that answers a leaf, also outside the ranges
+ * @table: table
+ * @leaf: EAX in
+ * @subleaf: ECX in
+ *
+ * Return: the entry, or NULL for zeros.
+ */
+const struct lodge_cpuid_entry *
+lodge_cpuid_resolve(const struct lodge_cpuid_table *table, u32 leaf, u32 subleaf)
+{
+	const struct lodge_cpuid_entry *e = lodge_cpuid_lookup(table, leaf, subleaf);
+	const struct lodge_cpuid_entry *base;
+
+	if (e || !table->repeat_last)
+		return e;
+	base = lodge_cpuid_lookup(table, range_base(leaf), 0);
+	if (base && leaf <= base->eax)
+		return NULL;
+	base = lodge_cpuid_lookup(table, 0, 0);
+	return base ? lodge_cpuid_lookup(table, base->eax, subleaf) : NULL;
+}
+
+/**
+ * lodge_cpuid_find() - what a vCPU was told of a leaf; any ring
+ * @vcpu: vCPU
+ * @leaf: EAX in
+ * @subleaf: ECX in
+ *
+ * Return: the entry, or NULL.
+ */
+const struct lodge_cpuid_entry *lodge_cpuid_find(struct lodge_vcpu *vcpu,
+						 u32 leaf, u32 subleaf)
+{
+	return lodge_cpuid_lookup(vcpu->cpuid, leaf, subleaf);
+}
+
+/**
+ * lodge_xsave_size() - bytes of an XSAVE area (SDM 13.4)
+ * @table: where the components are described
+ * @xcr0: components
+ * @compact: the format of XSAVEC
+ */
+u32 lodge_xsave_size(const struct lodge_cpuid_table *table, u64 xcr0, bool compact)
+{
+	u32 size = XSAVE_LEGACY;
+	unsigned long extended = xcr0 & ~XFEATURE_MASK_FPSSE;
+	unsigned int i;
+
+	for_each_set_bit(i, &extended, 63) {
+		const struct lodge_cpuid_entry *e = lodge_cpuid_lookup(table, 0xd, i);
+
+		if (!e)
+			continue;
+		if (compact)
+			size = (e->ecx & BIT(1) ? ALIGN(size, 64) : size) + e->eax;
+		else
+			size = max(size, e->ebx + e->eax);
+	}
+	return size;
+}
+
+/* The bits that depend on what the guest did since. */
+static void patch(struct lodge_vcpu *vcpu, u32 leaf, u32 subleaf, u32 regs[4])
+{
+	switch (leaf) {
+	case 0x1:
+		regs[LODGE_EBX] = (regs[LODGE_EBX] & 0xffffff) | vcpu->id << 24;
+		if (lodge_reg_read(vcpu, LODGE_CR4) & X86_CR4_OSXSAVE)
+			regs[LODGE_ECX] |= F(OSXSAVE);
+		fallthrough;
+	case 0x80000001:
+		if (!(lodge_lapic_get_base(vcpu) & APIC_ENABLED))
+			regs[LODGE_EDX] &= ~(u32)F(APIC);
+		break;
+	case 0x7:
+		if (!subleaf && (lodge_reg_read(vcpu, LODGE_CR4) & X86_CR4_PKE))
+			regs[LODGE_ECX] |= F(OSPKE);
+		break;
+	case 0xb:
+		regs[LODGE_ECX] = (regs[LODGE_ECX] & ~0xffu) | (subleaf & 0xff);
+		regs[LODGE_EDX] = vcpu->id;
+		break;
+	case 0xd:
+		if (subleaf > 1 || (subleaf && !(regs[LODGE_EAX] & BIT(1))))
+			break;
+		regs[LODGE_EBX] = lodge_xsave_size(vcpu->cpuid, vcpu->fpu.xcr0,
+						   subleaf);
+		if (!subleaf)
+			regs[LODGE_ECX] = lodge_xsave_size(vcpu->cpuid,
+							   vcpu->xcr0_mask, false);
+		break;
+	case 0x8000001e:
+		regs[LODGE_EAX] = vcpu->id;
+		break;
+	}
+}
+
+/**
+ * lodge_cpuid_query() - what CPUID answers now; ring 1
+ * @vcpu: loaded vCPU
+ * @eax: in: leaf
+ * @ebx: out
+ * @ecx: in: subleaf
+ * @edx: out
+ */
+void lodge_cpuid_query(struct lodge_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx,
+		       u32 *edx)
+{
+	const struct lodge_cpuid_entry *e;
+	u32 subleaf = *ecx, regs[4] = {};
+
+	e = lodge_cpuid_resolve(vcpu->cpuid, *eax, subleaf);
+	if (e) {
+		regs[LODGE_EAX] = e->eax;
+		regs[LODGE_EBX] = e->ebx;
+		regs[LODGE_ECX] = e->ecx;
+		regs[LODGE_EDX] = e->edx;
+		patch(vcpu, e->leaf, subleaf, regs);
+	} else if (*eax == 0xb) {
+		patch(vcpu, 0xb, subleaf, regs);	/* SDM: past the last level */
+	}
+	*eax = regs[LODGE_EAX];
+	*ebx = regs[LODGE_EBX];
+	*ecx = regs[LODGE_ECX];
+	*edx = regs[LODGE_EDX];
+}
+
+static u32 entry_reg(const struct lodge_cpuid_entry *e, u8 reg)
+{
+	switch (reg) {
+	case LODGE_EAX:
+		return e->eax;
+	case LODGE_EBX:
+		return e->ebx;
+	case LODGE_ECX:
+		return e->ecx;
+	default:
+		return e->edx;
+	}
+}
+
+/* A guest has what it was told of and what we can do for it. */
+static void set_features(struct lodge_vcpu *vcpu,
+			 const struct lodge_cpuid_table *supported)
+{
+	const struct lodge_cpuid_entry *told, *can;
+	int i;
+
+	memset(vcpu->features, 0, sizeof(vcpu->features));
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		told = lodge_cpuid_find(vcpu, words[i].leaf, words[i].subleaf);
+		can = lodge_cpuid_lookup(supported, words[i].leaf,
+					 words[i].subleaf);
+		if (told && can)
+			vcpu->features[words[i].word] =
+				entry_reg(told, words[i].reg) &
+				entry_reg(can, words[i].reg);
+	}
+}
+
+static const struct {
+	u64 cr4;
+	u16 feature;
+} cr4_features[] = {
+	{ X86_CR4_VME | X86_CR4_PVI, X86_FEATURE_VME },
+	{ X86_CR4_TSD, X86_FEATURE_TSC },
+	{ X86_CR4_DE, X86_FEATURE_DE },
+	{ X86_CR4_PSE, X86_FEATURE_PSE },
+	{ X86_CR4_PAE, X86_FEATURE_PAE },
+	{ X86_CR4_MCE, X86_FEATURE_MCE },
+	{ X86_CR4_PGE, X86_FEATURE_PGE },
+	{ X86_CR4_OSFXSR, X86_FEATURE_FXSR },
+	{ X86_CR4_OSXMMEXCPT, X86_FEATURE_XMM },
+	{ X86_CR4_UMIP, X86_FEATURE_UMIP },
+	{ X86_CR4_FSGSBASE, X86_FEATURE_FSGSBASE },
+	{ X86_CR4_PCIDE, X86_FEATURE_PCID },
+	{ X86_CR4_OSXSAVE, X86_FEATURE_XSAVE },
+	{ X86_CR4_SMEP, X86_FEATURE_SMEP },
+	{ X86_CR4_SMAP, X86_FEATURE_SMAP },
+	{ X86_CR4_PKE, X86_FEATURE_PKU },
+};
+
+/**
+ * lodge_cr4_reserved() - CR4 bits that a guest may not set
+ * @features: words of X86_FEATURE_*
+ */
+u64 lodge_cr4_reserved(const u32 *features)
+{
+	u64 allowed = X86_CR4_PCE;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(cr4_features); i++) {
+		u16 feature = cr4_features[i].feature;
+
+		if (features[feature / 32] & BIT(feature % 32))
+			allowed |= cr4_features[i].cr4;
+	}
+	return ~allowed;
+}
+
+/* Physical address width that a table promises, or 0 if we cannot keep it. */
+static u8 table_phys_bits(const struct lodge_cpuid_table *table)
+{
+	const struct lodge_cpuid_entry *e = lodge_cpuid_lookup(table, 0x80000008, 0);
+	u8 bits = e ? e->eax & 0xff : 36;
+
+	return bits >= 32 && bits <= lodge_phys_bits() ? bits : 0;
+}
+
+static u64 table_xcr0(const struct lodge_cpuid_table *table)
+{
+	const struct lodge_cpuid_entry *e = lodge_cpuid_lookup(table, 0xd, 0);
+
+	if (!e)
+		return XFEATURE_MASK_FP;
+	return ((e->eax | (u64)e->edx << 32) & lodge_xcr0) | XFEATURE_MASK_FP;
+}
+
+static struct lodge_cpuid_table *supported_table(void)
+{
+	struct lodge_cpuid_table *table;
+	int count;
+
+	table = kvzalloc(struct_size(table, entries, LODGE_MAX_CPUID),
+			 GFP_KERNEL_ACCOUNT);
+	if (!table)
+		return NULL;
+	count = lodge_cpuid_supported(table->entries, LODGE_MAX_CPUID);
+	table->count = max(count, 0);
+	lodge_cpuid_prepare(table);
+	return table;
+}
+
+/**
+ * lodge_cpuid_set() - give a vCPU its CPUID
+ * @vcpu: loaded vCPU; ring 2
+ * @table: from userspace; the vCPU's when 0 is returned
+ *
+ * Return: 0; -EINVAL for an inconsistent table; -ENOMEM.
+ */
+int lodge_cpuid_set(struct lodge_vcpu *vcpu, struct lodge_cpuid_table *table)
+{
+	struct lodge_cpuid_table *supported;
+	int ret = lodge_cpuid_prepare(table);
+	u8 bits = table_phys_bits(table);
+
+	if (ret || !bits)
+		return -EINVAL;
+	supported = supported_table();
+	if (!supported)
+		return -ENOMEM;
+	kvfree(vcpu->cpuid);
+	vcpu->cpuid = table;
+	vcpu->maxphyaddr = bits;
+	vcpu->xcr0_mask = table_xcr0(table);
+	set_features(vcpu, supported);
+	vcpu->cr4_guest_rsvd = lodge_cr4_reserved(vcpu->features);
+	lodge_op(cpuid_changed)(vcpu);
+	kvfree(supported);
+	return 0;
+}
+
+/**
+ * lodge_cpuid_set_default() - a new vCPU has all that is supported
+ * @vcpu: loaded vCPU; ring 2
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int lodge_cpuid_set_default(struct lodge_vcpu *vcpu)
+{
+	struct lodge_cpuid_table *table = supported_table();
+	int ret;
+
+	if (!table)
+		return -ENOMEM;
+	ret = lodge_cpuid_set(vcpu, table);
+	if (ret)
+		kvfree(table);
+	return ret;
+}

@@ -1,0 +1,656 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * I/O regions: port and MMIO ranges that are answered without an exit to
+ * userspace, as the launcher declared them (see "I/O regions" in the design).
+ *
+ * A space's regions are a sorted array under RCU, replaced as a whole under
+ * vm->lock. The pages that a domain shares with userspace are hostile: the
+ * ring's head is read once and checked, and our own tail is kept elsewhere.
+ */
+#include <linux/eventfd.h>
+#include <linux/fs.h>
+#include <linux/hrtimer.h>
+#include <linux/math64.h>
+#include <linux/overflow.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/vmalloc.h>
+
+#include "lodge.h"
+
+#define SPACES			2
+#define AREA_BYTES		(LODGE_DOMAIN_SHADOW + PAGE_SIZE)
+#define SIGNAL_DELAY_NS		NSEC_PER_MSEC
+#define PM_TIMER_HZ		3579545
+#define PM_TIMER_MASK		0xffffff
+
+static_assert(sizeof(struct lodge_post_ring) <= LODGE_DOMAIN_SHADOW);
+
+/*
+ * @area: ring and shadow page, set once; lives as long as the VM
+ * @lock: producers; a few instructions, ring 1
+ * @tail: ours; the ring's tail is a copy
+ */
+struct domain {
+	void *area;
+	raw_spinlock_t lock;
+	u32 tail;
+	struct eventfd_ctx __rcu *eventfd;
+};
+
+/* @rung: a doorbell that ring 2 has yet to signal (PREEMPT_RT) */
+struct region {
+	struct rcu_head rcu;
+	struct lodge_region args;
+	struct domain *domain;
+	struct eventfd_ctx *doorbell;
+	bool rung;
+};
+
+struct span {
+	u64 first;
+	u64 last;
+	struct region *region;
+};
+
+struct spans {
+	struct rcu_head rcu;
+	u32 count;
+	struct span span[];
+};
+
+/**
+ * struct lodge_regions - the I/O regions of a VM
+ * @vm: theirs
+ * @spans: by LODGE_SPACE_*
+ * @domains: ordering domains
+ * @posted: bit per domain that was posted to and not signalled
+ * @timer: signals the posted domains at the latest then
+ * @poster: vCPU that posted last
+ */
+struct lodge_regions {
+	struct lodge_vm *vm;
+	struct spans __rcu *spans[SPACES];
+	struct domain domains[LODGE_MAX_DOMAINS];
+	unsigned long posted;
+	struct hrtimer timer;
+	struct lodge_vcpu *poster;
+};
+
+/* eventfds take sleeping locks on PREEMPT_RT: there, ring 2 signals. */
+static bool may_signal_here(void)
+{
+	return !IS_ENABLED(CONFIG_PREEMPT_RT);
+}
+
+static void signal_domain(struct domain *domain)
+{
+	struct eventfd_ctx *eventfd;
+
+	rcu_read_lock();
+	eventfd = rcu_dereference(domain->eventfd);
+	if (eventfd)
+		lodge_eventfd_signal(eventfd);
+	rcu_read_unlock();
+}
+
+static void signal_posted(struct lodge_regions *regions)
+{
+	unsigned long posted = xchg(&regions->posted, 0);
+	unsigned int i;
+
+	for_each_set_bit(i, &posted, LODGE_MAX_DOMAINS)
+		signal_domain(&regions->domains[i]);
+}
+
+static enum hrtimer_restart timer_fired(struct hrtimer *timer)
+{
+	struct lodge_regions *regions = container_of(timer, struct lodge_regions,
+						     timer);
+
+	if (may_signal_here())
+		signal_posted(regions);
+	else if (READ_ONCE(regions->poster))
+		lodge_request(regions->poster, LODGE_REQ_POST);
+	return HRTIMER_NORESTART;
+}
+
+/**
+ * lodge_regions_create() - a new VM has no I/O regions
+ * @vm: VM
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int lodge_regions_create(struct lodge_vm *vm)
+{
+	struct lodge_regions *regions;
+	int i;
+
+	regions = kzalloc(sizeof(*regions), GFP_KERNEL_ACCOUNT);
+	if (!regions)
+		return -ENOMEM;
+	regions->vm = vm;
+	for (i = 0; i < LODGE_MAX_DOMAINS; i++)
+		raw_spin_lock_init(&regions->domains[i].lock);
+	lodge_hrtimer_setup(&regions->timer, timer_fired, CLOCK_MONOTONIC,
+			    HRTIMER_MODE_REL_HARD);
+	vm->regions = regions;
+	return 0;
+}
+
+static void put_eventfd(struct eventfd_ctx *eventfd)
+{
+	if (eventfd)
+		eventfd_ctx_put(eventfd);
+}
+
+static void free_region(struct region *region)
+{
+	if (!region)
+		return;
+	put_eventfd(region->doorbell);
+	kfree(region);
+}
+
+static void free_region_rcu(struct rcu_head *rcu)
+{
+	free_region(container_of(rcu, struct region, rcu));
+}
+
+static void free_spans(struct spans *spans)
+{
+	u32 i;
+
+	if (!spans)
+		return;
+	for (i = 0; i < spans->count; i++)
+		free_region(spans->span[i].region);
+	kfree(spans);
+}
+
+/**
+ * lodge_regions_destroy() - the reverse; no vCPU runs any more
+ * @vm: VM; sleeps
+ */
+void lodge_regions_destroy(struct lodge_vm *vm)
+{
+	struct lodge_regions *regions = vm->regions;
+	struct domain *domain;
+	int i;
+
+	hrtimer_cancel(&regions->timer);
+	signal_posted(regions);
+	for (i = 0; i < SPACES; i++)
+		free_spans(rcu_dereference_protected(regions->spans[i], true));
+	rcu_barrier();		/* regions replaced a moment ago */
+	for (i = 0; i < LODGE_MAX_DOMAINS; i++) {
+		domain = &regions->domains[i];
+		put_eventfd(rcu_dereference_protected(domain->eventfd, true));
+		vfree(domain->area);
+	}
+	kfree(regions);
+	vm->regions = NULL;
+}
+
+/**
+ * lodge_domain_set() - make an ordering domain, or change its eventfd
+ * @vm: VM, its lock held
+ * @args: what userspace wants
+ *
+ * Return: 0; -EINVAL (number, not an eventfd), -EBADF, -ENOMEM.
+ */
+int lodge_domain_set(struct lodge_vm *vm, const struct lodge_domain *args)
+{
+	struct eventfd_ctx *eventfd = NULL;
+	struct domain *domain;
+	void *area;
+
+	if (args->domain >= LODGE_MAX_DOMAINS || args->eventfd < -1)
+		return -EINVAL;
+	domain = &vm->regions->domains[args->domain];
+	if (args->eventfd >= 0) {
+		eventfd = eventfd_ctx_fdget(args->eventfd);
+		if (IS_ERR(eventfd))
+			return PTR_ERR(eventfd);
+	}
+	if (!domain->area) {
+		area = vmalloc_user(AREA_BYTES);
+		if (!area) {
+			put_eventfd(eventfd);
+			return -ENOMEM;
+		}
+		smp_store_release(&domain->area, area);
+	}
+	eventfd = rcu_replace_pointer(domain->eventfd, eventfd,
+				      lockdep_is_held(&vm->lock));
+	if (eventfd) {
+		synchronize_rcu();
+		eventfd_ctx_put(eventfd);
+	}
+	return 0;
+}
+
+/**
+ * lodge_region_mmap() - a domain's ring and shadow page, by mmap() on a VM fd
+ * @vm: VM
+ * @vma: area; its offset says which domain
+ *
+ * Return: 0; -ENXIO for a domain that was not made; -EINVAL.
+ */
+int lodge_region_mmap(struct lodge_vm *vm, struct vm_area_struct *vma)
+{
+	unsigned long pages = AREA_BYTES >> PAGE_SHIFT;
+	unsigned long number = vma->vm_pgoff / pages;
+	void *area;
+
+	if (vma->vm_pgoff % pages || !(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	if (number >= LODGE_MAX_DOMAINS)
+		return -ENXIO;
+	/* Set once and kept: no lock, which would be taken inside mmap_lock. */
+	area = smp_load_acquire(&vm->regions->domains[number].area);
+	if (!area)
+		return -ENXIO;
+	return remap_vmalloc_range(vma, area, 0);
+}
+
+static bool uses_shadow(const struct lodge_region *args)
+{
+	return args->read == LODGE_READ_SHADOW ||
+	       args->write == LODGE_WRITE_LATCH ||
+	       args->write == LODGE_WRITE_LATCH_SAME;
+}
+
+static bool uses_domain(const struct lodge_region *args)
+{
+	return uses_shadow(args) || args->write == LODGE_WRITE_POST;
+}
+
+static bool range_valid(const struct lodge_region *args)
+{
+	u64 end;
+
+	if (args->space >= SPACES || !args->bytes ||
+	    check_add_overflow(args->addr, args->bytes - 1, &end))
+		return false;
+	return args->space == LODGE_SPACE_MMIO || end <= 0xffff;
+}
+
+static bool modes_valid(struct lodge_vm *vm, const struct lodge_region *args)
+{
+	bool doorbell = args->write == LODGE_WRITE_DOORBELL;
+
+	if (args->read > LODGE_READ_PM_TIMER || args->write > LODGE_WRITE_DOORBELL)
+		return false;
+	if ((args->flags & LODGE_REGION_MATCH) && !doorbell)
+		return false;
+	if (args->read == LODGE_READ_PM_TIMER && args->bytes > 4)
+		return false;
+	if (uses_domain(args) && (args->domain >= LODGE_MAX_DOMAINS ||
+				  !vm->regions->domains[args->domain].area))
+		return false;
+	return !uses_shadow(args) || (args->bytes <= PAGE_SIZE &&
+				      args->shadow <= PAGE_SIZE - args->bytes);
+}
+
+static struct region *make_region(struct lodge_vm *vm,
+				  const struct lodge_region *args)
+{
+	struct eventfd_ctx *doorbell = NULL;
+	struct region *region;
+
+	if (!modes_valid(vm, args))
+		return ERR_PTR(-EINVAL);
+	if (args->write == LODGE_WRITE_DOORBELL) {
+		doorbell = eventfd_ctx_fdget(args->eventfd);
+		if (IS_ERR(doorbell))
+			return ERR_CAST(doorbell);
+	}
+	region = kzalloc(sizeof(*region), GFP_KERNEL_ACCOUNT);
+	if (!region) {
+		put_eventfd(doorbell);
+		return ERR_PTR(-ENOMEM);
+	}
+	region->args = *args;
+	region->doorbell = doorbell;
+	if (uses_domain(args))
+		region->domain = &vm->regions->domains[args->domain];
+	return region;
+}
+
+/* Index of the first span that ends at or after @addr. */
+static u32 position(const struct spans *spans, u64 addr)
+{
+	u32 low = 0, high = spans ? spans->count : 0;
+
+	while (low < high) {
+		u32 middle = (low + high) / 2;
+
+		if (spans->span[middle].last < addr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* A copy of @old with the span at @at replaced, removed or inserted. */
+static struct spans *rebuild(const struct spans *old, u32 at, bool exists,
+			     const struct span *new)
+{
+	u32 before = old ? old->count : 0, rest = before - at - exists;
+	struct spans *spans;
+
+	spans = kmalloc(struct_size(spans, span, before + 1), GFP_KERNEL_ACCOUNT);
+	if (!spans)
+		return NULL;
+	if (at)
+		memcpy(spans->span, old->span, at * sizeof(*new));
+	spans->count = at;
+	if (new->region)
+		spans->span[spans->count++] = *new;
+	if (rest)
+		memcpy(&spans->span[spans->count], &old->span[at + exists],
+		       rest * sizeof(*new));
+	spans->count += rest;
+	return spans;
+}
+
+static int replace(struct lodge_regions *regions, u32 space, u32 at, bool exists,
+		   const struct span *new)
+{
+	struct spans *old = rcu_dereference_protected(regions->spans[space], true);
+	struct spans *spans = rebuild(old, at, exists, new);
+
+	if (!spans)
+		return -ENOMEM;
+	rcu_assign_pointer(regions->spans[space], spans);
+	if (exists)
+		call_rcu(&old->span[at].region->rcu, free_region_rcu);
+	if (old)
+		kfree_rcu(old, rcu);
+	return 0;
+}
+
+/**
+ * lodge_region_set() - declare, replace or delete an I/O region
+ * @vm: VM, its lock held
+ * @args: what userspace wants
+ *
+ * Return: 0; -EINVAL; -EEXIST (overlap); -ENOENT (delete); -ENOSPC; -EBADF;
+ * -ENOMEM.
+ */
+int lodge_region_set(struct lodge_vm *vm, const struct lodge_region *args)
+{
+	bool delete = args->flags & LODGE_REGION_DELETE, exists = false;
+	struct span new = {}, *found;
+	struct spans *old;
+	u32 at;
+	int ret;
+
+	if (!range_valid(args))
+		return -EINVAL;
+	new.first = args->addr;
+	new.last = args->addr + args->bytes - 1;
+	old = rcu_dereference_protected(vm->regions->spans[args->space], true);
+	at = position(old, new.first);
+	if (old && at < old->count) {
+		found = &old->span[at];
+		exists = found->first == new.first && found->last == new.last;
+		if (!exists && !delete && found->first <= new.last)
+			return -EEXIST;
+	}
+	if (delete && !exists)
+		return -ENOENT;
+	if (!exists && old && old->count >= LODGE_MAX_REGIONS)
+		return -ENOSPC;
+	if (!delete) {
+		new.region = make_region(vm, args);
+		if (IS_ERR(new.region))
+			return PTR_ERR(new.region);
+	}
+	ret = replace(vm->regions, args->space, at, exists, &new);
+	if (ret)
+		free_region(new.region);
+	return ret;
+}
+
+/* The region that holds the whole access. Under rcu_read_lock(). */
+static struct region *find(struct lodge_regions *regions, u32 space, u64 addr,
+			   u32 bytes)
+{
+	struct spans *spans = rcu_dereference(regions->spans[space]);
+	u32 at;
+
+	if (!spans)
+		return NULL;
+	at = position(spans, addr);
+	if (at == spans->count || spans->span[at].first > addr ||
+	    spans->span[at].last - addr < bytes - 1)
+		return NULL;
+	return spans->span[at].region;
+}
+
+static void *shadow_of(const struct region *region, u64 addr)
+{
+	return region->domain->area + LODGE_DOMAIN_SHADOW + region->args.shadow +
+	       (addr - region->args.addr);
+}
+
+/* Userspace may write at the same time: whole accesses where aligned. */
+static u64 shadow_load(const void *at, u32 bytes)
+{
+	u64 value = 0;
+	u32 i;
+
+	if (bytes == 4 && IS_ALIGNED((unsigned long)at, 4))
+		return READ_ONCE(*(const u32 *)at);
+	for (i = 0; i < bytes; i++)
+		value |= (u64)READ_ONCE(((const u8 *)at)[i]) << i * 8;
+	return value;
+}
+
+static void shadow_store(void *at, u32 bytes, u64 value)
+{
+	u32 i;
+
+	if (bytes == 4 && IS_ALIGNED((unsigned long)at, 4)) {
+		WRITE_ONCE(*(u32 *)at, value);
+		return;
+	}
+	for (i = 0; i < bytes; i++)
+		WRITE_ONCE(((u8 *)at)[i], value >> i * 8);
+}
+
+static u64 pm_timer(const struct lodge_vm *vm)
+{
+	u64 ns = ktime_get_ns() - vm->created_ns;
+
+	return mul_u64_u32_div(ns, PM_TIMER_HZ, NSEC_PER_SEC) & PM_TIMER_MASK;
+}
+
+/**
+ * lodge_region_read() - a read by the guest; rings 1 and 2
+ * @vcpu: vCPU
+ * @space: LODGE_SPACE_*
+ * @addr: port or guest physical address
+ * @bytes: 1 to 8
+ * @value: out, when true is returned
+ *
+ * Return: false when it is an exit.
+ */
+bool lodge_region_read(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes,
+		       u64 *value)
+{
+	struct region *region;
+	bool done = true;
+
+	rcu_read_lock();
+	region = find(vcpu->vm->regions, space, addr, bytes);
+	if (!region)
+		done = false;
+	else if (region->args.read == LODGE_READ_SHADOW)
+		*value = shadow_load(shadow_of(region, addr), bytes);
+	else if (region->args.read == LODGE_READ_PM_TIMER)
+		*value = pm_timer(vcpu->vm) >> (addr - region->args.addr) * 8;
+	else
+		done = false;
+	rcu_read_unlock();
+	return done;
+}
+
+/* Once in a while, when a post finds the ring empty. */
+static void announce(struct lodge_vcpu *vcpu, struct domain *domain)
+{
+	struct lodge_regions *regions = vcpu->vm->regions;
+
+	WRITE_ONCE(regions->poster, vcpu);
+	set_bit(domain - regions->domains, &regions->posted);
+	/* Not queued while it fires: it may have missed the bit just set. */
+	if (!hrtimer_is_queued(&regions->timer))
+		hrtimer_start(&regions->timer, ns_to_ktime(SIGNAL_DELAY_NS),
+			      HRTIMER_MODE_REL_HARD);
+}
+
+/*
+ * One entry; false when the ring is full. The index of an entry jumps where 32
+ * bits wrap, so nothing is posted there until the ring is empty. A head beyond
+ * the tail, which only a broken consumer writes, looks the same.
+ */
+static bool append(struct domain *domain, const struct lodge_post *post, bool *first)
+{
+	struct lodge_post_ring *ring = domain->area;
+	u32 head = READ_ONCE(ring->head), tail = domain->tail;
+
+	if (head > tail || tail - head >= LODGE_POST_ENTRIES)
+		return false;
+	ring->entries[tail % LODGE_POST_ENTRIES] = *post;
+	domain->tail = tail + 1;
+	smp_store_release(&ring->tail, tail + 1);
+	*first = head == tail;
+	return true;
+}
+
+static bool post(struct lodge_vcpu *vcpu, struct region *region, u64 addr,
+		 u32 bytes, u64 value)
+{
+	struct lodge_post entry = {
+		.addr = addr, .value = value, .bytes = bytes,
+		.space = region->args.space, .vcpu = vcpu->id,
+	};
+	struct domain *domain = region->domain;
+	bool first = false, done;
+	unsigned long irq;
+
+	raw_spin_lock_irqsave(&domain->lock, irq);
+	done = append(domain, &entry, &first);
+	raw_spin_unlock_irqrestore(&domain->lock, irq);
+	if (!done)
+		return false;
+	lodge_count(vcpu, LODGE_STAT_POSTED);
+	if (first)
+		announce(vcpu, domain);
+	return true;
+}
+
+static bool latch_same(struct region *region, u64 addr, u32 bytes, u64 value)
+{
+	void *at = shadow_of(region, addr);
+
+	if ((shadow_load(at, bytes) ^ value) & region->args.mask)
+		return false;
+	shadow_store(at, bytes, value);
+	return true;
+}
+
+static bool ring_doorbell(struct lodge_vcpu *vcpu, struct region *region,
+			  u32 bytes, u64 value)
+{
+	u64 relevant = bytes < 8 ? BIT_ULL(bytes * 8) - 1 : ~0ull;
+
+	if ((region->args.flags & LODGE_REGION_MATCH) &&
+	    ((region->args.match ^ value) & relevant))
+		return false;
+	lodge_count(vcpu, LODGE_STAT_DOORBELL);
+	if (may_signal_here()) {
+		lodge_eventfd_signal(region->doorbell);
+	} else {
+		WRITE_ONCE(region->rung, true);
+		lodge_request(vcpu, LODGE_REQ_POST);
+	}
+	return true;
+}
+
+static bool write_region(struct lodge_vcpu *vcpu, struct region *region, u64 addr,
+			 u32 bytes, u64 value)
+{
+	switch (region->args.write) {
+	case LODGE_WRITE_POST:
+		return post(vcpu, region, addr, bytes, value);
+	case LODGE_WRITE_LATCH:
+		shadow_store(shadow_of(region, addr), bytes, value);
+		return true;
+	case LODGE_WRITE_LATCH_SAME:
+		return latch_same(region, addr, bytes, value);
+	case LODGE_WRITE_DOORBELL:
+		return ring_doorbell(vcpu, region, bytes, value);
+	default:
+		return false;
+	}
+}
+
+/**
+ * lodge_region_write() - a write by the guest; rings 1 and 2
+ * @vcpu: vCPU
+ * @space: LODGE_SPACE_*
+ * @addr: port or guest physical address
+ * @bytes: 1 to 8
+ * @value: what is written; bits above @bytes are ignored
+ *
+ * Return: false when it is an exit.
+ */
+bool lodge_region_write(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes,
+			u64 value)
+{
+	struct region *region;
+	bool done;
+
+	if (bytes < 8)
+		value &= BIT_ULL(bytes * 8) - 1;
+	rcu_read_lock();
+	region = find(vcpu->vm->regions, space, addr, bytes);
+	done = region && write_region(vcpu, region, addr, bytes, value);
+	rcu_read_unlock();
+	return done;
+}
+
+static void signal_doorbells(struct lodge_regions *regions)
+{
+	struct spans *spans;
+	u32 space, i;
+
+	for (space = 0; space < SPACES; space++) {
+		spans = rcu_dereference(regions->spans[space]);
+		for (i = 0; spans && i < spans->count; i++)
+			if (xchg(&spans->span[i].region->rung, false))
+				lodge_eventfd_signal(spans->span[i].region->doorbell);
+	}
+}
+
+/**
+ * lodge_regions_signal() - signal what was posted or rung and is not yet
+ * @vm: VM; ring 2
+ */
+void lodge_regions_signal(struct lodge_vm *vm)
+{
+	struct lodge_regions *regions = vm->regions;
+
+	if (may_signal_here() && !READ_ONCE(regions->posted))
+		return;
+	rcu_read_lock();
+	if (!may_signal_here())
+		signal_doorbells(regions);
+	signal_posted(regions);
+	rcu_read_unlock();
+}
