@@ -159,6 +159,7 @@ static void move_tsc(struct lodge_vcpu *vcpu, u64 delta)
 {
 	vcpu->tsc_offset += delta;
 	lodge_op(set_tsc_offset)(vcpu, vcpu->tsc_offset);
+	lodge_lapic_tsc_changed(vcpu);
 }
 
 /* A guest that moves its TSC moves TSC_ADJUST as far (SDM 18.17.3). */
