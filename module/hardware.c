@@ -79,7 +79,8 @@ static bool own_emergency;		/* under hardware_lock, or its notifier */
 
 static bool rival_loaded(void)
 {
-	struct kobject *kobj = kset_find_obj(module_kset, lodge_ops->rival);
+	struct kset *modules = THIS_MODULE->mkobj.kobj.kset;
+	struct kobject *kobj = kset_find_obj(modules, lodge_ops->rival);
 
 	kobject_put(kobj);
 	return kobj;
