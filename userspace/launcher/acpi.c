@@ -14,13 +14,13 @@
 #define FACS_BYTES	64
 
 /* FADT: IA-PC boot architecture flags and fixed feature flags. */
-#define BOOT_ARCH_LEGACY	(1u << 0)
-#define BOOT_ARCH_NO_VGA	(1u << 2)
-#define FADT_WBINVD		(1u << 0)
-#define FADT_PROC_C1		(1u << 2)
-#define FADT_NO_POWER_BUTTON	(1u << 4)
-#define FADT_NO_SLEEP_BUTTON	(1u << 5)
-#define FADT_RESET_REG		(1u << 10)
+#define BOOT_ARCH_LEGACY	BIT(0)
+#define BOOT_ARCH_NO_VGA	BIT(2)
+#define FADT_WBINVD		BIT(0)
+#define FADT_PROC_C1		BIT(2)
+#define FADT_NO_POWER_BUTTON	BIT(4)
+#define FADT_NO_SLEEP_BUTTON	BIT(5)
+#define FADT_RESET_REG		BIT(10)
 
 #define ADDRESS_SPACE_IO	1
 

@@ -13,10 +13,10 @@
 #include "util.h"
 
 #define MSR_FEATURE_CONTROL	0x3a
-#define FEATURE_LOCKED		(1u << 0)
-#define FEATURE_VMX		(1u << 2)
+#define FEATURE_LOCKED		BIT(0)
+#define FEATURE_VMX		BIT(2)
 #define MSR_VM_CR		0xc0010114
-#define VM_CR_SVMDIS		(1u << 4)
+#define VM_CR_SVMDIS		BIT(4)
 
 #define DEVICE			"/dev/lodge"
 

@@ -2,7 +2,7 @@
 /* CPUID: where a vCPU sits. One socket, one thread per core. */
 #include "machine.h"
 
-#define LEAF1_HTT	(1u << 28)
+#define LEAF1_HTT	BIT(28)
 
 /* Bits needed to number @cpus. */
 static unsigned int id_bits(unsigned int cpus)

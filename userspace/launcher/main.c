@@ -42,10 +42,9 @@ static int unknown(const char *name)
 	return STATUS_ERROR;
 }
 
-static int help(const char *name)
+static int show_help(const char *name)
 {
-	char option[] = "--help";
-	char *argv[] = { (char *)name, option, NULL };
+	char *argv[] = { (char *)name, (char *)"-h", NULL };
 	const struct command *c;
 
 	if (!name || !strcmp(name, "--help") || !strcmp(name, "-h")) {
@@ -69,7 +68,7 @@ int main(int argc, char **argv)
 		return STATUS_OK;
 	}
 	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
-		return help(argc > 2 ? argv[2] : NULL);
+		return show_help(argc > 2 ? argv[2] : NULL);
 	c = find_command(argv[1]);
 	return c ? c->run(argc - 1, argv + 1) : unknown(argv[1]);
 }

@@ -169,13 +169,12 @@ static void on_key(struct front *fr, __u8 byte, bool tty)
 {
 	enum term_action action = tty ? term_key(&fr->term, &byte) : TERM_SEND;
 
-	if (action == TERM_SEND) {
+	if (action == TERM_SEND)
 		send_key(fr, byte);
-	} else if (action == TERM_QUIT) {
+	else if (action == TERM_QUIT)
 		end(fr, STATUS_OK, "poweroff");
-	} else if (action == TERM_HELP) {
+	else if (action == TERM_HELP)
 		fputs(term_help, stderr);
-	}
 }
 
 static unsigned int input_room(struct front *fr)

@@ -10,6 +10,8 @@
 #include <linux/types.h>
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define BIT(n)		(1u << (n))
+#define BIT_ULL(n)	(1ull << (n))
 #define KIB(n)		((__u64)(n) << 10)
 #define MIB(n)		((__u64)(n) << 20)
 #define GIB(n)		((__u64)(n) << 30)

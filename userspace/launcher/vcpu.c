@@ -10,13 +10,13 @@
 
 #define XSAVE_BYTES	16384
 
-#define CR0_PE		(1ull << 0)
-#define CR0_ET		(1ull << 4)
-#define CR0_NE		(1ull << 5)
-#define CR0_PG		(1ull << 31)
-#define CR4_PAE		(1ull << 5)
-#define EFER_LME	(1ull << 8)
-#define EFER_LMA	(1ull << 10)
+#define CR0_PE		BIT_ULL(0)
+#define CR0_ET		BIT_ULL(4)
+#define CR0_NE		BIT_ULL(5)
+#define CR0_PG		BIT_ULL(31)
+#define CR4_PAE		BIT_ULL(5)
+#define EFER_LME	BIT_ULL(8)
+#define EFER_LMA	BIT_ULL(10)
 #define RFLAGS_FIXED	2
 
 struct power_on {
@@ -28,7 +28,7 @@ struct power_on {
 	struct lodge_msr_entry msr[LODGE_MAX_MSRS];
 	__u32 msrs;
 	bool has_xsave;
-	_Alignas(64) __u8 xsave[XSAVE_BYTES];
+	__u8 xsave[XSAVE_BYTES];
 };
 
 /* The run area of the vCPU whose thread this is, for the signal handler. */
@@ -276,10 +276,9 @@ int vcpu_init(struct vcpu *v, struct machine *m, unsigned int id, struct fault *
 	ret = lodge_map_run(v->fd, &m->info, &v->run);
 	if (ret < 0)
 		return fault_set(f, "vcpu", "cannot map its run area", NULL, ret);
-	v->power_on = aligned_alloc(64, align_up(sizeof(*v->power_on), 64));
+	v->power_on = calloc(1, sizeof(*v->power_on));
 	if (!v->power_on)
 		return fault_set(f, "vcpu", "no memory", NULL, ENOMEM);
-	memset(v->power_on, 0, sizeof(*v->power_on));
 	ret = set_cpuid(v);
 	if (ret < 0)
 		return fault_set(f, "vcpu", "cannot set its CPUID table", NULL, ret);

@@ -24,7 +24,6 @@ struct lodge_io_domain {
 	size_t bytes;
 };
 
-
 /* The device */
 int lodge_open(const char *path);	/* NULL: /dev/lodge; the descriptor */
 int lodge_get_info(int fd, struct lodge_info *info);
