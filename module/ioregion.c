@@ -220,6 +220,7 @@ int lodge_domain_set(struct lodge_vm *vm, const struct lodge_domain *args)
 			put_eventfd(eventfd);
 			return -ENOMEM;
 		}
+		/* Zeroed before lodge_region_mmap() can see it. */
 		smp_store_release(&domain->area, area);
 	}
 	eventfd = rcu_replace_pointer(domain->eventfd, eventfd,
@@ -229,6 +230,19 @@ int lodge_domain_set(struct lodge_vm *vm, const struct lodge_domain *args)
 		eventfd_ctx_put(eventfd);
 	}
 	return 0;
+}
+
+/**
+ * lodge_domain_area() - the pages that a domain shares with userspace
+ * @vm: VM
+ * @number: domain
+ *
+ * No lock: they are set once and kept. Return: NULL if there are none yet.
+ */
+void *lodge_domain_area(struct lodge_vm *vm, u32 number)
+{
+	/* Pairs with lodge_domain_set(). */
+	return smp_load_acquire(&vm->regions->domains[number].area);
 }
 
 /**
@@ -248,8 +262,7 @@ int lodge_region_mmap(struct lodge_vm *vm, struct vm_area_struct *vma)
 		return -EINVAL;
 	if (number >= LODGE_MAX_DOMAINS)
 		return -ENXIO;
-	/* Set once and kept: no lock, which would be taken inside mmap_lock. */
-	area = smp_load_acquire(&vm->regions->domains[number].area);
+	area = lodge_domain_area(vm, number);
 	if (!area)
 		return -ENXIO;
 	return remap_vmalloc_range(vma, area, 0);
@@ -527,6 +540,7 @@ static bool append(struct domain *domain, const struct lodge_post *post, bool *f
 		return false;
 	ring->entries[tail % LODGE_POST_ENTRIES] = *post;
 	domain->tail = tail + 1;
+	/* The entry before the tail that makes it the consumer's. */
 	smp_store_release(&ring->tail, tail + 1);
 	*first = head == tail;
 	return true;

@@ -20,7 +20,7 @@
 #include "lodge.h"
 
 struct lodge_irqfds {
-	spinlock_t lock;
+	spinlock_t lock;	/* both lists, and irqfd->dying */
 	struct list_head used;
 	struct list_head dying;
 	struct work_struct reap;

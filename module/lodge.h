@@ -346,6 +346,12 @@ enum lodge_next lodge_emulate_current(struct lodge_vcpu *vcpu);
  * (replay.waiting); lodge_emulate_current() must follow before the guest runs.
  */
 void lodge_replay_complete(struct lodge_vcpu *vcpu);
+/* insn_vcpu.c alone, and its tests */
+void lodge_replay_clear(struct lodge_replay *log);
+bool lodge_replay_take(struct lodge_replay *log,
+		       const struct lodge_replay_access *access, u64 *value);
+void lodge_replay_add(struct lodge_replay *log,
+		      const struct lodge_replay_access *access, u64 value);
 
 /* event.c: what is injected, in the order SDM 6.9 and APM 8.5 give */
 
@@ -478,6 +484,7 @@ int lodge_regions_create(struct lodge_vm *vm);
 void lodge_regions_destroy(struct lodge_vm *vm);
 int lodge_region_set(struct lodge_vm *vm, const struct lodge_region *region);
 int lodge_domain_set(struct lodge_vm *vm, const struct lodge_domain *domain);
+void *lodge_domain_area(struct lodge_vm *vm, u32 number);
 int lodge_region_mmap(struct lodge_vm *vm, struct vm_area_struct *vma);
 /* Rings 1 and 2: true when the access is done, false when it is an exit. */
 bool lodge_region_read(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes,

@@ -39,6 +39,7 @@ typedef int (*msr_set)(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 i
 		       u64 value, bool host);
 
 /*
+ * @first, @more: the register, and how many follow that are treated alike
  * @feature: guests without it get #GP; 0: all have it
  * @offered: the same, where more than one feature brings the MSR
  * @saved: part of a vCPU's state: listed by LODGE_GET_MSR_LIST
@@ -48,7 +49,7 @@ typedef int (*msr_set)(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 i
  */
 struct msr_row {
 	u32 first;
-	u32 last;
+	u32 more;
 	msr_get get;
 	msr_set set;
 	bool (*offered)(struct lodge_vcpu *vcpu);
@@ -356,14 +357,13 @@ static bool tsc_aux_offered(struct lodge_vcpu *vcpu)
 	return has_any(vcpu, X86_FEATURE_RDTSCP, X86_FEATURE_RDPID);
 }
 
-#define ONE(index)		.first = (index), .last = (index)
 #define STATE(member)		.arg = offsetof(struct lodge_vcpu, msr.member)
-#define CONST(index, value)	{ ONE(index), get_const, set_never, .arg = (value) }
-#define IGNORED(index, value)	{ ONE(index), get_const, set_ignore, .arg = (value) }
+#define CONST(index, value)	{ (index), 0, get_const, set_never, .arg = (value) }
+#define IGNORED(index, value)	{ (index), 0, get_const, set_ignore, .arg = (value) }
 #define ADDRESS(index)							\
-	{ ONE(index), get_hardware, set_address, .saved = true }
+	{ (index), 0, get_hardware, set_address, .saved = true }
 #define HARDWARE(index, bits)						\
-	{ ONE(index), get_hardware, set_hardware, .mask = (bits), .saved = true }
+	{ (index), 0, get_hardware, set_hardware, .mask = (bits), .saved = true }
 
 /*
  * Sorted by number. The names of the rest are in the comments: they belong to
@@ -372,52 +372,52 @@ static bool tsc_aux_offered(struct lodge_vcpu *vcpu)
 static const struct msr_row msrs[] = {
 	IGNORED(0x0, 0),			/* P5_MC_ADDR */
 	IGNORED(0x1, 0),			/* P5_MC_TYPE */
-	{ ONE(MSR_IA32_TSC), get_tsc, set_tsc, .saved = true },
+	{ MSR_IA32_TSC, 0, get_tsc, set_tsc, .saved = true },
 	CONST(MSR_IA32_PLATFORM_ID, 0),
-	{ ONE(MSR_IA32_APICBASE), get_apic_base, set_apic_base, .saved = true },
+	{ MSR_IA32_APICBASE, 0, get_apic_base, set_apic_base, .saved = true },
 	IGNORED(0x2a, 0),			/* EBL_CR_POWERON */
 	CONST(0x34, 0),				/* SMI_COUNT */
 	CONST(MSR_IA32_FEAT_CTL, 1),		/* locked, nothing enabled */
-	{ ONE(MSR_IA32_TSC_ADJUST), get_plain, set_tsc_adjust, STATE(tsc_adjust),
+	{ MSR_IA32_TSC_ADJUST, 0, get_plain, set_tsc_adjust, STATE(tsc_adjust),
 	  .feature = X86_FEATURE_TSC_ADJUST, .saved = true },
-	{ ONE(MSR_IA32_SPEC_CTRL), get_plain, set_spec_ctrl,
+	{ MSR_IA32_SPEC_CTRL, 0, get_plain, set_spec_ctrl,
 	  spec_ctrl_offered, STATE(spec_ctrl), .mask = ~0ull, .saved = true },
-	{ ONE(MSR_IA32_PRED_CMD), get_never, set_pred_cmd, ibpb_offered },
-	{ ONE(MSR_IA32_UCODE_WRITE), get_never, set_ignore },
-	{ ONE(MSR_IA32_UCODE_REV), get_plain, set_host_plain, STATE(bios_sign),
+	{ MSR_IA32_PRED_CMD, 0, get_never, set_pred_cmd, ibpb_offered },
+	{ MSR_IA32_UCODE_WRITE, 0, get_never, set_ignore },
+	{ MSR_IA32_UCODE_REV, 0, get_plain, set_host_plain, STATE(bios_sign),
 	  .mask = ~0ull, .saved = true },
 	CONST(MSR_PLATFORM_INFO, 0),
-	CONST(MSR_MTRRcap, MTRR_CAP),
-	{ ONE(MSR_IA32_ARCH_CAPABILITIES), get_arch_caps, set_arch_caps,
+	CONST(0xfe, MTRR_CAP),
+	{ MSR_IA32_ARCH_CAPABILITIES, 0, get_arch_caps, set_arch_caps,
 	  .feature = X86_FEATURE_ARCH_CAPABILITIES },
-	{ ONE(MSR_IA32_FLUSH_CMD), get_never, set_flush_cmd,
+	{ MSR_IA32_FLUSH_CMD, 0, get_never, set_flush_cmd,
 	  .feature = X86_FEATURE_FLUSH_L1D },
 	CONST(MSR_MISC_FEATURES_ENABLES, 0),
 	HARDWARE(MSR_IA32_SYSENTER_CS, U32_MAX),
 	ADDRESS(MSR_IA32_SYSENTER_ESP),
 	ADDRESS(MSR_IA32_SYSENTER_EIP),
 	CONST(MSR_IA32_MCG_CAP, MC_BANKS),
-	{ ONE(MSR_IA32_MCG_STATUS), get_plain, set_plain, STATE(mcg_status),
+	{ MSR_IA32_MCG_STATUS, 0, get_plain, set_plain, STATE(mcg_status),
 	  .mask = 0x7, .saved = true },
 	IGNORED(MSR_IA32_PERF_STATUS, 0),
 	IGNORED(MSR_IA32_PERF_CTL, 0),
-	{ ONE(MSR_IA32_MISC_ENABLE), get_plain, set_plain, STATE(misc_enable),
+	{ MSR_IA32_MISC_ENABLE, 0, get_plain, set_plain, STATE(misc_enable),
 	  .mask = ~0ull, .saved = true },
-	{ ONE(MSR_IA32_DEBUGCTLMSR), get_const, set_ignore_masked,
+	{ MSR_IA32_DEBUGCTLMSR, 0, get_const, set_ignore_masked,
 	  .mask = DEBUGCTL_IGNORED },
 	IGNORED(MSR_IA32_POWER_CTL, 0),
-	{ 0x200, 0x20f, get_mtrr, set_mtrr, .saved = true },
-	{ 0x250, 0x250, get_mtrr, set_mtrr, .saved = true },
-	{ 0x258, 0x259, get_mtrr, set_mtrr, .saved = true },
-	{ 0x268, 0x26f, get_mtrr, set_mtrr, .saved = true },
-	{ ONE(MSR_IA32_CR_PAT), get_plain, set_pat, STATE(pat), .mask = ~0ull,
+	{ 0x200, 15, get_mtrr, set_mtrr, .saved = true },
+	{ 0x250, 0, get_mtrr, set_mtrr, .saved = true },
+	{ 0x258, 1, get_mtrr, set_mtrr, .saved = true },
+	{ 0x268, 7, get_mtrr, set_mtrr, .saved = true },
+	{ MSR_IA32_CR_PAT, 0, get_plain, set_pat, STATE(pat), .mask = ~0ull,
 	  .saved = true },
-	{ ONE(MSR_MTRRdefType), get_mtrr, set_mtrr, .saved = true },
-	{ MSR_IA32_MC0_CTL, MSR_IA32_MC0_CTL + MC_BANKS * 4 - 1, get_plain,
+	{ 0x2ff, 0, get_mtrr, set_mtrr, .saved = true },
+	{ MSR_IA32_MC0_CTL, MC_BANKS * 4 - 1, get_plain,
 	  set_mc_bank, STATE(mc_banks), .mask = ~0ull, .saved = true },
-	{ ONE(MSR_IA32_TSC_DEADLINE), get_deadline, set_deadline,
+	{ MSR_IA32_TSC_DEADLINE, 0, get_deadline, set_deadline,
 	  .feature = X86_FEATURE_TSC_DEADLINE_TIMER, .saved = true },
-	{ ONE(MSR_EFER), get_efer, set_efer, .saved = true },
+	{ MSR_EFER, 0, get_efer, set_efer, .saved = true },
 	HARDWARE(MSR_STAR, ~0ull),
 	ADDRESS(MSR_LSTAR),
 	ADDRESS(MSR_CSTAR),
@@ -425,15 +425,15 @@ static const struct msr_row msrs[] = {
 	ADDRESS(MSR_FS_BASE),
 	ADDRESS(MSR_GS_BASE),
 	ADDRESS(MSR_KERNEL_GS_BASE),
-	{ ONE(MSR_TSC_AUX), get_plain, set_told, tsc_aux_offered,
+	{ MSR_TSC_AUX, 0, get_plain, set_told, tsc_aux_offered,
 	  STATE(tsc_aux), .mask = U32_MAX, .saved = true },
-	{ 0xc0010000, 0xc0010007, get_const, set_ignore }, /* K7 counters */
+	{ 0xc0010000, 7, get_const, set_ignore }, /* K7 counters */
 	IGNORED(0xc0010010, 0),			/* SYSCFG */
 	IGNORED(0xc0010015, BIT(24)),		/* HWCR: the TSC runs at P0's rate */
 	CONST(0xc001001a, 0),			/* TOP_MEM */
 	CONST(0xc001001d, 0),			/* TOP_MEM2 */
 	IGNORED(0xc001001f, 0),			/* NB_CFG */
-	{ ONE(0xc0010020), get_never, set_ignore }, /* microcode loader */
+	{ 0xc0010020, 0, get_never, set_ignore }, /* microcode loader */
 	IGNORED(0xc0010055, 0),			/* interrupt pending */
 	IGNORED(0xc0010058, 0),			/* MMIO configuration base */
 	CONST(0xc0010114, 0),			/* VM_CR */
@@ -461,7 +461,7 @@ static const struct msr_row *find(u32 index)
 
 		if (index < msrs[middle].first)
 			high = middle;
-		else if (index > msrs[middle].last)
+		else if (index > msrs[middle].first + msrs[middle].more)
 			low = middle + 1;
 		else
 			return &msrs[middle];
@@ -527,11 +527,9 @@ int lodge_msr_list(u32 *indexes, u32 room)
 	for (i = 0; i < ARRAY_SIZE(msrs); i++) {
 		if (!msrs[i].saved)
 			continue;
-		for (index = msrs[i].first; index <= msrs[i].last; index++) {
+		for (index = 0; index <= msrs[i].more; index++, count++)
 			if (count < room)
-				indexes[count] = index;
-			count++;
-		}
+				indexes[count] = msrs[i].first + index;
 	}
 	return count;
 }

@@ -3,10 +3,9 @@
  * Memory type range registers (SDM 12.11). Guest memory is write-back whatever
  * they say, so they are storage with the checks that the manual gives.
  */
-#include <asm/mtrr.h>
-
 #include "lodge.h"
 
+#define DEF_TYPE	0x2ffu
 #define FIRST_VARIABLE	0x200u
 #define LAST_VARIABLE	0x20fu
 #define DEF_TYPE_BITS	(0xffull | BIT(10) | BIT(11))
@@ -31,7 +30,7 @@ static u64 *slot(struct lodge_vcpu *vcpu, u32 index)
 {
 	int i;
 
-	if (index == MSR_MTRRdefType)
+	if (index == DEF_TYPE)
 		return &vcpu->msr.mtrr_def;
 	if (index >= FIRST_VARIABLE && index <= LAST_VARIABLE)
 		return &vcpu->msr.mtrr_var[index - FIRST_VARIABLE];
@@ -62,7 +61,7 @@ static bool variable_valid(struct lodge_vcpu *vcpu, u32 index, u64 value)
 
 static bool valid(struct lodge_vcpu *vcpu, u32 index, u64 value)
 {
-	if (index == MSR_MTRRdefType)
+	if (index == DEF_TYPE)
 		return !(value & ~DEF_TYPE_BITS) && lodge_mtrr_type_valid(value);
 	if (index <= LAST_VARIABLE)
 		return variable_valid(vcpu, index, value);
