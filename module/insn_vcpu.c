@@ -62,7 +62,7 @@ static int raise(struct lodge_emul *e, u8 vector, bool has_error, u32 error)
 	return -EFAULT;
 }
 
-static void replay_clear(struct lodge_replay *log)
+void lodge_replay_clear(struct lodge_replay *log)
 {
 	log->count = 0;
 	log->next = 0;
@@ -73,8 +73,8 @@ static void replay_clear(struct lodge_replay *log)
  * The next access of the log, if it is this one. Anything else means that the
  * registers or the tables were changed meanwhile: the rest is void.
  */
-static bool replay_take(struct lodge_replay *log,
-			const struct lodge_replay_access *access, u64 *value)
+bool lodge_replay_take(struct lodge_replay *log,
+		       const struct lodge_replay_access *access, u64 *value)
 {
 	const struct lodge_replay_access *old = &log->access[log->next];
 
@@ -91,8 +91,8 @@ static bool replay_take(struct lodge_replay *log,
 	return true;
 }
 
-static void replay_add(struct lodge_replay *log,
-		       const struct lodge_replay_access *access, u64 value)
+void lodge_replay_add(struct lodge_replay *log,
+		      const struct lodge_replay_access *access, u64 value)
 {
 	log->access[log->count] = *access;
 	log->access[log->count++].value = value;
@@ -169,7 +169,7 @@ static int access(struct lodge_vcpu *vcpu, const struct lodge_replay_access *a,
 	struct lodge_replay *log = &vcpu->replay;
 	int rc;
 
-	if (replay_take(log, a, value))
+	if (lodge_replay_take(log, a, value))
 		return 0;
 	if (log->count == LODGE_REPLAY_MAX)
 		return -EOPNOTSUPP;
@@ -179,7 +179,7 @@ static int access(struct lodge_vcpu *vcpu, const struct lodge_replay_access *a,
 		rc = access_port(vcpu, a, value);
 	if (rc < 0)
 		return rc;
-	replay_add(log, a, *value);
+	lodge_replay_add(log, a, *value);
 	if (rc)
 		return 0;
 	log->waiting = true;
@@ -357,7 +357,7 @@ static void commit(struct emulation *m, u64 start)
 		m->e.rflags &= ~(u64)RFLAGS_RF;
 	if (m->e.rflags != vcpu->regs[LODGE_RFLAGS])
 		lodge_reg_write(vcpu, LODGE_RFLAGS, m->e.rflags);
-	replay_clear(&vcpu->replay);
+	lodge_replay_clear(&vcpu->replay);
 	lodge_count(vcpu, LODGE_STAT_EMULATED);
 	/* Each element of a REP instruction is a step. */
 	if (m->e.rip != start || m->e.rflags & RFLAGS_TF) {
@@ -443,7 +443,7 @@ static enum lodge_next finish(struct emulation *m, int rc)
 
 	if (rc == -EINPROGRESS)
 		return LODGE_USER;
-	replay_clear(&vcpu->replay);
+	lodge_replay_clear(&vcpu->replay);
 	switch (rc) {
 	case -EFAULT:
 		inject(m);
@@ -479,7 +479,7 @@ enum lodge_next lodge_emulate_current(struct lodge_vcpu *vcpu)
 
 	/* Left over from an instruction that was never taken up again. */
 	if (vcpu->replay.waiting || vcpu->replay.next)
-		replay_clear(&vcpu->replay);
+		lodge_replay_clear(&vcpu->replay);
 	/* Not this instruction: the stack an event is pushed to is no memory. */
 	if (vcpu->inflight.valid)
 		return give_up(&m);

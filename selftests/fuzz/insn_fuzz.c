@@ -4,7 +4,7 @@
  *
  *	insn_fuzz [ROUNDS [SEED]]	random bytes, registers and page tables;
  *					arithmetic against this very CPU
- *	insn_fuzz --lengths		lines "LENGTH HEX..." on stdin, 64-bit code
+ *	insn_fuzz --lengths [16|32|64]	lines "LENGTH HEX..." on stdin
  *
  * To be built with -fsanitize=address,undefined together with decode.c,
  * emulate.c, execute.c and translate.c of module/.
@@ -194,57 +194,78 @@ static void fuzz_walk(void)
 		abort();
 }
 
-/* Result and flags of one instruction as this CPU computes them. */
-#define NATIVE(name, insn, type)					\
-static u64 native_##name(u64 dst, u64 src, u64 *flags)			\
-{									\
-	type d = (type)dst, s = (type)src;				\
+#define NATIVE_SIZE(insn, type)						\
+do {									\
+	type d = (type)dst;						\
+	type s = (type)src;						\
 									\
 	/* Below the red zone */					\
-	asm volatile("lea -128(%%rsp), %%rsp; push %[f]; popfq;" insn	\
+	asm volatile("lea -128(%%rsp), %%rsp; push %[f]; popfq; "	\
+		     insn						\
 		     "; pushfq; pop %[f]; lea 128(%%rsp), %%rsp"	\
 		     : [d] "+q" (d), [f] "+r" (*flags)			\
 		     : [s] "c" (s) : "cc");				\
-	return d;							\
+	dst = d;							\
+} while (0)
+
+/* Result and flags of one instruction as this CPU computes them. */
+#define NATIVE(name, insn)						\
+static u64 native_##name(u32 bytes, u64 dst, u64 src, u64 *flags)	\
+{									\
+	if (bytes == 1)							\
+		NATIVE_SIZE(insn, u8);					\
+	else if (bytes == 2)						\
+		NATIVE_SIZE(insn, u16);					\
+	else if (bytes == 4)						\
+		NATIVE_SIZE(insn, u32);					\
+	else								\
+		NATIVE_SIZE(insn, u64);					\
+	return dst;							\
 }
 
-#define NATIVES(op, insn)						\
-	NATIVE(op##1, insn, u8)						\
-	NATIVE(op##2, insn, u16)					\
-	NATIVE(op##4, insn, u32)					\
-	NATIVE(op##8, insn, u64)
+NATIVE(add, "add %[s], %[d]")
+NATIVE(or, "or %[s], %[d]")
+NATIVE(adc, "adc %[s], %[d]")
+NATIVE(sbb, "sbb %[s], %[d]")
+NATIVE(and, "and %[s], %[d]")
+NATIVE(sub, "sub %[s], %[d]")
+NATIVE(xor, "xor %[s], %[d]")
+NATIVE(cmp, "cmp %[s], %[d]")
+NATIVE(test, "test %[s], %[d]")
+NATIVE(rol, "rol %%cl, %[d]")
+NATIVE(ror, "ror %%cl, %[d]")
+NATIVE(rcl, "rcl %%cl, %[d]")
+NATIVE(rcr, "rcr %%cl, %[d]")
+NATIVE(shl, "shl %%cl, %[d]")
+NATIVE(shr, "shr %%cl, %[d]")
+NATIVE(sar, "sar %%cl, %[d]")
+NATIVE(neg, "neg %[d]")
+NATIVE(inc, "inc %[d]")
+NATIVE(dec, "dec %[d]")
 
-NATIVES(add, "add %[s], %[d]")
-NATIVES(or, "or %[s], %[d]")
-NATIVES(adc, "adc %[s], %[d]")
-NATIVES(sbb, "sbb %[s], %[d]")
-NATIVES(and, "and %[s], %[d]")
-NATIVES(sub, "sub %[s], %[d]")
-NATIVES(xor, "xor %[s], %[d]")
-NATIVES(cmp, "cmp %[s], %[d]")
-NATIVES(test, "test %[s], %[d]")
-NATIVES(rol, "rol %%cl, %[d]")
-NATIVES(ror, "ror %%cl, %[d]")
-NATIVES(rcl, "rcl %%cl, %[d]")
-NATIVES(rcr, "rcr %%cl, %[d]")
-NATIVES(shl, "shl %%cl, %[d]")
-NATIVES(shr, "shr %%cl, %[d]")
-NATIVES(sar, "sar %%cl, %[d]")
-NATIVES(neg, "neg %[d]")
-NATIVES(inc, "inc %[d]")
-NATIVES(dec, "dec %[d]")
+typedef u64 (*native_fn)(u32 bytes, u64 dst, u64 src, u64 *flags);
 
-typedef u64 (*native_fn)(u64 dst, u64 src, u64 *flags);
-
-#define ROW(op, name)	[LODGE_OP_##op] = {				\
-	native_##name##1, native_##name##2, native_##name##4, native_##name##8 }
-
-static const native_fn natives[LODGE_OP_COUNT][4] = {
-	ROW(ADD, add), ROW(OR, or), ROW(ADC, adc), ROW(SBB, sbb),
-	ROW(AND, and), ROW(SUB, sub), ROW(XOR, xor), ROW(CMP, cmp),
-	ROW(TEST, test), ROW(ROL, rol), ROW(ROR, ror), ROW(RCL, rcl),
-	ROW(RCR, rcr), ROW(SHL, shl), ROW(SHR, shr), ROW(SAL, shl),
-	ROW(SAR, sar), ROW(NEG, neg), ROW(INC, inc), ROW(DEC, dec),
+static const native_fn natives[LODGE_OP_COUNT] = {
+	[LODGE_OP_ADD] = native_add,
+	[LODGE_OP_OR] = native_or,
+	[LODGE_OP_ADC] = native_adc,
+	[LODGE_OP_SBB] = native_sbb,
+	[LODGE_OP_AND] = native_and,
+	[LODGE_OP_SUB] = native_sub,
+	[LODGE_OP_XOR] = native_xor,
+	[LODGE_OP_CMP] = native_cmp,
+	[LODGE_OP_TEST] = native_test,
+	[LODGE_OP_ROL] = native_rol,
+	[LODGE_OP_ROR] = native_ror,
+	[LODGE_OP_RCL] = native_rcl,
+	[LODGE_OP_RCR] = native_rcr,
+	[LODGE_OP_SHL] = native_shl,
+	[LODGE_OP_SHR] = native_shr,
+	[LODGE_OP_SAR] = native_sar,
+	[LODGE_OP_NEG] = native_neg,
+	[LODGE_OP_INC] = native_inc,
+	[LODGE_OP_DEC] = native_dec,
+	[LODGE_OP_SAL] = native_shl,
 };
 
 /* Bits both leave alone or define: OF of long shifts, AF of logic are free. */
@@ -263,15 +284,14 @@ static u64 defined_flags(int op, u32 count)
 static void fuzz_arithmetic(void)
 {
 	int op = LODGE_OP_ADD + rnd() % (LODGE_OP_DEC - LODGE_OP_ADD + 1);
-	int log = rnd() & 3;
-	u32 bytes = 1 << log;
+	u32 bytes = 1 << (rnd() & 3);
 	bool shift = op >= LODGE_OP_ROL && op <= LODGE_OP_SAR;
 	u64 dst = rnd() >> rnd() % 64, src = rnd() >> rnd() % 64;
 	u64 flags = 0x202 | (rnd() & 0x8d5), native = flags;
 	u64 result, wanted;
 	u32 count;
 
-	if (!natives[op][log])
+	if (!natives[op])
 		return;
 	if (shift)
 		src &= rnd() & 1 ? 1 : 0xff;
@@ -279,7 +299,7 @@ static void fuzz_arithmetic(void)
 	/* CF of a SHL or SHR by more than the width is anyone's. */
 	if (shift && op >= LODGE_OP_SHL && count >= bytes * 8)
 		return;
-	wanted = natives[op][log](dst, src, &native);
+	wanted = natives[op](bytes, dst, src, &native);
 	if (shift)
 		result = lodge_shift(op, bytes, dst, (u8)src, &flags);
 	else
@@ -288,12 +308,14 @@ static void fuzz_arithmetic(void)
 		result = wanted;
 	if (result == wanted && !((flags ^ native) & defined_flags(op, count)))
 		return;
-	fprintf(stderr, "insn_fuzz: op %d, %u bytes, %#llx, %#llx: %#llx, CPU %#llx; flags %#llx, CPU %#llx\n",
-		op, bytes, dst, src, result, wanted, flags, native);
+	fprintf(stderr, "insn_fuzz: op %d, %u bytes, %#llx, %#llx: ", op, bytes,
+		dst, src);
+	fprintf(stderr, "%#llx, CPU %#llx; flags %#llx, CPU %#llx\n", result,
+		wanted, flags, native);
 	exit(1);
 }
 
-static int check_lengths(void)
+static int check_lengths(enum lodge_code code)
 {
 	unsigned long lines = 0, wrong = 0;
 	unsigned int want, count, byte;
@@ -313,7 +335,7 @@ static int check_lengths(void)
 			at += used;
 		}
 		lines++;
-		if (!lodge_decode(&insn, bytes, count, LODGE_CODE64) &&
+		if (!lodge_decode(&insn, bytes, count, code) &&
 		    insn.length == want)
 			continue;
 		wrong++;
@@ -329,7 +351,8 @@ int main(int argc, char **argv)
 	unsigned long i;
 
 	if (argc > 1 && !strcmp(argv[1], "--lengths"))
-		return check_lengths();
+		return check_lengths(argc < 3 ? LODGE_CODE64 :
+				     atoi(argv[2]) / 32);
 	if (argc > 1)
 		rounds = strtoul(argv[1], NULL, 0);
 	if (argc > 2)
