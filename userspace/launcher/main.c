@@ -44,15 +44,20 @@ static int unknown(const char *name)
 
 static int show_help(const char *name)
 {
-	char *argv[] = { (char *)name, (char *)"-h", NULL };
 	const struct command *c;
+	char *argv[3];
 
 	if (!name || !strcmp(name, "--help") || !strcmp(name, "-h")) {
 		fputs(usage, stdout);
 		return STATUS_OK;
 	}
 	c = find_command(name);
-	return c ? c->run(2, argv) : unknown(name);
+	if (!c)
+		return unknown(name);
+	argv[0] = (char *)name;
+	argv[1] = (char *)"-h";
+	argv[2] = NULL;
+	return c->run(2, argv);
 }
 
 int main(int argc, char **argv)
