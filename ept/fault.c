@@ -133,6 +133,27 @@ static enum lodge_fault page_slow(struct fault *f)
 	return LODGE_FAULT_ERROR;
 }
 
+/*
+ * Where the fault is. The snapshot comes before anything that the notifier or a
+ * slot change may change.
+ */
+static enum lodge_fault look(struct fault *f, u64 gpa)
+{
+	struct lodge_mmu *mmu = &f->vm->mmu;
+
+	f->map.seq = lodge_notifier_snapshot(mmu);
+	if (!copy_slot(mmu, gpa, &f->slot) ||
+	    (f->write && (f->slot.flags & LODGE_SLOT_READONLY)))
+		return LODGE_FAULT_MMIO;
+	f->map.gpa = gpa & PAGE_MASK;
+	f->map.hva = f->slot.user_addr + (f->map.gpa - f->slot.gpa);
+	return LODGE_FAULT_DONE;
+}
+
+/*
+ * Get a reference to the page. The host's own work on our behalf, as breaking
+ * COW, goes through the notifier: so look again after it.
+ */
 static enum lodge_fault host_page(struct fault *f)
 {
 	enum lodge_fault ret;
@@ -140,10 +161,10 @@ static enum lodge_fault host_page(struct fault *f)
 	if (page_fast(f))
 		return LODGE_FAULT_DONE;
 	ret = host_fault(f->vm->mm, f->map.hva, f->write);
-	if (ret != LODGE_FAULT_DONE)
+	if (ret == LODGE_FAULT_DONE)
+		ret = look(f, f->map.gpa);
+	if (ret != LODGE_FAULT_DONE || page_fast(f))
 		return ret;
-	if (page_fast(f))
-		return LODGE_FAULT_DONE;
 	return page_slow(f);
 }
 
@@ -234,20 +255,12 @@ enum lodge_fault lodge_mmu_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access)
 		.write = access & LODGE_ACCESS_WRITE,
 		.exec = access & LODGE_ACCESS_EXEC,
 	};
-	struct lodge_mmu *mmu = &f.vm->mmu;
-	enum lodge_fault ret;
-
-	/* Before anything that the notifier or a slot change may change. */
-	f.map.seq = lodge_notifier_snapshot(mmu);
-	if (!copy_slot(mmu, gpa, &f.slot) ||
-	    (f.write && (f.slot.flags & LODGE_SLOT_READONLY)))
-		return LODGE_FAULT_MMIO;
-	f.map.gpa = gpa & PAGE_MASK;
-	f.map.hva = f.slot.user_addr + (f.map.gpa - f.slot.gpa);
+	enum lodge_fault ret = look(&f, gpa);
 
 	/* Another vCPU was faster, or a TLB remembered less. */
-	if (lodge_table_allows(mmu, gpa, access))
-		return LODGE_FAULT_DONE;
+	if (ret != LODGE_FAULT_DONE ||
+	    lodge_table_allows(&f.vm->mmu, gpa, access))
+		return ret;
 	ret = host_page(&f);
 	if (ret != LODGE_FAULT_DONE)
 		return ret;
