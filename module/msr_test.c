@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* KUnit: what MSRs read, and which writes give #GP. */
+#include <kunit/test.h>
+#include <linux/module.h>
+#include <asm/msr-index.h>
+
+#include "lodge.h"
+
+#define GP	(-EINVAL)
+
+static struct lodge_vcpu *make(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = kunit_kzalloc(test, sizeof(*vcpu), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, vcpu);
+	vcpu->maxphyaddr = 40;
+	return vcpu;
+}
+
+static void give(struct lodge_vcpu *vcpu, unsigned int feature)
+{
+	vcpu->features[feature / 32] |= BIT(feature % 32);
+}
+
+static int rd(struct lodge_vcpu *vcpu, u32 index, u64 *value)
+{
+	return lodge_get_msr(vcpu, index, value, false);
+}
+
+static int wr(struct lodge_vcpu *vcpu, u32 index, u64 value)
+{
+	return lodge_set_msr(vcpu, index, value, false);
+}
+
+static void unknown_gives_gp(struct kunit *test)
+{
+	static const u32 unknown[] = {
+		0x2, 0x9, 0x1c, 0x20, 0x480, 0x491, 0x606, 0x800, 0x8ff, 0x1000,
+		0x20000000, 0x40000000, 0x4b564d00, 0x7fffffff, 0xc0000079,
+		0xc0000105, 0xc0010117, 0xc0020000, 0xffffffff,
+	};
+	struct lodge_vcpu *vcpu = make(test);
+	u64 value;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(unknown); i++) {
+		KUNIT_EXPECT_EQ(test, GP, rd(vcpu, unknown[i], &value));
+		KUNIT_EXPECT_EQ(test, GP, wr(vcpu, unknown[i], 0));
+		KUNIT_EXPECT_EQ(test, GP, lodge_set_msr(vcpu, unknown[i], 0, true));
+	}
+}
+
+static void constants_are_read_only(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = make(test);
+	u64 value = 99;
+
+	KUNIT_EXPECT_EQ(test, 0, rd(vcpu, MSR_IA32_FEAT_CTL, &value));
+	KUNIT_EXPECT_EQ(test, 1ull, value);
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, MSR_IA32_FEAT_CTL, 5));
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, MSR_IA32_FEAT_CTL, 1));
+	KUNIT_EXPECT_EQ(test, 0, lodge_set_msr(vcpu, MSR_IA32_FEAT_CTL, 1, true));
+	KUNIT_EXPECT_EQ(test, 0, rd(vcpu, 0xfe, &value));
+	KUNIT_EXPECT_EQ(test, 0x508ull, value);
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, 0xfe, 0x508));
+}
+
+static void ignored_writes(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = make(test);
+	u64 value;
+
+	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, 0xc0010003, ~0ull));
+	KUNIT_EXPECT_EQ(test, 0, rd(vcpu, 0xc0010003, &value));
+	KUNIT_EXPECT_EQ(test, 0ull, value);
+	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, 0xc0011029, 0));
+	KUNIT_EXPECT_EQ(test, 0, rd(vcpu, 0xc0011029, &value));
+	KUNIT_EXPECT_EQ(test, 2ull, value);
+}
+
+static void features_gate(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = make(test);
+	u64 value;
+
+	KUNIT_EXPECT_EQ(test, GP, rd(vcpu, MSR_IA32_SPEC_CTRL, &value));
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, MSR_IA32_SPEC_CTRL, 0));
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, MSR_IA32_PRED_CMD, 0));
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, MSR_IA32_FLUSH_CMD, 0));
+	KUNIT_EXPECT_EQ(test, GP, rd(vcpu, MSR_TSC_AUX, &value));
+	KUNIT_EXPECT_EQ(test, GP, rd(vcpu, MSR_IA32_TSC_ADJUST, &value));
+	KUNIT_EXPECT_EQ(test, GP, rd(vcpu, MSR_IA32_TSC_DEADLINE, &value));
+	KUNIT_EXPECT_EQ(test, GP, rd(vcpu, MSR_IA32_ARCH_CAPABILITIES, &value));
+	give(vcpu, X86_FEATURE_SPEC_CTRL);
+	give(vcpu, X86_FEATURE_TSC_ADJUST);
+	KUNIT_EXPECT_EQ(test, 0, rd(vcpu, MSR_IA32_SPEC_CTRL, &value));
+	KUNIT_EXPECT_EQ(test, 0, rd(vcpu, MSR_IA32_TSC_ADJUST, &value));
+	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, MSR_IA32_PRED_CMD, 0));
+}
+
+/* Userspace may save what the guest's CPUID hides. */
+static void host_passes_gates(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = make(test);
+	u64 value;
+
+	KUNIT_EXPECT_EQ(test, 0, lodge_get_msr(vcpu, MSR_TSC_AUX, &value, true));
+	KUNIT_EXPECT_EQ(test, 0,
+			lodge_get_msr(vcpu, MSR_IA32_SPEC_CTRL, &value, true));
+	KUNIT_EXPECT_EQ(test, 0,
+			lodge_set_msr(vcpu, MSR_IA32_TSC_ADJUST, 7, true));
+	KUNIT_EXPECT_EQ(test, 7ull, vcpu->msr.tsc_adjust);
+}
+
+static void speculation_bits(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = make(test);
+
+	give(vcpu, X86_FEATURE_SPEC_CTRL);
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, MSR_IA32_SPEC_CTRL, BIT(2)));
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, MSR_IA32_SPEC_CTRL, BIT(1)));
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, MSR_IA32_SPEC_CTRL, ~0ull));
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, MSR_IA32_PRED_CMD, 2));
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, MSR_IA32_PRED_CMD, BIT_ULL(63)));
+	KUNIT_EXPECT_EQ(test, 0ull, vcpu->msr.spec_ctrl);
+}
+
+static void addresses_are_canonical(struct kunit *test)
+{
+	static const u32 addresses[] = {
+		MSR_LSTAR, MSR_CSTAR, MSR_FS_BASE, MSR_GS_BASE,
+		MSR_KERNEL_GS_BASE, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
+	};
+	struct lodge_vcpu *vcpu = make(test);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(addresses); i++) {
+		KUNIT_EXPECT_EQ(test, GP, wr(vcpu, addresses[i], BIT_ULL(47)));
+		KUNIT_EXPECT_EQ(test, GP, wr(vcpu, addresses[i], BIT_ULL(63)));
+		KUNIT_EXPECT_EQ(test, GP, lodge_set_msr(vcpu, addresses[i],
+							0x8000000000000000, true));
+	}
+}
+
+static void pat_types(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = make(test);
+
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, MSR_IA32_CR_PAT, 0x0007040600070402));
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, MSR_IA32_CR_PAT, 0x0307040600070406));
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, MSR_IA32_CR_PAT, 0x0807040600070406));
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, MSR_IA32_CR_PAT, ~0ull));
+	KUNIT_EXPECT_EQ(test, 0ull, vcpu->msr.pat);
+}
+
+static void mtrr_storage(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = make(test);
+	u64 value;
+
+	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, 0x200, 0x80000006));
+	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, 0x201, 0xff80000800));
+	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, 0x20f, 0));
+	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, 0x26f, 0x0605040100060504));
+	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, 0x2ff, 0xc06));
+	KUNIT_EXPECT_EQ(test, 0, rd(vcpu, 0x26f, &value));
+	KUNIT_EXPECT_EQ(test, 0x0605040100060504ull, value);
+	KUNIT_EXPECT_EQ(test, 0xc06ull, vcpu->msr.mtrr_def);
+	KUNIT_EXPECT_EQ(test, 0xff80000800ull, vcpu->msr.mtrr_var[1]);
+}
+
+static void mtrr_bounds(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = make(test);
+	u64 value;
+
+	KUNIT_EXPECT_EQ(test, GP, rd(vcpu, 0x210, &value));
+	KUNIT_EXPECT_EQ(test, GP, rd(vcpu, 0x251, &value));
+	KUNIT_EXPECT_EQ(test, GP, rd(vcpu, 0x25a, &value));
+	KUNIT_EXPECT_EQ(test, GP, rd(vcpu, 0x270, &value));
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, 0x200, 2));
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, 0x200, 0x106));
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, 0x200, BIT_ULL(40) | 6));
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, 0x201, 0x400));
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, 0x2ff, BIT(12)));
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, 0x2ff, 7));
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, 0x250, 0x0606060606060602));
+}
+
+static void machine_check_banks(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = make(test);
+	u64 value;
+
+	KUNIT_EXPECT_EQ(test, 0, rd(vcpu, MSR_IA32_MCG_CAP, &value));
+	KUNIT_EXPECT_EQ(test, 4ull, value);
+	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, 0x400, ~0ull));
+	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, 0x40d, 0));
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, 0x401, 1));
+	KUNIT_EXPECT_EQ(test, 0, lodge_set_msr(vcpu, 0x401, 1, true));
+	KUNIT_EXPECT_EQ(test, 1ull, vcpu->msr.mc_banks[1]);
+	KUNIT_EXPECT_EQ(test, GP, rd(vcpu, 0x410, &value));
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, MSR_IA32_MCG_STATUS, 8));
+}
+
+static void microcode_revision(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = make(test);
+	u64 value;
+
+	KUNIT_EXPECT_EQ(test, 0,
+			lodge_set_msr(vcpu, MSR_IA32_UCODE_REV, 0xdeull << 32, true));
+	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, MSR_IA32_UCODE_REV, 0));
+	KUNIT_EXPECT_EQ(test, 0, rd(vcpu, MSR_IA32_UCODE_REV, &value));
+	KUNIT_EXPECT_EQ(test, 0xdeull << 32, value);
+}
+
+static void tsc_aux_is_32_bits(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = make(test);
+
+	give(vcpu, X86_FEATURE_RDTSCP);
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, MSR_TSC_AUX, BIT_ULL(32)));
+	KUNIT_EXPECT_EQ(test, 0ull, vcpu->msr.tsc_aux);
+}
+
+static void tsc_runs(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = make(test);
+	u64 first, second;
+
+	vcpu->tsc_offset = 1000;
+	KUNIT_EXPECT_EQ(test, 0, rd(vcpu, MSR_IA32_TSC, &first));
+	KUNIT_EXPECT_EQ(test, 0, rd(vcpu, MSR_IA32_TSC, &second));
+	KUNIT_EXPECT_GE(test, second, first);
+}
+
+/* Ascending, which also proves the table sorted; none twice; all known. */
+static void list_is_sorted(struct kunit *test)
+{
+	u32 *list = kunit_kcalloc(test, LODGE_MAX_MSRS, sizeof(*list), GFP_KERNEL);
+	int i, count;
+
+	KUNIT_ASSERT_NOT_NULL(test, list);
+	count = lodge_msr_list(list, LODGE_MAX_MSRS);
+	KUNIT_ASSERT_GT(test, count, 40);
+	KUNIT_ASSERT_LE(test, count, LODGE_MAX_MSRS);
+	for (i = 1; i < count; i++)
+		KUNIT_EXPECT_LT(test, list[i - 1], list[i]);
+	KUNIT_EXPECT_EQ(test, count, lodge_msr_list(list, 0));
+}
+
+static void passthrough_ends(struct kunit *test)
+{
+	int i;
+
+	for (i = 0; lodge_msr_passthrough[i]; i++)
+		KUNIT_ASSERT_LT(test, i, 32);
+	KUNIT_EXPECT_GT(test, i, 0);
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE(unknown_gives_gp),
+	KUNIT_CASE(constants_are_read_only),
+	KUNIT_CASE(ignored_writes),
+	KUNIT_CASE(features_gate),
+	KUNIT_CASE(host_passes_gates),
+	KUNIT_CASE(speculation_bits),
+	KUNIT_CASE(addresses_are_canonical),
+	KUNIT_CASE(pat_types),
+	KUNIT_CASE(mtrr_storage),
+	KUNIT_CASE(mtrr_bounds),
+	KUNIT_CASE(machine_check_banks),
+	KUNIT_CASE(microcode_revision),
+	KUNIT_CASE(tsc_aux_is_32_bits),
+	KUNIT_CASE(tsc_runs),
+	KUNIT_CASE(list_is_sorted),
+	KUNIT_CASE(passthrough_ends),
+	{}
+};
+
+static struct kunit_suite suite = { .name = "lodge_msr", .test_cases = cases };
+
+kunit_test_suite(suite);
