@@ -87,4 +87,25 @@ static struct syscore name = { .ops = &name##_ops }
 #define lodge_emergency_unregister(fn)	((void)(fn))
 #endif
 
+#include <asm/cpufeature.h>
+#include <asm/tlbflush.h>
+
+/* The software sequence against branch history injection, after an exit. */
+#ifdef X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT
+#define LODGE_FEATURE_BHB_VMEXIT	X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT
+#else
+#define LODGE_FEATURE_BHB_VMEXIT	X86_FEATURE_CLEAR_BHB_VMEXIT
+#endif
+
+/* CR4.VMXE on this CPU; interrupts off. The kernel keeps a copy of CR4. */
+static inline int lodge_cr4_set_vmxe(bool on)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+	cr4_update_irqsoff(on ? X86_CR4_VMXE : 0, on ? 0 : X86_CR4_VMXE);
+	return 0;
+#else
+	return -EOPNOTSUPP;
+#endif
+}
+
 #endif /* LODGE_COMPAT_H */

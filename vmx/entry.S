@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The way into the guest and out of it.
+ *
+ * After an exit, in this order, before any RET or indirect branch: guest
+ * registers are stored and zeroed, the return stack buffer is filled, the
+ * host's SPEC_CTRL is put back, the branch history is cleared, and an LFENCE
+ * stops speculation past all of it.
+ */
+#include <linux/linkage.h>
+#include <asm/alternative.h>
+#include <asm/asm.h>
+#include <asm/cpufeatures.h>
+#include <asm/ibt.h>
+#include <asm/msr-index.h>
+#include <asm/nospec-branch.h>
+#include <asm/segment.h>
+
+#include "entry.h"
+
+/* Offsets in lodge_vcpu.regs, in the order of enum lodge_gpr. */
+#define GPR(n)		((n) * 8)
+
+/* Stack slots while the guest runs. */
+#define SLOT_REGS	0
+#define SLOT_FLAGS	8
+
+	.section .rodata
+	.balign 2
+.Lverw_selector:
+	.word __KERNEL_DS
+
+	.text
+
+/*
+ * int vmx_enter(u64 *regs, u64 flags, u64 guest_spec_ctrl, u64 host_spec_ctrl,
+ *		 u64 *host_rsp)
+ *
+ * Interrupts off, VMCS current, RSP, RIP and RFLAGS of the guest in it.
+ * @host_rsp remembers what HOST_RSP holds. Returns VMX_EXITED, VMX_FAILED or
+ * VMX_FAULTED.
+ */
+SYM_FUNC_START(vmx_enter)
+	push	%rbp
+	push	%r15
+	push	%r14
+	push	%r13
+	push	%r12
+	push	%rbx
+	push	%rcx
+	push	%rdx
+	push	%rsi
+	push	%rdi
+
+	mov	%rsi, %rbx
+	cmp	%rsp, (%r8)
+	je	.Lhost_rsp_same
+	mov	$VMX_FIELD_HOST_RSP, %eax
+.Lvmwrite:
+	vmwrite	%rsp, %rax
+	jbe	.Lfailed
+	mov	%rsp, (%r8)
+.Lhost_rsp_same:
+
+	/* From here to the entry neither RET nor indirect branch. */
+	cmp	%rcx, %rdx
+	je	.Lguest_spec_same
+	mov	%edx, %eax
+	shr	$32, %rdx
+	mov	$MSR_IA32_SPEC_CTRL, %ecx
+	wrmsr
+.Lguest_spec_same:
+
+	/* ZF: no VERW. CF: VMRESUME. BT leaves ZF, MOV leaves both alone. */
+	mov	%rdi, %rax
+	test	$(1 << VMX_ENTER_VERW), %bl
+	bt	$VMX_ENTER_RESUME, %ebx
+	mov	GPR(1)(%rax), %rcx
+	mov	GPR(2)(%rax), %rdx
+	mov	GPR(3)(%rax), %rbx
+	mov	GPR(5)(%rax), %rbp
+	mov	GPR(6)(%rax), %rsi
+	mov	GPR(7)(%rax), %rdi
+	mov	GPR(8)(%rax), %r8
+	mov	GPR(9)(%rax), %r9
+	mov	GPR(10)(%rax), %r10
+	mov	GPR(11)(%rax), %r11
+	mov	GPR(12)(%rax), %r12
+	mov	GPR(13)(%rax), %r13
+	mov	GPR(14)(%rax), %r14
+	mov	GPR(15)(%rax), %r15
+	mov	GPR(0)(%rax), %rax
+	jz	.Lno_verw
+	/* The memory form alone clears the buffers; it changes only ZF. */
+	verw	.Lverw_selector(%rip)
+.Lno_verw:
+	jnc	.Lvmlaunch
+.Lvmresume:
+	vmresume
+	jmp	.Lfailed
+.Lvmlaunch:
+	vmlaunch
+	/*
+	 * Executed only when the entry failed, and then taken: VMfail sets CF or
+	 * ZF. What follows is HOST_RIP, with the same stack.
+	 */
+	jbe	.Lfailed
+
+SYM_INNER_LABEL(vmx_exited, SYM_L_GLOBAL)
+	ENDBR
+	push	%rax
+	mov	8 + SLOT_REGS(%rsp), %rax
+	pop	GPR(0)(%rax)
+	mov	%rcx, GPR(1)(%rax)
+	mov	%rdx, GPR(2)(%rax)
+	mov	%rbx, GPR(3)(%rax)
+	mov	%rbp, GPR(5)(%rax)
+	mov	%rsi, GPR(6)(%rax)
+	mov	%rdi, GPR(7)(%rax)
+	mov	%r8, GPR(8)(%rax)
+	mov	%r9, GPR(9)(%rax)
+	mov	%r10, GPR(10)(%rax)
+	mov	%r11, GPR(11)(%rax)
+	mov	%r12, GPR(12)(%rax)
+	mov	%r13, GPR(13)(%rax)
+	mov	%r14, GPR(14)(%rax)
+	mov	%r15, GPR(15)(%rax)
+	mov	$VMX_EXITED, %ebx
+
+	/* RBX holds the result; no other register keeps a guest's value. */
+.Lleave:
+	xor	%eax, %eax
+	xor	%ecx, %ecx
+	xor	%edx, %edx
+	xor	%ebp, %ebp
+	xor	%esi, %esi
+	xor	%edi, %edi
+	xor	%r8d, %r8d
+	xor	%r9d, %r9d
+	xor	%r10d, %r10d
+	xor	%r11d, %r11d
+	xor	%r12d, %r12d
+	xor	%r13d, %r13d
+	xor	%r14d, %r14d
+	xor	%r15d, %r15d
+
+	FILL_RETURN_BUFFER %rcx, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, \
+			   X86_FEATURE_RSB_VMEXIT_LITE
+
+	pop	%rdi
+	pop	%rsi
+	pop	%rdx
+	pop	%rcx
+	cmp	%rcx, %rdx
+	je	.Lhost_spec_same
+	mov	%ecx, %eax
+	mov	%rcx, %rdx
+	shr	$32, %rdx
+	mov	$MSR_IA32_SPEC_CTRL, %ecx
+	wrmsr
+.Lhost_spec_same:
+
+	/* More taken branches than the history of any affected CPU is used for. */
+	test	$(1 << VMX_ENTER_CLEAR_BHB), %sil
+	jz	.Lbhb_done
+	mov	$12, %ecx
+.Lbhb_outer:
+	mov	$7, %eax
+.Lbhb_inner:
+	jmp	.Lbhb_next
+	int3
+.Lbhb_next:
+	sub	$1, %eax
+	jnz	.Lbhb_inner
+	sub	$1, %ecx
+	jnz	.Lbhb_outer
+.Lbhb_done:
+	/* Neither the WRMSR nor the loop is skipped by a wrong prediction. */
+	lfence
+
+	mov	%ebx, %eax
+	pop	%rbx
+	pop	%r12
+	pop	%r13
+	pop	%r14
+	pop	%r15
+	pop	%rbp
+	RET
+
+.Lfaulted:
+	mov	$VMX_FAULTED, %ebx
+	jmp	.Lleave
+.Lfailed:
+	mov	$VMX_FAILED, %ebx
+	jmp	.Lleave
+
+	_ASM_EXTABLE(.Lvmwrite, .Lfaulted)
+	_ASM_EXTABLE(.Lvmresume, .Lfaulted)
+	_ASM_EXTABLE(.Lvmlaunch, .Lfaulted)
+SYM_FUNC_END(vmx_enter)

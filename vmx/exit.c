@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Exit reason to handler (SDM appendix C). A handler reads from the VMCS what
+ * its exit needs and calls the neutral one.
+ */
+#include <linux/sched.h>
+#include <asm/debugreg.h>
+#include <asm/mce.h>
+#include <asm/processor-flags.h>
+#include <asm/ptrace.h>
+#include <asm/trapnr.h>
+
+#include "ops.h"
+#include "vmx.h"
+
+#define REASON_BASIC		0xffff
+#define REASON_GETSEC		11
+#define REASON_PCONFIG		65
+#define IO_SIZE			0x7
+#define IO_IN			BIT(3)
+#define IO_STRING		BIT(4)
+#define IO_PORT_SHIFT		16
+#define CR_NUMBER		0xf
+#define GPR_SHIFT		8
+#define GPR_MASK		0xf
+#define QUAL_NMI_UNBLOCKED	BIT(12)
+#define DB_CAUSES		(DR_TRAP_BITS | LODGE_DR6_BD | DR_STEP)
+
+enum cr_access { CR_WRITE, CR_READ, CR_CLTS, CR_LMSW };
+
+static u64 qualification(void)
+{
+	return vmcs_readl(EXIT_QUALIFICATION);
+}
+
+/**
+ * vmx_insn_len() - bytes of the instruction that exited
+ * @vcpu: vCPU; ring 1, or ring 2 with the vCPU loaded
+ */
+unsigned int vmx_insn_len(struct lodge_vcpu *vcpu)
+{
+	return vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
+}
+
+/**
+ * vmx_may_vector() - can this exit have interrupted the delivery of an event?
+ * @reason: exit reason (SDM 28.2.4)
+ */
+bool vmx_may_vector(u32 reason)
+{
+	switch (reason & REASON_BASIC) {
+	case EXIT_REASON_EXCEPTION_NMI:
+	case EXIT_REASON_TASK_SWITCH:
+	case EXIT_REASON_APIC_ACCESS:
+	case EXIT_REASON_EPT_VIOLATION:
+	case EXIT_REASON_EPT_MISCONFIG:
+	case EXIT_REASON_PML_FULL:
+		return true;
+	}
+	return false;
+}
+
+enum lodge_next vmx_on_unexpected(struct lodge_vcpu *vcpu)
+{
+	return lodge_on_unexpected(vcpu, to_vmx(vcpu)->exit_reason,
+				   qualification());
+}
+
+/* The host's machine check: its handler is told that userspace was running. */
+static void machine_check(void)
+{
+	struct pt_regs regs = { .cs = 3, .flags = X86_EFLAGS_IF };
+
+	do_machine_check(&regs);
+}
+
+/* A trap that INT1 raised has its address behind the instruction (SDM 28.2.2). */
+static enum lodge_next on_db(struct lodge_vcpu *vcpu, u32 info)
+{
+	u64 causes = qualification() & DB_CAUSES;
+
+	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_PRIV_SW_EXCEPTION)
+		lodge_reg_write(vcpu, LODGE_RIP, lodge_reg_read(vcpu, LODGE_RIP) +
+				vmx_insn_len(vcpu));
+	lodge_queue_debug(vcpu, causes);
+	return LODGE_REENTER;
+}
+
+/* NMIs are the host's and were taken by it in vmx_run(). */
+static enum lodge_next on_exception(struct lodge_vcpu *vcpu)
+{
+	u32 info = to_vmx(vcpu)->intr_info;
+	u8 vector = info & INTR_INFO_VECTOR_MASK;
+	u32 error = 0;
+
+	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR)
+		return LODGE_REENTER;
+	if (vector == X86_TRAP_MC) {
+		machine_check();
+		vcpu->exit.kind = LODGE_K_NONE;
+		return LODGE_HANDLE;
+	}
+	if ((info & INTR_INFO_UNBLOCK_NMI) && vector != X86_TRAP_DF)
+		vmx_iret_unblocked(to_vmx(vcpu));
+	if (vector == X86_TRAP_DB)
+		return on_db(vcpu, info);
+	if (info & INTR_INFO_DELIVER_CODE_MASK)
+		error = vmcs_read32(VM_EXIT_INTR_ERROR_CODE);
+	return lodge_on_exception(vcpu, vector,
+				  info & INTR_INFO_DELIVER_CODE_MASK, error);
+}
+
+/* Not acknowledged: the CPU takes it as soon as interrupts are on. */
+static enum lodge_next on_irq(struct lodge_vcpu *vcpu)
+{
+	return LODGE_IRQ;
+}
+
+static enum lodge_next on_window(struct lodge_vcpu *vcpu)
+{
+	vmx_close_windows(vcpu);
+	set_bit(LODGE_REQ_EVENT, &vcpu->requests);
+	return LODGE_REENTER;
+}
+
+/* There is no performance counter, so every number is out of range. */
+static enum lodge_next on_rdpmc(struct lodge_vcpu *vcpu)
+{
+	return lodge_gp(vcpu);
+}
+
+static enum lodge_next on_cr(struct lodge_vcpu *vcpu)
+{
+	u64 info = qualification();
+	int cr = info & CR_NUMBER, gpr = info >> GPR_SHIFT & GPR_MASK;
+
+	switch ((enum cr_access)((info & CONTROL_REG_ACCESS_TYPE) >> 4)) {
+	case CR_WRITE:
+		return lodge_on_cr_write(vcpu, cr, gpr);
+	case CR_READ:
+		return lodge_on_cr_read(vcpu, cr, gpr);
+	case CR_CLTS:
+		return lodge_on_clts(vcpu);
+	case CR_LMSW:
+		return lodge_on_lmsw(vcpu, info >> LMSW_SOURCE_DATA_SHIFT);
+	}
+	return vmx_on_unexpected(vcpu);
+}
+
+static enum lodge_next on_dr(struct lodge_vcpu *vcpu)
+{
+	u64 info = qualification();
+
+	/* The exit may come before the check of the privilege level. */
+	if (vmx_cpl(vcpu))
+		return lodge_gp(vcpu);
+	return lodge_on_dr(vcpu, info & DEBUG_REG_ACCESS_NUM,
+			   info >> GPR_SHIFT & GPR_MASK,
+			   !(info & TYPE_MOV_FROM_DR));
+}
+
+/**
+ * vmx_decode_io() - what an IN, OUT, INS or OUTS that exited does
+ * @qualification: exit qualification
+ * @io: result
+ */
+void vmx_decode_io(u64 qualification, struct vmx_io *io)
+{
+	*io = (struct vmx_io) {
+		.port = qualification >> IO_PORT_SHIFT,
+		.bytes = (qualification & IO_SIZE) + 1,
+		.in = qualification & IO_IN,
+		.string = qualification & IO_STRING,
+	};
+}
+
+static enum lodge_next on_io(struct lodge_vcpu *vcpu)
+{
+	struct vmx_io io;
+
+	vmx_decode_io(qualification(), &io);
+	return lodge_on_pio(vcpu, io.port, io.bytes, !io.in, io.string);
+}
+
+/**
+ * vmx_ept_access() - access of an EPT violation as LODGE_ACCESS_*
+ * @qualification: exit qualification (SDM table 28-7)
+ */
+u32 vmx_ept_access(u64 qualification)
+{
+	if (qualification & EPT_VIOLATION_ACC_WRITE)
+		return LODGE_ACCESS_WRITE;
+	return qualification & EPT_VIOLATION_ACC_INSTR ? LODGE_ACCESS_EXEC :
+							 LODGE_ACCESS_READ;
+}
+
+static enum lodge_next on_ept_violation(struct lodge_vcpu *vcpu)
+{
+	u64 info = qualification();
+
+	if (unlikely(info & QUAL_NMI_UNBLOCKED))
+		vmx_iret_unblocked(to_vmx(vcpu));
+	return lodge_on_fault(vcpu, vmcs_read64(GUEST_PHYSICAL_ADDRESS),
+			      vmx_ept_access(info));
+}
+
+/* The CPU refused the guest's state (SDM 27.8). */
+static enum lodge_next on_entry_failure(struct lodge_vcpu *vcpu)
+{
+	u32 reason = to_vmx(vcpu)->exit_reason;
+
+	if ((reason & REASON_BASIC) == EXIT_REASON_MCE_DURING_VMENTRY)
+		machine_check();
+	vmx_dump(vcpu);
+	return lodge_on_fail_entry(vcpu, reason, qualification());
+}
+
+static const vmx_handler handlers[] = {
+	[EXIT_REASON_EXCEPTION_NMI] = on_exception,
+	[EXIT_REASON_EXTERNAL_INTERRUPT] = on_irq,
+	[EXIT_REASON_TRIPLE_FAULT] = lodge_on_triple_fault,
+	[EXIT_REASON_INTERRUPT_WINDOW] = on_window,
+	[EXIT_REASON_NMI_WINDOW] = on_window,
+	[EXIT_REASON_TASK_SWITCH] = lodge_on_task_switch,
+	[EXIT_REASON_CPUID] = lodge_on_cpuid,
+	[REASON_GETSEC] = lodge_on_undefined,
+	[EXIT_REASON_HLT] = lodge_on_hlt,
+	[EXIT_REASON_INVD] = lodge_on_invd,
+	[EXIT_REASON_RDPMC] = on_rdpmc,
+	[EXIT_REASON_VMCALL] = lodge_on_hypercall,
+	[EXIT_REASON_VMCLEAR] = lodge_on_undefined,
+	[EXIT_REASON_VMLAUNCH] = lodge_on_undefined,
+	[EXIT_REASON_VMPTRLD] = lodge_on_undefined,
+	[EXIT_REASON_VMPTRST] = lodge_on_undefined,
+	[EXIT_REASON_VMREAD] = lodge_on_undefined,
+	[EXIT_REASON_VMRESUME] = lodge_on_undefined,
+	[EXIT_REASON_VMWRITE] = lodge_on_undefined,
+	[EXIT_REASON_VMOFF] = lodge_on_undefined,
+	[EXIT_REASON_VMON] = lodge_on_undefined,
+	[EXIT_REASON_CR_ACCESS] = on_cr,
+	[EXIT_REASON_DR_ACCESS] = on_dr,
+	[EXIT_REASON_IO_INSTRUCTION] = on_io,
+	[EXIT_REASON_MSR_READ] = lodge_on_rdmsr,
+	[EXIT_REASON_MSR_WRITE] = lodge_on_wrmsr,
+	[EXIT_REASON_MWAIT_INSTRUCTION] = lodge_on_undefined,
+	[EXIT_REASON_MONITOR_INSTRUCTION] = lodge_on_undefined,
+	[EXIT_REASON_PAUSE_INSTRUCTION] = lodge_on_pause,
+	[EXIT_REASON_EPT_VIOLATION] = on_ept_violation,
+	[EXIT_REASON_INVEPT] = lodge_on_undefined,
+	[EXIT_REASON_INVVPID] = lodge_on_undefined,
+	[EXIT_REASON_WBINVD] = lodge_on_invd,
+	[EXIT_REASON_XSETBV] = lodge_on_xsetbv,
+	[EXIT_REASON_VMFUNC] = lodge_on_undefined,
+	[EXIT_REASON_ENCLS] = lodge_on_undefined,
+	[EXIT_REASON_XSAVES] = lodge_on_undefined,
+	[EXIT_REASON_XRSTORS] = lodge_on_undefined,
+	[REASON_PCONFIG] = lodge_on_undefined,
+	[EXIT_REASON_UMWAIT] = lodge_on_undefined,
+	[EXIT_REASON_TPAUSE] = lodge_on_undefined,
+};
+
+/**
+ * vmx_exit_handler() - who handles this exit reason
+ * @reason: exit reason with its flags
+ *
+ * Return: never NULL.
+ */
+vmx_handler vmx_exit_handler(u32 reason)
+{
+	u32 basic = reason & REASON_BASIC;
+
+	if (unlikely(reason & VMX_EXIT_REASONS_FAILED_VMENTRY))
+		return on_entry_failure;
+	if (basic < ARRAY_SIZE(handlers) && handlers[basic])
+		return handlers[basic];
+	return vmx_on_unexpected;
+}

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What this CPU offers, and what is allocated once per module: the MSR bitmap
+ * and each host CPU's VMXON region.
+ *
+ * A capability MSR says which bits of a control must be one (low half) and which
+ * may be one (high half; SDM A.3). The TRUE ones tell of bits that older CPUs
+ * wanted set and that we want clear.
+ */
+#include <linux/cpu.h>
+#include <linux/gfp.h>
+#include <linux/minmax.h>
+#include <linux/string.h>
+#include <asm/cpufeature.h>
+#include <asm/msr.h>
+#include <asm/processor.h>
+
+#include "ops.h"
+#include "vmx.h"
+
+#define CPUID1_VMX		BIT(5)
+#define CR4_FRED		BIT_ULL(32)
+#define BASIC_TRUE_MSRS		BIT_ULL(55)
+#define BASIC_MEMORY_TYPE	GENMASK_ULL(53, 50)
+#define BASIC_WRITE_BACK	(6ull << 50)
+#define CPUID_PERFMON		0xa
+
+#define PIN_REQUIRED	(PIN_BASED_EXT_INTR_MASK | PIN_BASED_NMI_EXITING | \
+			 PIN_BASED_VIRTUAL_NMIS)
+/* Set and cleared as events come and go. */
+#define WINDOWS		(CPU_BASED_INTR_WINDOW_EXITING | \
+			 CPU_BASED_NMI_WINDOW_EXITING)
+#define PRIMARY_REQUIRED						\
+	(WINDOWS | CPU_BASED_USE_TSC_OFFSETTING | CPU_BASED_HLT_EXITING | \
+	 CPU_BASED_MWAIT_EXITING | CPU_BASED_RDPMC_EXITING |		\
+	 CPU_BASED_CR8_LOAD_EXITING | CPU_BASED_CR8_STORE_EXITING |	\
+	 CPU_BASED_MOV_DR_EXITING | CPU_BASED_UNCOND_IO_EXITING |	\
+	 CPU_BASED_USE_MSR_BITMAPS | CPU_BASED_MONITOR_EXITING |	\
+	 CPU_BASED_ACTIVATE_SECONDARY_CONTROLS)
+#define SECONDARY_REQUIRED						\
+	(SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_ENABLE_VPID |	\
+	 SECONDARY_EXEC_UNRESTRICTED_GUEST)
+#define SECONDARY_OPTIONAL						\
+	(SECONDARY_EXEC_WBINVD_EXITING | SECONDARY_EXEC_ENABLE_RDTSCP |	\
+	 SECONDARY_EXEC_ENABLE_INVPCID | SECONDARY_EXEC_ENCLS_EXITING)
+#define EXIT_REQUIRED							\
+	(VM_EXIT_HOST_ADDR_SPACE_SIZE | VM_EXIT_LOAD_IA32_EFER |	\
+	 VM_EXIT_LOAD_IA32_PAT)
+#define EXIT_OPTIONAL	VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL
+#define ENTRY_REQUIRED							\
+	(VM_ENTRY_LOAD_DEBUG_CONTROLS | VM_ENTRY_IA32E_MODE |		\
+	 VM_ENTRY_LOAD_IA32_EFER | VM_ENTRY_LOAD_IA32_PAT)
+#define ENTRY_OPTIONAL	VM_ENTRY_LOAD_IA32_PERF_GLOBAL_CTRL
+
+#define EPT_REQUIRED							\
+	(VMX_EPT_PAGE_WALK_4_BIT | VMX_EPTP_WB_BIT | VMX_EPT_INVEPT_BIT | \
+	 VMX_EPT_EXTENT_CONTEXT_BIT | VMX_EPT_EXTENT_GLOBAL_BIT)
+
+struct vmx_caps vmx_caps;
+DEFINE_PER_CPU(struct vmx_cpu, vmx_cpu);
+
+/**
+ * vmx_negotiate_one() - one 32-bit control
+ * @msr: its capability MSR
+ * @required: bits that have to be possible
+ * @optional: bits that are taken when possible
+ * @value: result: those and what the CPU insists on
+ *
+ * Return: 0, or -ENODEV when a required bit is not possible.
+ */
+int vmx_negotiate_one(u64 msr, u32 required, u32 optional, u32 *value)
+{
+	u32 must = msr, may = msr >> 32;
+
+	if (required & ~may)
+		return -ENODEV;
+	*value = ((required | optional) & may) | must;
+	return 0;
+}
+
+/* The two halves of PERF_GLOBAL_CTRL's switch only make sense together. */
+static void pair_perf_global(struct vmx_controls *controls)
+{
+	if ((controls->exit & VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL) &&
+	    (controls->entry & VM_ENTRY_LOAD_IA32_PERF_GLOBAL_CTRL))
+		return;
+	controls->exit &= ~VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL;
+	controls->entry &= ~VM_ENTRY_LOAD_IA32_PERF_GLOBAL_CTRL;
+}
+
+/**
+ * vmx_negotiate() - all controls of a new VMCS
+ * @msrs: capability MSRs, the TRUE ones where they exist
+ * @controls: result
+ *
+ * Return: 0 or -ENODEV.
+ */
+int vmx_negotiate(const struct vmx_cap_msrs *msrs, struct vmx_controls *controls)
+{
+	if (vmx_negotiate_one(msrs->pin, PIN_REQUIRED, 0, &controls->pin) ||
+	    vmx_negotiate_one(msrs->primary, PRIMARY_REQUIRED, 0,
+			      &controls->primary) ||
+	    vmx_negotiate_one(msrs->secondary, SECONDARY_REQUIRED,
+			      SECONDARY_OPTIONAL, &controls->secondary) ||
+	    vmx_negotiate_one(msrs->exit, EXIT_REQUIRED, EXIT_OPTIONAL,
+			      &controls->exit) ||
+	    vmx_negotiate_one(msrs->entry, ENTRY_REQUIRED, ENTRY_OPTIONAL,
+			      &controls->entry))
+		return -ENODEV;
+	controls->primary &= ~WINDOWS;
+	controls->entry &= ~VM_ENTRY_IA32E_MODE;
+	pair_perf_global(controls);
+	return 0;
+}
+
+/* Four levels, write-back, and a way to forget translations (SDM A.10). */
+bool vmx_ept_sufficient(u64 ept_vpid)
+{
+	return (ept_vpid & EPT_REQUIRED) == EPT_REQUIRED;
+}
+
+/* Writes of the true value go to *msr only when the MSR exists. */
+static void read_cap_msrs(struct vmx_cap_msrs *msrs)
+{
+	rdmsrq(MSR_IA32_VMX_BASIC, msrs->basic);
+	if (msrs->basic & BASIC_TRUE_MSRS) {
+		rdmsrq(MSR_IA32_VMX_TRUE_PINBASED_CTLS, msrs->pin);
+		rdmsrq(MSR_IA32_VMX_TRUE_PROCBASED_CTLS, msrs->primary);
+		rdmsrq(MSR_IA32_VMX_TRUE_EXIT_CTLS, msrs->exit);
+		rdmsrq(MSR_IA32_VMX_TRUE_ENTRY_CTLS, msrs->entry);
+	} else {
+		rdmsrq(MSR_IA32_VMX_PINBASED_CTLS, msrs->pin);
+		rdmsrq(MSR_IA32_VMX_PROCBASED_CTLS, msrs->primary);
+		rdmsrq(MSR_IA32_VMX_EXIT_CTLS, msrs->exit);
+		rdmsrq(MSR_IA32_VMX_ENTRY_CTLS, msrs->entry);
+	}
+	/* These two exist where the bits that announce them may be set. */
+	if (rdmsrq_safe(MSR_IA32_VMX_PROCBASED_CTLS2, &msrs->secondary))
+		msrs->secondary = 0;
+	if (rdmsrq_safe(MSR_IA32_VMX_EPT_VPID_CAP, &msrs->ept_vpid))
+		msrs->ept_vpid = 0;
+}
+
+/* IA32_FEATURE_CONTROL (SDM 24.7): the kernel locks it when firmware did not. */
+static bool disabled_by_firmware(void)
+{
+	u64 control, needed = FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX;
+
+	return rdmsrq_safe(MSR_IA32_FEAT_CTL, &control) ||
+	       (control & needed) != needed;
+}
+
+static bool has_perf_global(void)
+{
+	return boot_cpu_data.cpuid_level >= CPUID_PERFMON &&
+	       (cpuid_eax(CPUID_PERFMON) & 0xff) >= 2;
+}
+
+/* Which of the host's mitigations this CPU needs around a guest. */
+static void read_mitigations(struct vmx_caps *caps)
+{
+	if (cpu_mitigations_off())
+		return;
+	if (boot_cpu_has(X86_FEATURE_CLEAR_CPU_BUF) ||
+	    boot_cpu_has_bug(X86_BUG_MMIO_STALE_DATA))
+		caps->enter_flags |= BIT(VMX_ENTER_VERW);
+	if (boot_cpu_has(LODGE_FEATURE_BHB_VMEXIT))
+		caps->enter_flags |= BIT(VMX_ENTER_CLEAR_BHB);
+	caps->flush_l1d = boot_cpu_has_bug(X86_BUG_L1TF) &&
+			  boot_cpu_has(X86_FEATURE_FLUSH_L1D);
+	caps->ibpb = boot_cpu_has(X86_FEATURE_IBPB);
+}
+
+static void read_caps(const struct vmx_cap_msrs *msrs)
+{
+	struct vmx_caps *caps = &vmx_caps;
+
+	caps->revision = vmx_basic_vmcs_revision_id(msrs->basic);
+	rdmsrq(MSR_IA32_VMX_CR0_FIXED0, caps->cr0_fixed0);
+	rdmsrq(MSR_IA32_VMX_CR0_FIXED1, caps->cr0_fixed1);
+	rdmsrq(MSR_IA32_VMX_CR4_FIXED0, caps->cr4_fixed0);
+	rdmsrq(MSR_IA32_VMX_CR4_FIXED1, caps->cr4_fixed1);
+	caps->eptp = VMX_EPTP_MT_WB;
+	if (msrs->ept_vpid & VMX_EPT_AD_BIT)
+		caps->eptp |= VMX_EPTP_AD_ENABLE_BIT;
+	if (!has_perf_global()) {
+		caps->controls.exit &= ~VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL;
+		caps->controls.entry &= ~VM_ENTRY_LOAD_IA32_PERF_GLOBAL_CTRL;
+	}
+	caps->perf_global = caps->controls.entry &
+			    VM_ENTRY_LOAD_IA32_PERF_GLOBAL_CTRL;
+	caps->rdtscp = boot_cpu_has(X86_FEATURE_RDTSCP) ||
+		       boot_cpu_has(X86_FEATURE_RDPID);
+	read_mitigations(caps);
+}
+
+/* A large page that is executable crashes CPUs with the iTLB multihit erratum. */
+static void limit_leaf(u64 ept_vpid)
+{
+	if (!(ept_vpid & VMX_EPT_1GB_PAGE_BIT))
+		lodge_max_leaf = min(lodge_max_leaf, 2);
+	if (!(ept_vpid & VMX_EPT_2MB_PAGE_BIT) ||
+	    boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT))
+		lodge_max_leaf = 1;
+}
+
+int vmx_probe(void)
+{
+	struct vmx_cap_msrs msrs;
+
+	if (!(cpuid_ecx(1) & CPUID1_VMX)) {
+		pr_err("lodge: this CPU has no VT-x: in a virtual machine, enable nested virtualization for it\n");
+		return -ENODEV;
+	}
+	if (disabled_by_firmware()) {
+		pr_err("lodge: VT-x is disabled by the firmware: enable virtualization (VT-x) in the firmware setup, then power the machine off and on\n");
+		return -ENODEV;
+	}
+	if (native_read_cr4() & CR4_FRED) {
+		pr_err("lodge: VT-x under FRED event delivery is not supported: boot with fred=off\n");
+		return -ENODEV;
+	}
+	read_cap_msrs(&msrs);
+	if ((msrs.basic & BASIC_MEMORY_TYPE) != BASIC_WRITE_BACK ||
+	    vmx_negotiate(&msrs, &vmx_caps.controls) ||
+	    !vmx_ept_sufficient(msrs.ept_vpid)) {
+		pr_err("lodge: this CPU has VT-x without EPT, VPID, virtual NMIs or unrestricted guest: use a newer one, or enable them in the hypervisor that runs this machine\n");
+		return -ENODEV;
+	}
+	read_caps(&msrs);
+	limit_leaf(msrs.ept_vpid);
+	return 0;
+}
+
+static int alloc_cpu(int cpu)
+{
+	struct vmx_cpu *c = per_cpu_ptr(&vmx_cpu, cpu);
+	struct page *page = alloc_pages_node(cpu_to_node(cpu),
+					     GFP_KERNEL | __GFP_ZERO, 0);
+
+	if (!page)
+		return -ENOMEM;
+	c->vmxon = page_address(page);
+	*(u32 *)c->vmxon = vmx_caps.revision;
+	INIT_LIST_HEAD(&c->vcpus);
+	return 0;
+}
+
+int vmx_setup(void)
+{
+	int cpu, ret = 0;
+
+	vmx_msr_bitmap = (u8 *)__get_free_page(GFP_KERNEL);
+	if (!vmx_msr_bitmap)
+		return -ENOMEM;
+	memset(vmx_msr_bitmap, 0xff, PAGE_SIZE);
+	vmx_msr_bitmap_build(vmx_msr_bitmap, lodge_msr_passthrough);
+	for_each_possible_cpu(cpu)
+		if (!ret)
+			ret = alloc_cpu(cpu);
+	if (ret)
+		vmx_teardown();
+	return ret;
+}
+
+/* Also after a setup that failed half way. */
+void vmx_teardown(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct vmx_cpu *c = per_cpu_ptr(&vmx_cpu, cpu);
+
+		free_page((unsigned long)c->vmxon);
+		c->vmxon = NULL;
+	}
+	free_page((unsigned long)vmx_msr_bitmap);
+	vmx_msr_bitmap = NULL;
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One entry and exit: what is flushed into the VMCS before, what is switched
+ * around it, and what is taken out of it after.
+ */
+#include <linux/sched.h>
+#include <asm/debugreg.h>
+#include <asm/msr.h>
+#include <asm/nospec-branch.h>
+#include <asm/special_insns.h>
+
+#include "ops.h"
+#include "vmx.h"
+
+#define DR7_ENABLES	0xff
+#define REGS_GPR	(GENMASK(15, 0) & ~BIT(LODGE_RSP))
+#define RFLAGS_DEFINED	0x3f7fd5ull	/* without bit 1, which is always set */
+#define PDPTE_PRESENT	BIT_ULL(0)
+#define PDPTE_RESERVED	0x1e6ull	/* SDM table 4-8 */
+#define PDPTE_ENTRIES	4
+#define VM_INSTRUCTION	BIT_ULL(32)	/* reason: not an exit, a VMfail */
+
+static void write_db(const unsigned long *dr)
+{
+	native_set_debugreg(0, dr[0]);
+	native_set_debugreg(1, dr[1]);
+	native_set_debugreg(2, dr[2]);
+	native_set_debugreg(3, dr[3]);
+}
+
+/*
+ * DR7 is in the VMCS, and DR6 is not touched by #DB that exits (SDM 28.1). DR0
+ * to DR3 matter while DR7 enables one.
+ */
+static void load_debug(struct vmx_vcpu *vmx)
+{
+	unsigned long dr[4];
+	int i;
+
+	if (this_cpu_read(cpu_dr7)) {
+		native_set_debugreg(7, 0);
+		for (i = 0; i < 4; i++)
+			vmx->host.dr[i] = native_get_debugreg(i);
+	}
+	for (i = 0; i < 4; i++)
+		dr[i] = vmx->vcpu.dr[i];
+	write_db(dr);
+}
+
+/*
+ * An exit leaves DR7 without breakpoints (SDM 28.5.1). What the guest had in DR0
+ * to DR3 may stay where the host uses none.
+ */
+static void restore_debug(struct vmx_vcpu *vmx)
+{
+	unsigned long dr7 = this_cpu_read(cpu_dr7);
+
+	if (likely(!dr7))
+		return;
+	if (vmx->vcpu.dr7 & DR7_ENABLES)
+		write_db(vmx->host.dr);
+	native_set_debugreg(7, dr7);
+}
+
+/**
+ * vmx_sanitize_pdptrs() - what VM entry would refuse is not present
+ * @pdptr: four entries of a PAE guest
+ * @maxphyaddr: physical address width
+ */
+void vmx_sanitize_pdptrs(u64 *pdptr, u8 maxphyaddr)
+{
+	u64 reserved = PDPTE_RESERVED | ~GENMASK_ULL(maxphyaddr - 1, 0);
+	int i;
+
+	for (i = 0; i < PDPTE_ENTRIES; i++)
+		if ((pdptr[i] & PDPTE_PRESENT) && (pdptr[i] & reserved))
+			pdptr[i] = 0;
+}
+
+static bool pae_paging(struct lodge_vcpu *vcpu)
+{
+	return (lodge_reg_read(vcpu, LODGE_CR0) & X86_CR0_PG) &&
+	       (lodge_reg_read(vcpu, LODGE_CR4) & X86_CR4_PAE) &&
+	       !lodge_long_mode(vcpu);
+}
+
+/*
+ * Under EPT the CPU loads them by itself at MOV to CR3 only; after a change that
+ * was made here they are read for it (SDM 27.3.2.4). False: ring 2 has to bring
+ * the page in first.
+ */
+static bool load_pdptrs(struct vmx_vcpu *vmx)
+{
+	struct lodge_vcpu *vcpu = &vmx->vcpu;
+	u64 pdptr[PDPTE_ENTRIES] = {};
+	u64 gpa;
+	int ret;
+
+	if (!pae_paging(vcpu))
+		return true;
+	gpa = lodge_reg_read(vcpu, LODGE_CR3) & 0xffffffe0;
+	ret = lodge_read_guest_atomic(vcpu->vm, gpa, pdptr, sizeof(pdptr));
+	if (ret == -EAGAIN) {
+		vcpu->exit.kind = LODGE_K_FAULT;
+		vcpu->exit.fault.gpa = gpa;
+		vcpu->exit.fault.access = LODGE_ACCESS_READ;
+		return false;
+	}
+	if (ret)
+		memset(pdptr, 0, sizeof(pdptr));
+	vmx_sanitize_pdptrs(pdptr, boot_cpu_data.x86_phys_bits);
+	vmcs_write64(GUEST_PDPTR0, pdptr[0]);
+	vmcs_write64(GUEST_PDPTR1, pdptr[1]);
+	vmcs_write64(GUEST_PDPTR2, pdptr[2]);
+	vmcs_write64(GUEST_PDPTR3, pdptr[3]);
+	return true;
+}
+
+/* Rare work. False: not now, vcpu->exit says why. */
+static bool do_todo(struct vmx_vcpu *vmx)
+{
+	if ((vmx->todo & VMX_TODO_PDPTRS) && !load_pdptrs(vmx)) {
+		vmx_cancel_injection(&vmx->vcpu);
+		return false;
+	}
+	if (vmx->todo & VMX_TODO_HOST) {
+		vmx_save_host(vmx);
+		/* Predictions the guest trained do not reach userspace. */
+		if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
+			this_cpu_write(x86_ibpb_exit_to_user, true);
+	}
+	if (vmx->todo & VMX_TODO_USER_MSRS)
+		vmx_load_user_msrs(vmx, this_cpu_ptr(&vmx_cpu));
+	if (vmx->todo & VMX_TODO_L1D)
+		wrmsrq(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
+	vmx->todo = 0;
+	return true;
+}
+
+static void flush_registers(struct vmx_vcpu *vmx)
+{
+	struct lodge_vcpu *vcpu = &vmx->vcpu;
+	unsigned long dirty = vcpu->regs_dirty;
+
+	if (dirty & BIT(LODGE_RIP))
+		vmcs_writel(GUEST_RIP, vcpu->regs[LODGE_RIP]);
+	if (dirty & BIT(LODGE_RSP))
+		vmcs_writel(GUEST_RSP, vcpu->regs[LODGE_RSP]);
+	if (dirty & BIT(LODGE_RFLAGS))
+		vmcs_writel(GUEST_RFLAGS, (vcpu->regs[LODGE_RFLAGS] &
+					   RFLAGS_DEFINED) | X86_EFLAGS_FIXED);
+	vcpu->regs_dirty = 0;
+}
+
+/* Which page tables the thread uses may change with any context switch. */
+static void update_host_state(struct vmx_vcpu *vmx)
+{
+	u64 cr3 = __native_read_cr3(), cr4 = native_read_cr4(), perf;
+
+	if (unlikely(vmx->host_cr3 != cr3)) {
+		vmx->host_cr3 = cr3;
+		vmcs_writel(HOST_CR3, cr3);
+	}
+	if (unlikely(vmx->host_cr4 != cr4)) {
+		vmx->host_cr4 = cr4;
+		vmcs_writel(HOST_CR4, cr4);
+	}
+	if (!vmx_caps.perf_global)
+		return;
+	/* PEBS in the guest would write its records to guest addresses. */
+	rdmsrq(MSR_CORE_PERF_GLOBAL_CTRL, perf);
+	if (unlikely(vmx->host_perf != perf)) {
+		vmx->host_perf = perf;
+		vmcs_write64(HOST_IA32_PERF_GLOBAL_CTRL, perf);
+	}
+}
+
+static bool before_entry(struct vmx_vcpu *vmx)
+{
+	if (unlikely(vmx->todo) && !do_todo(vmx))
+		return false;
+	flush_registers(vmx);
+	update_host_state(vmx);
+	if (unlikely(vmx->vcpu.dr7 & DR7_ENABLES))
+		load_debug(vmx);
+	return true;
+}
+
+/*
+ * Protections of the host that the guest did not ask for do no harm, and two
+ * WRMSRs are saved. Not so where IBRS is set on each entry to the kernel: there
+ * it costs the guest dearly.
+ */
+static __always_inline u64 guest_spec_ctrl(struct vmx_vcpu *vmx, u64 host)
+{
+	u64 value = vmx->vcpu.msr.spec_ctrl;
+
+	if (!boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL))
+		return host;
+	return boot_cpu_has(X86_FEATURE_KERNEL_IBRS) ? value : value | host;
+}
+
+/*
+ * An NMI that ended the guest's run has masked NMIs and waits to be handled by
+ * the host's own gate; nothing that faults or executes IRET may come before.
+ */
+static noinstr int enter_guest(struct vmx_vcpu *vmx)
+{
+	struct lodge_vcpu *vcpu = &vmx->vcpu;
+	u64 flags = vmx_caps.enter_flags, host = raw_cpu_read(x86_spec_ctrl_current);
+	int ret;
+
+	if (native_read_cr2() != vcpu->cr2)
+		native_write_cr2(vcpu->cr2);
+	if (likely(vmx->launched))
+		flags |= BIT(VMX_ENTER_RESUME);
+	ret = vmx_enter(vcpu->regs, flags, guest_spec_ctrl(vmx, host), host,
+			&vmx->host_rsp);
+	if (unlikely(ret))
+		return ret;
+	vcpu->cr2 = native_read_cr2();
+	vmx->exit_reason = vmcs_read32(VM_EXIT_REASON);
+	if (vmx->exit_reason != EXIT_REASON_EXCEPTION_NMI)
+		return ret;
+	vmx->intr_info = vmcs_read32(VM_EXIT_INTR_INFO);
+	if ((vmx->intr_info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR)
+		asm volatile("int $2" : : : "memory");
+	return ret;
+}
+
+static void after_exit(struct vmx_vcpu *vmx)
+{
+	struct lodge_vcpu *vcpu = &vmx->vcpu;
+
+	if (unlikely(vmx->host.debugctl))
+		wrmsrq(MSR_IA32_DEBUGCTLMSR, vmx->host.debugctl);
+	restore_debug(vmx);
+	vmx->launched = true;
+	vmx->read = 0;
+	vcpu->regs_valid = REGS_GPR;
+	vmx_complete_events(vmx);
+}
+
+/* The CPU did not even try: a control or a host field is wrong, or no VMX. */
+static enum lodge_next not_entered(struct vmx_vcpu *vmx, int failure)
+{
+	u64 error = 0;
+
+	restore_debug(vmx);
+	if (failure == VMX_FAILED)
+		error = vmcs_read32(VM_INSTRUCTION_ERROR);
+	if (!READ_ONCE(lodge_rebooting))
+		vmx_dump(&vmx->vcpu);
+	return lodge_on_fail_entry(&vmx->vcpu, VM_INSTRUCTION | error, 0);
+}
+
+enum lodge_next vmx_run(struct lodge_vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	enum lodge_next next;
+	int failure;
+
+	if (unlikely(!before_entry(vmx)))
+		return LODGE_HANDLE;
+	failure = enter_guest(vmx);
+	if (unlikely(failure))
+		return not_entered(vmx, failure);
+	after_exit(vmx);
+	lodge_count(vcpu, LODGE_STAT_EXITS);
+	next = vmx_exit_handler(vmx->exit_reason)(vcpu);
+	/* What ring 2 and the host touch may end up in the L1 data cache. */
+	if (next != LODGE_REENTER && vmx_caps.flush_l1d)
+		vmx->todo |= VMX_TODO_L1D;
+	return next;
+}
