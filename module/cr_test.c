@@ -91,5 +91,15 @@ static struct kunit_case cases[] = {
 	{}
 };
 
-static struct kunit_suite suite = { .name = "lodge_cr", .test_cases = cases };
+/* Suites run before the module's own init. */
+static int learn_xcr0(struct kunit_suite *unused)
+{
+	return lodge_fpu_init();
+}
+
+static struct kunit_suite suite = {
+	.name = "lodge_cr",
+	.suite_init = learn_xcr0,
+	.test_cases = cases,
+};
 kunit_test_suite(suite);
