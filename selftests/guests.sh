@@ -1,0 +1,40 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# guests.sh CPU [CASE...]: whole Linux guests in one emulated host; the cases are
+# the functions of guests/host-suite.sh.
+
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+cpu=${1:-amd}
+shift
+provide=selftests/lab/provide
+test_dir=$($provide test) || exit 1
+cloud_dir=$($provide cloud) || exit 1
+initrd=$($provide guest-initrd) || exit 1
+
+# What a host does is chosen by what it costs there: on Bochs a boot of the
+# cloud kernel is minutes of decompression, so it is done once.
+case $cpu in
+amd)
+	cases=(cloud_boot memory typed clock lean_boot pvh no_reboot reset panic
+	       panic_wins panic_ignored time_out triple_fault exit_dev usage
+	       hotplug two_killed busy_module kvm_idle kvm_holds kvm_comes_later
+	       load_cycles)
+	;;
+intel)
+	cases=(lean_boot memory typed clock pvh no_reboot panic time_out
+	       triple_fault exit_dev two_killed busy_module kvm_idle kvm_holds
+	       kvm_comes_later load_cycles cloud_boot)
+	;;
+*)
+	cases=(lean_boot typed clock no_reboot triple_fault load_cycles)
+	;;
+esac
+(($#)) && cases=("$@")
+
+timeout 1800 selftests/lab/lab --cpu "$cpu" --timeout 1500 \
+	--add "$cloud_dir/vmlinuz:cloud" --add "$test_dir/vmlinuz:lean" \
+	--add "$test_dir/vmlinux:vmlinux" --add "$initrd:initrd" \
+	--add selftests/guests/host-suite.sh -- \
+	sh host-suite.sh "${cases[@]}"

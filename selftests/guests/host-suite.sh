@@ -1,0 +1,386 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
+#
+# Runs inside an emulated host, in /work, which has the kernels cloud, lean and
+# vmlinux and the guests' initrd: host-suite.sh CASE... prints KTAP.
+
+out=/tmp/out			# what the guest said
+err=/tmp/err			# what the launcher said
+console="console=ttyS0 panic=-1"
+
+case $LAB_CPU in
+intel)	kvm=kvm_intel kvm_args="enable_apicv=0" slow=1 ;;
+amd)	kvm=kvm_amd kvm_args="" slow=0 ;;
+*)	kvm=kvm_amd kvm_args="" slow=1 ;;
+esac
+
+# guest COMMAND [OPTION...]: a lean guest that runs COMMAND and powers off.
+guest()
+{
+	command=$1
+	shift
+	lodge run -k lean -i initrd -m 256M "$@" \
+		-p "$console quiet lodge.cmd=\"$command\"" \
+		>$out 2>$err </dev/null
+}
+
+# expect STATUS END: how the last guest ended.
+expect()
+{
+	got=$?
+	last=$(tail -n 1 $err)
+	[ $got -eq "$1" ] && [ "$last" = "lodge: end: $2" ] && return
+	echo "# status $got, wanted $1; last line: $last; wanted: $2"
+	return 1
+}
+
+said()
+{
+	tr -d '\r' <$out | grep -q -- "$1" && return
+	echo "# the guest did not say: $1"
+	return 1
+}
+
+# wait_for SECONDS PATTERN FILE
+wait_for()
+{
+	tries=$(($1 * 5))
+	until tr -d '\r' <"$3" 2>/dev/null | grep -q -- "$2"; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || { echo "# not seen in $1 s: $2"; return 1; }
+		sleep 0.2
+	done
+}
+
+users()
+{
+	cat /sys/module/lodge/refcnt
+}
+
+# The module may take a moment to be free after a process was reaped.
+unused()
+{
+	tries=50
+	while [ "$(users)" != 0 ]; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || { echo "# $(users) users are left"; return 1; }
+		sleep 0.1
+	done
+}
+
+#
+# Boots
+#
+
+cloud_boot()
+{
+	lodge run -k cloud -i initrd -m 256M \
+		-p "$console quiet lodge.cmd=\"grep MemTotal /proc/meminfo; date\"" \
+		>$out 2>$err </dev/null
+	expect 0 poweroff && said '^Linux .*cloud' && said 'model name' &&
+		said 'lodge.cmd: status 0' && said ' UTC 20'
+}
+
+lean_boot()
+{
+	guest "cat /proc/interrupts"
+	expect 0 poweroff && said '^Linux .*lodge-test' && said 'model name' &&
+		said 'lodge.cmd: status 0'
+}
+
+pvh()
+{
+	lodge run -i initrd -m 256M -p "$console quiet lodge.cmd=true" vmlinux \
+		>$out 2>$err </dev/null
+	expect 0 poweroff && said 'lodge.cmd: status 0'
+}
+
+memory()
+{
+	guest "grep MemTotal /proc/meminfo"
+	expect 0 poweroff || return
+	kib=$(tr -d '\r' <$out | sed -n 's/MemTotal: *\([0-9]*\) kB/\1/p')
+	[ "${kib:-0}" -gt 200000 ] && [ "$kib" -le 262144 ] ||
+		{ echo "# 256 MiB show as $kib KiB"; return 1; }
+	guest "grep MemTotal /proc/meminfo" -m 512M || return
+	kib=$(tr -d '\r' <$out | sed -n 's/MemTotal: *\([0-9]*\) kB/\1/p')
+	[ "${kib:-0}" -gt 450000 ] && [ "$kib" -le 524288 ] ||
+		{ echo "# 512 MiB show as $kib KiB"; return 1; }
+}
+
+# Commands typed on the console are answered.
+typed()
+{
+	rm -f /tmp/in
+	mkfifo /tmp/in
+	lodge run -k lean -i initrd -m 256M -p "$console quiet" \
+		</tmp/in >$out 2>$err &
+	pid=$!
+	exec 7>/tmp/in
+	wait_for 60 "This is a guest" $out
+	sleep 1
+	echo 'echo six times seven: $((6 * 7))' >&7
+	wait_for 20 "six times seven: 42" $out
+	echo 'poweroff -f' >&7
+	exec 7>&-
+	(sleep 60; kill -9 $pid) 2>/dev/null &
+	watchdog=$!
+	wait $pid
+	expect 0 poweroff
+	result=$?
+	kill $watchdog 2>/dev/null
+	return $result
+}
+
+# A second of the guest's is a second, by its clock and by ours.
+clock()
+{
+	guest "cat /proc/uptime; sleep 1; cat /proc/uptime; cat /sys/devices/system/clocksource/clocksource0/current_clocksource"
+	expect 0 poweroff || return
+	tr -d '\r' <$out | awk '
+		/^[0-9.]+ [0-9.]+$/ { time[n++] = $1 }
+		END {
+			took = time[1] - time[0]
+			print "# sleep 1 took " took " s"
+			exit !(n == 2 && took > 0.98 && took < 1.5)
+		}'
+}
+
+#
+# Ends
+#
+
+no_reboot()
+{
+	guest "reboot -f" --no-reboot
+	expect 0 reset
+}
+
+# Reset restarts the guest in place.
+reset()
+{
+	guest "reboot -f" &
+	pid=$!
+	tries=300
+	until [ "$(grep -c '^Linux' $out)" -ge 3 ]; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || break
+		sleep 0.2
+	done
+	kill -9 $pid
+	killall -9 lodge
+	wait $pid 2>/dev/null
+	[ $tries -gt 0 ] || { echo "# three boots were not seen"; return 1; }
+}
+
+panic()
+{
+	guest "echo c >/proc/sysrq-trigger"
+	expect 255 panic
+}
+
+# panic=-1 resets at once; the panic is what counts.
+panic_wins()
+{
+	guest "echo c >/proc/sysrq-trigger" --no-reboot
+	expect 255 panic
+}
+
+panic_ignored()
+{
+	guest "echo c >/proc/sysrq-trigger" --no-reboot --panic ignore
+	expect 0 reset
+}
+
+time_out()
+{
+	lodge run -k lean -i initrd -m 256M --timeout 3 -p "$console quiet" \
+		>$out 2>$err </dev/null
+	expect 124 timeout
+}
+
+triple_fault()
+{
+	lodge run -k lean -i initrd -m 256M \
+		-p "$console quiet reboot=t lodge.cmd=\"reboot -f\"" \
+		>$out 2>$err </dev/null
+	expect 126 triple-fault
+}
+
+exit_dev()
+{
+	guest "printf '\\\\003' | dd of=/dev/port bs=1 seek=244" --exit-dev 0xf4
+	expect 7 "exit-dev 3"
+}
+
+usage()
+{
+	lodge run -k /nonexistent >$out 2>$err </dev/null
+	expect 125 error || return
+	grep -q '^hint: ' $err || { echo "# no hint"; return 1; }
+	lodge run --no-such-option >$out 2>$err </dev/null
+	[ $? -eq 125 ] || return
+	lodge run --help | grep -q -- --exit-dev || return
+	lodge check >$out 2>&1 || { sed 's/^/# /' $out; return 1; }
+}
+
+#
+# The host's life
+#
+
+# The CPU that the guest runs on goes away and comes back.
+hotplug()
+{
+	[ -e /sys/devices/system/cpu/cpu1/online ] || return 4
+	guest "i=0; while [ \$i -lt 60 ]; do echo tick \$i; i=\$((i+1)); sleep 0.2; done" &
+	pid=$!
+	wait_for 60 "tick 3" $out || return
+	for n in 1 2 3 4 5; do
+		taskset -ap 2 "$(pidof lodge)" >/dev/null 2>&1
+		echo 0 >/sys/devices/system/cpu/cpu1/online || return
+		sleep 0.5
+		echo 1 >/sys/devices/system/cpu/cpu1/online || return
+		sleep 0.3
+	done
+	wait $pid
+	expect 0 poweroff && said "tick 59"
+}
+
+free_kib()
+{
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	awk '/^(MemFree|Slab):/ { print $2 }' /proc/meminfo | tr '\n' ' '
+}
+
+# Two guests at once, each killed at a random moment, 50 times over.
+two_killed()
+{
+	one_killed 3
+	unused || return
+	sleep 0.5
+	before=$(free_kib)
+	one_killed 50 &
+	one_killed 50
+	wait
+	unused || return
+	sleep 1
+	echo "$before $(free_kib)" | awk '{
+		print "# KiB free " $1 ", then " $3 "; slab " $2 ", then " $4
+		exit !($3 > $1 - 8192 && $4 < $2 + 4096)
+	}'
+}
+
+# The moments go from before the VM exists to where the guest has booted.
+one_killed()
+{
+	for n in $(seq "$1"); do
+		lodge run -k lean -i initrd -m 128M -p "$console" \
+			>/dev/null 2>&1 </dev/null &
+		victim=$!
+		moment=$(($(od -An -N2 -tu2 /dev/urandom) % (slow ? 150 : 1500)))
+		usleep $((moment * 1000))
+		kill -9 $victim
+		wait $victim 2>/dev/null
+	done
+}
+
+busy_module()
+{
+	spin 300 >$out &
+	pid=$!
+	wait_for 20 running $out || return
+	/kmod/rmmod lodge 2>/dev/null && { echo "# rmmod under a VM"; return 1; }
+	kill -9 $pid
+	wait $pid 2>/dev/null
+	unused && /kmod/rmmod lodge && /kmod/insmod /lodge.ko
+}
+
+load_cycles()
+{
+	unused || return
+	for n in $(seq 20); do
+		/kmod/rmmod lodge || return
+		/kmod/insmod /lodge.ko || return
+		[ $((n % 5)) -ne 0 ] || spin 1 >/dev/null || return
+		unused || return
+	done
+}
+
+#
+# KVM beside us
+#
+
+kvm_idle()
+{
+	modprobe $kvm $kvm_args || return 4
+	guest true
+	expect 0 poweroff
+	result=$?
+	rmmod $kvm kvm || return
+	return $result
+}
+
+kvm_holds()
+{
+	modprobe $kvm $kvm_args || return 4
+	kvm_hold 300 >$out &
+	pid=$!
+	wait_for 30 running $out || return
+	spin 1 >/dev/null 2>$err && { echo "# a VM beside KVM's"; return 1; }
+	grep -q 'errno 16' $err || { sed 's/^/# /' $err; return 1; }
+	dmesg | grep -q 'lodge: .*another hypervisor' ||
+		{ echo "# no line in the log"; return 1; }
+	lodge run -k lean -i initrd >/dev/null 2>$err </dev/null
+	expect 125 error || return
+	kill -9 $pid
+	wait $pid 2>/dev/null
+	sleep 0.5
+	spin 1 >/dev/null || return
+	rmmod $kvm kvm
+}
+
+kvm_comes_later()
+{
+	spin 300 >$out &
+	pid=$!
+	wait_for 20 running $out || return
+	modprobe $kvm $kvm_args || { kill -9 $pid; return 4; }
+	kvm_hold 2>$err
+	got=$?
+	[ $got -eq 16 ] || { echo "# KVM: status $got: $(cat $err)"; return 1; }
+	kill -0 $pid || { echo "# our guest is gone"; return 1; }
+	kill -9 $pid
+	wait $pid 2>/dev/null
+	unused && kvm_hold >/dev/null && rmmod $kvm kvm
+}
+
+echo "KTAP version 1"
+echo "1..$#"
+count=0
+failed=0
+for name; do
+	count=$((count + 1))
+	: >$out
+	: >$err
+	begin=$(cut -d. -f1 /proc/uptime)
+	$name
+	status=$?
+	took=$(($(cut -d. -f1 /proc/uptime) - begin))
+	case $status in
+	0)
+		echo "ok $count $name # $took s"
+		;;
+	4)
+		echo "ok $count $name # SKIP"
+		;;
+	*)
+		failed=1
+		tail -n 15 $err | sed 's/^/# launcher: /'
+		tail -n 15 $out | tr -d '\r' | sed 's/^/# guest: /'
+		echo "not ok $count $name"
+		;;
+	esac
+done
+exit $failed

@@ -1,0 +1,22 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# kselftest.sh CPU [PROGRAM...]: the tests of /dev/lodge in an emulated host.
+
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+cpu=${1:-amd}
+shift
+(($#)) || set -- system vm vcpu run io interrupts hostile lifetime host
+
+# Every program runs, whatever became of the one before.
+# shellcheck disable=SC2016
+timeout 900 selftests/lab/lab --cpu "$cpu" -- sh -c '
+	export LODGE_SPIN_SECONDS=60
+	status=0
+	for name; do
+		echo "# program: $name"
+		test_$name 2>&1
+		case $? in 0|4) ;; *) status=1 ;; esac
+	done
+	exit $status' sh "$@"

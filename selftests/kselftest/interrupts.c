@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Interrupts from outside: MSI, lines, irqfds, NMI, the timer. */
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "guest.h"
+
+#define VECTOR	0x40
+
+/* HLT until the handler has run; EOI by MMIO. */
+GUEST64(sleeper,
+	"1: sti\n hlt\n cli\n mov 0x20000, %al\n test %al, %al\n je 1b\n" END
+	HANDLER(sleeper) "incl 0x20000\n mov $0xfee000b0, %ebx\n movl $0, (%rbx)\n iretq\n");
+
+/* Never exits on its own. */
+GUEST64(busy,
+	"sti\n 1: mov 0x20000, %al\n test %al, %al\n je 1b\n" END
+	HANDLER(busy) "incl 0x20000\n mov $0xfee000b0, %ebx\n movl $0, (%rbx)\n iretq\n");
+
+/* As sleeper, with nothing to acknowledge. */
+GUEST64(nmi_program,
+	"1: hlt\n mov 0x20000, %al\n test %al, %al\n je 1b\n" END
+	HANDLER(nmi_program) "incl 0x20000\n iretq\n");
+
+FIXTURE(interrupt)
+{
+	struct guest g;
+};
+
+FIXTURE_SETUP(interrupt)
+{
+	ASSERT_EQ(0, guest_create(&self->g));
+	ASSERT_EQ(0, guest_enable_lapic(&self->g));
+	guest_gate(&self->g, VECTOR);
+	guest_gate(&self->g, 2);
+	/* A guest that is never woken fails in time. */
+	alarm_ms(8000);
+}
+
+FIXTURE_TEARDOWN(interrupt)
+{
+	guest_destroy(&self->g);
+}
+
+static int send_msi(struct guest *g)
+{
+	struct lodge_msi args = {
+		.size = sizeof(args), .addr = 0xfee00000, .data = VECTOR,
+	};
+
+	return call(g->vm, LODGE_SIGNAL_MSI, &args);
+}
+
+TEST_F(interrupt, msi_wakes_hlt)
+{
+	ASSERT_EQ(0, guest_load64(&self->g, sleeper));
+	ASSERT_LE(0, send_msi(&self->g));
+	EXPECT_EQ(1, guest_run_to_end(&self->g));
+	EXPECT_LE(1, guest_stat(&self->g, LODGE_STAT_INJECT));
+}
+
+/* Each signals after a while, from another process: a vCPU must be kicked. */
+static pid_t later(void (*signal_it)(void *arg), void *arg)
+{
+	pid_t child = fork();
+
+	if (child)
+		return child;
+	usleep(100000);
+	signal_it(arg);
+	_exit(0);
+}
+
+static void write_eventfd(void *arg)
+{
+	eventfd_write(*(int *)arg, 1);
+}
+
+static int irqfd(struct guest *g, int efd, __u32 flags)
+{
+	struct lodge_irqfd args = {
+		.size = sizeof(args), .flags = flags, .fd = efd, .gsi = 5,
+		.addr = flags & LODGE_IRQFD_MSI ? 0xfee00000 : 0,
+		.data = flags & LODGE_IRQFD_MSI ? VECTOR : 0,
+	};
+
+	return call(g->vm, LODGE_SET_IRQFD, &args);
+}
+
+TEST_F(interrupt, irqfd_msi_wakes_hlt)
+{
+	int efd = eventfd(0, 0);
+
+	ASSERT_EQ(0, guest_load64(&self->g, sleeper));
+	ASSERT_EQ(0, irqfd(&self->g, efd, LODGE_IRQFD_MSI));
+	later(write_eventfd, &efd);
+	EXPECT_EQ(1, guest_run_to_end(&self->g));
+}
+
+TEST_F(interrupt, irqfd_kicks_a_busy_guest)
+{
+	int efd = eventfd(0, 0);
+
+	ASSERT_EQ(0, guest_load64(&self->g, busy));
+	ASSERT_EQ(0, irqfd(&self->g, efd, LODGE_IRQFD_MSI));
+	later(write_eventfd, &efd);
+	EXPECT_EQ(1, guest_run_to_end(&self->g));
+}
+
+static int route_pin(struct guest *g, int pin, __u64 entry)
+{
+	struct lodge_chip chip = { .size = sizeof(chip), .chip = LODGE_CHIP_IOAPIC };
+	struct lodge_ioapic_state *ioapic = (void *)chip.data;
+	int ret = call(g->vm, LODGE_GET_CHIP, &chip);
+
+	if (ret)
+		return ret;
+	ioapic->redir[pin] = entry;
+	return call(g->vm, LODGE_SET_CHIP, &chip);
+}
+
+TEST_F(interrupt, irqfd_by_the_ioapic)
+{
+	int efd = eventfd(0, 0);
+
+	ASSERT_EQ(0, guest_load64(&self->g, sleeper));
+	ASSERT_EQ(0, route_pin(&self->g, 5, VECTOR));
+	ASSERT_EQ(0, irqfd(&self->g, efd, 0));
+	later(write_eventfd, &efd);
+	EXPECT_EQ(1, guest_run_to_end(&self->g));
+}
+
+static int set_line(struct guest *g, __u32 level)
+{
+	struct lodge_irq_line args = { .size = sizeof(args), .gsi = 5, .level = level };
+
+	return call(g->vm, LODGE_IRQ_LINE, &args);
+}
+
+TEST_F(interrupt, edge_line)
+{
+	ASSERT_EQ(0, guest_load64(&self->g, sleeper));
+	ASSERT_EQ(0, route_pin(&self->g, 5, VECTOR));
+	ASSERT_EQ(0, set_line(&self->g, 1));
+	EXPECT_EQ(1, guest_run_to_end(&self->g));
+}
+
+/* A masked pin says nothing until it is unmasked. */
+TEST_F(interrupt, masked_line)
+{
+	ASSERT_EQ(0, guest_load64(&self->g, sleeper));
+	ASSERT_EQ(0, route_pin(&self->g, 5, VECTOR | 1 << 16));
+	ASSERT_EQ(0, set_line(&self->g, 1));
+	alarm_ms(100);
+	EXPECT_EQ(-EINTR, guest_run(&self->g));
+	EXPECT_EQ(0, self->g.mem[GUEST_DATA]);
+}
+
+/* A level comes again after EOI for as long as the line is high. */
+GUEST64(level_program,
+	"sti\n 1: cmpl $3, 0x20000\n jb 1b\n mov 0x20000, %al\n" END
+	HANDLER(level_program) "incl 0x20000\n mov $0xfee000b0, %ebx\n"
+	"movl $0, (%rbx)\n iretq\n");
+
+TEST_F(interrupt, level_line)
+{
+	ASSERT_EQ(0, guest_load64(&self->g, level_program));
+	ASSERT_EQ(0, route_pin(&self->g, 5, VECTOR | 1 << 15));
+	ASSERT_EQ(0, set_line(&self->g, 1));
+	EXPECT_LE(3, guest_run_to_end(&self->g));
+}
+
+TEST_F(interrupt, nmi)
+{
+	struct lodge_nmi args = { .size = sizeof(args) };
+
+	ASSERT_EQ(0, guest_load64(&self->g, nmi_program));
+	ASSERT_EQ(0, call(self->g.vcpu, LODGE_NMI, &args));
+	EXPECT_EQ(1, guest_run_to_end(&self->g));
+}
+
+/* A second NMI waits for the first one's IRET. */
+TEST_F(interrupt, two_nmis)
+{
+	struct lodge_nmi args = { .size = sizeof(args) };
+	int i;
+
+	ASSERT_EQ(0, guest_load64(&self->g, nmi_program));
+	for (i = 0; i < 5; i++)
+		ASSERT_EQ(0, call(self->g.vcpu, LODGE_NMI, &args));
+	EXPECT_EQ(2, guest_run_to_end(&self->g));
+}
+
+TEST_F(interrupt, exception_from_userspace)
+{
+	struct lodge_events args = {
+		.size = sizeof(args), .exception = 6, .flags = LODGE_EVENT_EXCEPTION,
+	};
+
+	guest_gate(&self->g, 6);
+	ASSERT_EQ(0, guest_load64(&self->g, nmi_program));
+	ASSERT_EQ(0, call(self->g.vcpu, LODGE_SET_EVENTS, &args));
+	/* Then it halts with interrupts off. */
+	alarm_ms(100);
+	EXPECT_EQ(-EINTR, guest_run(&self->g));
+	EXPECT_EQ(1, self->g.mem[GUEST_DATA]);
+}
+
+/* The local APIC's timer, one shot, divided by 16. */
+GUEST64(timer_program,
+	"mov $0xfee00000, %ebx\n movl $3, 0x3e0(%rbx)\n movl $0x40, 0x320(%rbx)\n"
+	"movl $100000, 0x380(%rbx)\n"
+	"1: sti\n hlt\n mov 0x20000, %al\n test %al, %al\n je 1b\n" END
+	HANDLER(timer_program) "incl 0x20000\n movl $0, 0xb0(%rbx)\n iretq\n");
+
+TEST_F(interrupt, lapic_timer)
+{
+	ASSERT_EQ(0, guest_load64(&self->g, timer_program));
+	EXPECT_EQ(1, guest_run_to_end(&self->g));
+}
+
+/* An IPI to oneself, by the ICR. */
+GUEST64(self_ipi,
+	"mov $0xfee00000, %ebx\n sti\n movl $0x40040, 0x300(%rbx)\n"
+	"nop\n cli\n mov 0x20000, %al\n" END
+	HANDLER(self_ipi) "incl 0x20000\n movl $0, 0xb0(%rbx)\n iretq\n");
+
+TEST_F(interrupt, self_ipi)
+{
+	ASSERT_EQ(0, guest_load64(&self->g, self_ipi));
+	EXPECT_EQ(1, guest_run_to_end(&self->g));
+}
+
+/* Interrupts below the task priority wait (SDM 11.8.3.1). */
+GUEST64(priority,
+	"mov $5, %eax\n mov %rax, %cr8\n mov $0xfee00000, %ebx\n sti\n"
+	"movl $0x40040, 0x300(%rbx)\n nop\n mov 0x20000, %cl\n"
+	"xor %eax, %eax\n mov %rax, %cr8\n nop\n cli\n"
+	"mov 0x20000, %al\n shl $4, %al\n or %cl, %al\n" END
+	HANDLER(priority) "incl 0x20000\n movl $0, 0xb0(%rbx)\n iretq\n");
+
+TEST_F(interrupt, task_priority)
+{
+	ASSERT_EQ(0, guest_load64(&self->g, priority));
+	EXPECT_EQ(0x10, guest_run_to_end(&self->g));
+}
+
+/* STI lets one more instruction pass: interrupts do not fall into STI; HLT. */
+TEST_F(interrupt, sti_shadow)
+{
+	int i;
+
+	for (i = 0; i < 50; i++) {
+		memset(self->g.mem + GUEST_DATA, 0, 8);
+		ASSERT_EQ(0, guest_load64(&self->g, sleeper));
+		ASSERT_LE(0, send_msi(&self->g));
+		ASSERT_EQ(1, guest_run_to_end(&self->g));
+	}
+}
+
+TEST_HARNESS_MAIN
