@@ -18,7 +18,8 @@
 
 /*
  * ASID 0 is the host's. When a CPU has handed out all others it starts over
- * with a new generation and an empty TLB (APM 15.16).
+ * with a new generation and an empty TLB (APM 15.16). A generation also ends
+ * when SVM was off, so nothing the CPU may have cached of the VMCB counts.
  */
 static void new_asid(struct svm_vcpu *svm, struct svm_cpu *c)
 {
@@ -31,7 +32,7 @@ static void new_asid(struct svm_vcpu *svm, struct svm_cpu *c)
 	}
 	svm->asid_generation = c->asid_generation;
 	control->asid = c->next_asid++;
-	svm_dirty(&svm->vcpu, SVM_C_ASID);
+	svm_dirty(&svm->vcpu, SVM_C_ALL);
 }
 
 static void flush_registers(struct svm_vcpu *svm)
