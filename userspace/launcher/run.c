@@ -22,7 +22,7 @@
 #include "term.h"
 
 /* How long a panicking kernel may go on talking before it is ended. */
-#define PANIC_GRACE_MS	1000
+#define PANIC_GRACE_MS	3000
 
 enum {
 	POLL_SIGNAL,
