@@ -258,7 +258,7 @@ static void cr4_follows_features(struct kunit *test)
 			lodge_cr4_reserved(features));
 	memset(features, 0xff, sizeof(features));
 	KUNIT_EXPECT_NE(test, 0ull, lodge_cr4_reserved(features) &
-			(X86_CR4_VMXE | X86_CR4_SMXE | X86_CR4_LA57));
+			(BIT_ULL(13) | BIT_ULL(14) | X86_CR4_LA57));
 }
 
 /* Whatever CPU this runs on. */
