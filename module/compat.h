@@ -49,6 +49,21 @@ static inline void lodge_hrtimer_setup(struct hrtimer *timer,
 #define lodge_vm_flags_set(vma, bits)	vm_flags_set(vma, bits)
 #endif
 
+#include <asm/nospec-branch.h>
+
+/* VMSCAPE: predictions that a guest trained do not reach userspace. */
+#ifdef X86_FEATURE_IBPB_EXIT_TO_USER
+static inline void lodge_ibpb_before_userspace(void)
+{
+	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
+		this_cpu_write(x86_ibpb_exit_to_user, true);
+}
+#else
+static inline void lodge_ibpb_before_userspace(void)
+{
+}
+#endif
+
 #include <linux/syscore_ops.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)

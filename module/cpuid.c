@@ -500,7 +500,7 @@ static void patch(struct lodge_vcpu *vcpu, u32 leaf, u32 subleaf, u32 regs[4])
 	case 0xd:
 		if (subleaf > 1 || (subleaf && !(regs[LODGE_EAX] & BIT(1))))
 			break;
-		regs[LODGE_EBX] = lodge_xsave_size(vcpu->cpuid, vcpu->fpu.xcr0,
+		regs[LODGE_EBX] = lodge_xsave_size(vcpu->cpuid, lodge_get_xcr0(vcpu),
 						   subleaf);
 		if (!subleaf)
 			regs[LODGE_ECX] = lodge_xsave_size(vcpu->cpuid,

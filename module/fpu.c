@@ -163,10 +163,23 @@ void lodge_fpu_leave(struct lodge_vcpu *vcpu)
 		if (fpu->pkru != fpu->host_pkru)
 			wrpkru(fpu->host_pkru);
 	}
+	fpu->xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
 	if (fpu->xcr0 != host_xcr0)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, host_xcr0);
 	xsave(fpu->area);
 	kernel_fpu_end();
+}
+
+/**
+ * lodge_get_xcr0() - the guest's XCR0
+ * @vcpu: vCPU, in or out of ring 1
+ *
+ * Read back from the CPU while it is there: QEMU's TCG executes the guest's
+ * XSETBV without the exit that APM 15.9 asks for.
+ */
+u64 lodge_get_xcr0(struct lodge_vcpu *vcpu)
+{
+	return vcpu->fpu.loaded ? xgetbv(XCR_XFEATURE_ENABLED_MASK) : vcpu->fpu.xcr0;
 }
 
 /* SDM 13.3: what XSETBV accepts, within what this host can switch. */

@@ -527,16 +527,15 @@ static void announce(struct lodge_vcpu *vcpu, struct domain *domain)
 }
 
 /*
- * One entry; false when the ring is full. The index of an entry jumps where 32
- * bits wrap, so nothing is posted there until the ring is empty. A head beyond
- * the tail, which only a broken consumer writes, looks the same.
+ * One entry; false when the ring is full. A head beyond the tail, which only a
+ * broken consumer writes, looks the same.
  */
 static bool append(struct domain *domain, const struct lodge_post *post, bool *first)
 {
 	struct lodge_post_ring *ring = domain->area;
 	u32 head = READ_ONCE(ring->head), tail = domain->tail;
 
-	if (head > tail || tail - head >= LODGE_POST_ENTRIES)
+	if (tail - head >= LODGE_POST_ENTRIES)
 		return false;
 	ring->entries[tail % LODGE_POST_ENTRIES] = *post;
 	domain->tail = tail + 1;

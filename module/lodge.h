@@ -10,6 +10,7 @@
 #define LODGE_H
 
 #include <linux/bitops.h>
+#include <linux/context_tracking.h>
 #include <linux/hrtimer.h>
 #include <linux/kref.h>
 #include <linux/mm_types.h>
@@ -299,6 +300,20 @@ void lodge_vm_bug(struct lodge_vm *vm, const char *why);
 	bug__;								\
 })
 
+/*
+ * Vendors put these around the entry. On a nohz_full CPU RCU does not watch in
+ * between, so that a guest which never exits holds up no grace period.
+ */
+static __always_inline void lodge_context_enter(void)
+{
+	context_tracking_guest_enter();
+}
+
+static __always_inline void lodge_context_exit(void)
+{
+	context_tracking_guest_exit();
+}
+
 /* exit.c: neutral exits. Vendors call lodge_on_*() in ring 1. */
 
 enum lodge_next lodge_on_cpuid(struct lodge_vcpu *vcpu);
@@ -426,6 +441,7 @@ void lodge_fpu_destroy(struct lodge_vcpu *vcpu);
 void lodge_fpu_reset(struct lodge_vcpu *vcpu);
 /* XCR0 bits a guest may have; set at load */
 extern u64 lodge_xcr0;
+u64 lodge_get_xcr0(struct lodge_vcpu *vcpu);
 /*
  * Both with interrupts off, and they stay off: the kernel's FPU section would
  * otherwise hold off soft interrupts, and ticks would not count as guest time.

@@ -64,6 +64,7 @@ static enum lodge_next ring1(struct lodge_vcpu *vcpu)
 		next = enter_once(vcpu);
 	} while (next == LODGE_REENTER);
 	lodge_fpu_leave(vcpu);
+	lodge_ibpb_before_userspace();
 	if (next == LODGE_IRQ) {
 		lodge_count(vcpu, LODGE_STAT_HOST_IRQ);
 		local_irq_enable();

@@ -189,7 +189,9 @@ enum lodge_next svm_run(struct lodge_vcpu *vcpu)
 	svm_handler handler;
 
 	before_entry(svm, c);
+	lodge_context_enter();
 	svm_enter(&svm->entry);
+	lodge_context_exit();
 	after_exit(svm, c);
 	lodge_count(vcpu, LODGE_STAT_EXITS);
 	handler = svm_exit_handler(svm->vmcb->control.exit_code);

@@ -244,12 +244,13 @@ struct lodge_post {
 	__u16 vcpu;
 };
 
-#define LODGE_POST_ENTRIES	500
+#define LODGE_POST_ENTRIES	256
 
 /**
  * struct lodge_post_ring - kernel produces at @tail, user consumes at @head
  *
- * Both only grow; the entry is at index % LODGE_POST_ENTRIES. When
+ * Both only grow, and wrap at 32 bits; the entry is at index %
+ * LODGE_POST_ENTRIES. When
  * @tail - @head reaches LODGE_POST_ENTRIES the access becomes an exit.
  */
 struct lodge_post_ring {

@@ -123,12 +123,8 @@ static bool do_todo(struct vmx_vcpu *vmx)
 		vmx_cancel_injection(&vmx->vcpu);
 		return false;
 	}
-	if (vmx->todo & VMX_TODO_HOST) {
+	if (vmx->todo & VMX_TODO_HOST)
 		vmx_save_host(vmx);
-		/* Predictions the guest trained do not reach userspace. */
-		if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
-			this_cpu_write(x86_ibpb_exit_to_user, true);
-	}
 	if (vmx->todo & VMX_TODO_USER_MSRS)
 		vmx_load_user_msrs(vmx, this_cpu_ptr(&vmx_cpu));
 	if (vmx->todo & VMX_TODO_L1D)
@@ -214,8 +210,10 @@ static noinstr int enter_guest(struct vmx_vcpu *vmx)
 		native_write_cr2(vcpu->cr2);
 	if (likely(vmx->launched))
 		flags |= BIT(VMX_ENTER_RESUME);
+	lodge_context_enter();
 	ret = vmx_enter(vcpu->regs, flags, guest_spec_ctrl(vmx, host), host,
 			&vmx->host_rsp);
+	lodge_context_exit();
 	if (unlikely(ret))
 		return ret;
 	vcpu->cr2 = native_read_cr2();
@@ -257,6 +255,7 @@ static enum lodge_next not_entered(struct vmx_vcpu *vmx, int failure)
 enum lodge_next vmx_run(struct lodge_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	vmx_handler handler;
 	enum lodge_next next;
 	int failure;
 
@@ -267,7 +266,8 @@ enum lodge_next vmx_run(struct lodge_vcpu *vcpu)
 		return not_entered(vmx, failure);
 	after_exit(vmx);
 	lodge_count(vcpu, LODGE_STAT_EXITS);
-	next = vmx_exit_handler(vmx->exit_reason)(vcpu);
+	handler = vmx_exit_handler(vmx->exit_reason);
+	next = handler(vcpu);
 	/* What ring 2 and the host touch may end up in the L1 data cache. */
 	if (next != LODGE_REENTER && vmx_caps.flush_l1d)
 		vmx->todo |= VMX_TODO_L1D;
