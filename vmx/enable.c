@@ -19,7 +19,7 @@ struct invept_operand {
 	u64 reserved;
 };
 
-static int vmxon(u64 pa)
+static int enter_operation(u64 pa)
 {
 	asm goto("1: vmxon %[pa]\n"
 		 "jbe %l[failed]\n"
@@ -30,7 +30,7 @@ failed:
 	return -EIO;
 }
 
-static void vmxoff(void)
+static void leave_operation(void)
 {
 	asm volatile("1: vmxoff\n"
 		     "2:\n"
@@ -134,7 +134,7 @@ int vmx_cpu_enable(void)
 	ret = lodge_cr4_set_vmxe(true);
 	if (ret)
 		return ret;
-	ret = vmxon(__pa(c->vmxon));
+	ret = enter_operation(__pa(c->vmxon));
 	if (ret) {
 		lodge_cr4_set_vmxe(false);
 		return ret;
@@ -155,7 +155,7 @@ static void disable(struct vmx_cpu *c)
 	list_for_each_entry_safe(vmx, next, &c->vcpus, link)
 		vmx_vacate(c, vmx);
 	c->on = false;
-	vmxoff();
+	leave_operation();
 	lodge_cr4_set_vmxe(false);
 }
 
@@ -180,6 +180,6 @@ void vmx_emergency(void)
 
 	if (!c->on || !(native_read_cr4() & X86_CR4_VMXE))
 		return;
-	vmxoff();
+	leave_operation();
 	lodge_cr4_set_vmxe(false);
 }

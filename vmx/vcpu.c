@@ -110,6 +110,7 @@ static void vacate_here(void *arg)
  */
 static void vacate_anywhere(struct vmx_vcpu *vmx)
 {
+	/* Pairs with vmx_vacate(): -1 means that the VMCLEAR is done. */
 	int cpu = smp_load_acquire(&vmx->active_cpu);
 
 	if (cpu >= 0)

@@ -212,17 +212,17 @@ static void entry_failures_are_never_exits(struct kunit *test)
 	vmx_handler failure = vmx_exit_handler(0x80000021);
 	u32 reason;
 
-	KUNIT_EXPECT_PTR_NE(test, failure, vmx_on_unexpected);
+	KUNIT_EXPECT_TRUE(test, failure != vmx_on_unexpected);
 	for (reason = 0; reason < 256; reason++)
-		KUNIT_EXPECT_PTR_EQ(test, failure,
-				    vmx_exit_handler(reason | 0x80000000));
+		KUNIT_EXPECT_TRUE(test, failure ==
+				  vmx_exit_handler(reason | 0x80000000));
 }
 
 static void flags_of_a_reason_do_not_count(struct kunit *test)
 {
-	KUNIT_EXPECT_PTR_EQ(test, vmx_exit_handler(EXIT_REASON_CPUID),
-			    vmx_exit_handler(EXIT_REASON_CPUID | BIT(27)));
-	KUNIT_EXPECT_PTR_EQ(test, vmx_exit_handler(0x7fffffff), vmx_on_unexpected);
+	KUNIT_EXPECT_TRUE(test, vmx_exit_handler(EXIT_REASON_CPUID) ==
+			  vmx_exit_handler(EXIT_REASON_CPUID | BIT(27)));
+	KUNIT_EXPECT_TRUE(test, vmx_exit_handler(0x7fffffff) == vmx_on_unexpected);
 }
 
 static void vmx_instructions_are_undefined(struct kunit *test)
@@ -230,12 +230,12 @@ static void vmx_instructions_are_undefined(struct kunit *test)
 	u32 reason;
 
 	for (reason = EXIT_REASON_VMCLEAR; reason <= EXIT_REASON_VMON; reason++)
-		KUNIT_EXPECT_PTR_EQ(test, vmx_exit_handler(reason),
-				    lodge_on_undefined);
-	KUNIT_EXPECT_PTR_EQ(test, vmx_exit_handler(EXIT_REASON_INVEPT),
-			    lodge_on_undefined);
-	KUNIT_EXPECT_PTR_EQ(test, vmx_exit_handler(EXIT_REASON_INVVPID),
-			    lodge_on_undefined);
+		KUNIT_EXPECT_TRUE(test, vmx_exit_handler(reason) ==
+				  lodge_on_undefined);
+	KUNIT_EXPECT_TRUE(test, vmx_exit_handler(EXIT_REASON_INVEPT) ==
+			  lodge_on_undefined);
+	KUNIT_EXPECT_TRUE(test, vmx_exit_handler(EXIT_REASON_INVVPID) ==
+			  lodge_on_undefined);
 }
 
 static void only_deliveries_are_interrupted(struct kunit *test)
