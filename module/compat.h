@@ -49,6 +49,9 @@ static inline void lodge_hrtimer_setup(struct hrtimer *timer,
 #define lodge_vm_flags_set(vma, bits)	vm_flags_set(vma, bits)
 #endif
 
+/* Ring 2: rescheduling, signals, task work. 0 or -EINTR */
+int lodge_guest_work(void);
+
 #include <asm/nospec-branch.h>
 
 /* VMSCAPE: predictions that a guest trained do not reach userspace. */

@@ -129,22 +129,20 @@ static enum lodge_next serve_requests(struct lodge_vcpu *vcpu)
 	return LODGE_REENTER;
 }
 
-/*
- * Ring 2's duties before each entry: 0, or the error LODGE_RUN returns.
- * TIF_NOTIFY_RESUME work runs on the way to userspace, hence EINTR for it too.
- */
+/* Ring 2's duties before each entry: 0, or the error LODGE_RUN returns. */
 static int pending_work(struct lodge_vcpu *vcpu)
 {
+	int ret = 0;
+
 	if (READ_ONCE(vcpu->vm->dead) || READ_ONCE(lodge_rebooting))
 		return -EIO;
-	if (signal_pending(current) || test_thread_flag(TIF_NOTIFY_RESUME) ||
-	    READ_ONCE(vcpu->run->immediate_exit)) {
+	if (READ_ONCE(vcpu->run->immediate_exit))
+		ret = -EINTR;
+	else if (__xfer_to_guest_mode_work_pending())
+		ret = lodge_guest_work();
+	if (ret)
 		vcpu->run->exit_reason = LODGE_EXIT_INTR;
-		return -EINTR;
-	}
-	if (need_resched())
-		schedule();
-	return 0;
+	return ret;
 }
 
 static int run_loop(struct lodge_vcpu *vcpu)
