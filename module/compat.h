@@ -76,6 +76,7 @@ static struct syscore_ops name = {					\
 	.resume = resume_fn,						\
 	.shutdown = shutdown_fn,					\
 }
+
 #define lodge_syscore_register(ops)	register_syscore_ops(ops)
 #define lodge_syscore_unregister(ops)	unregister_syscore_ops(ops)
 #else

@@ -102,4 +102,5 @@ static struct kunit_suite suite = {
 	.suite_init = learn_xcr0,
 	.test_cases = cases,
 };
+
 kunit_test_suite(suite);

@@ -180,4 +180,5 @@ static struct kunit_case cases[] = {
 };
 
 static struct kunit_suite suite = { .name = "lodge_event", .test_cases = cases };
+
 kunit_test_suite(suite);

@@ -3,6 +3,7 @@
  * Neutral exits. A vendor decodes its exit reason and calls one of these in
  * ring 1; what needs to sleep is left in vcpu->exit for lodge_handle_exit().
  */
+#include <linux/ratelimit.h>
 #include <linux/sched.h>
 #include <asm/debugreg.h>
 #include <asm/trapnr.h>
@@ -364,8 +365,13 @@ enum lodge_next lodge_on_task_switch(struct lodge_vcpu *vcpu)
 
 enum lodge_next lodge_on_unexpected(struct lodge_vcpu *vcpu, u64 reason, u64 info)
 {
-	pr_err_ratelimited("lodge: VM '%s': exit %#llx (%#llx) was not expected\n",
-			   vcpu->vm->name, reason, info);
+	static DEFINE_RATELIMIT_STATE(limit, DEFAULT_RATELIMIT_INTERVAL, 1);
+
+	if (__ratelimit(&limit)) {
+		pr_err("lodge: VM '%s': exit %#llx (%#llx) was not expected\n",
+		       vcpu->vm->name, reason, info);
+		lodge_op(dump)(vcpu);
+	}
 	return lodge_user_internal(vcpu, LODGE_INTERNAL_EXIT, reason, info);
 }
 

@@ -171,7 +171,6 @@ struct lodge_vm {
 	struct lodge_irqfds *irqfds;
 	u64 tsc_base;			/* host TSC when the VM was made */
 	u64 created_ns;
-	void *arch;			/* the vendor's */
 };
 
 /* Guest FPU: owned by module/fpu.c. */
@@ -290,15 +289,6 @@ void lodge_request_all_sync(struct lodge_vm *vm, enum lodge_request req);
 bool lodge_runnable(struct lodge_vcpu *vcpu);
 /* Kill the VM: an impossible state. Any ring. */
 void lodge_vm_bug(struct lodge_vm *vm, const char *why);
-
-#define LODGE_VM_BUG(vm, cond)						\
-({									\
-	bool bug__ = unlikely(cond);					\
-									\
-	if (bug__)							\
-		lodge_vm_bug(vm, #cond);				\
-	bug__;								\
-})
 
 /*
  * Vendors put these around the entry. On a nohz_full CPU RCU does not watch in

@@ -19,7 +19,6 @@
  * cpu_enable:	VMXON or EFER.SVME on this CPU; interrupts off; -EBUSY if owned
  * cpu_disable:	the reverse; also vacates what is loaded here
  * emergency:	as cpu_disable, from crash context: no locks, NMI-safe
- * vm_create, vm_destroy: vm->arch; ring 2
  * vcpu_alloc:	zeroed object that embeds struct lodge_vcpu, or ERR_PTR
  * vcpu_free:	the reverse; the vCPU is loaded nowhere any more
  * vcpu_init:	control structures for an allocated vCPU (vm and id are set)
@@ -38,7 +37,6 @@
  * interrupt_allowed, nmi_allowed: may one be injected at the next entry?
  * open_interrupt_window, open_nmi_window: exit as soon as it may
  * inject:	deliver this event at the next entry
- * cancel_injection: take back an event injected but not entered with
  * flush_tlb:	forget this vCPU's translations before the next entry; ring 1
  * cpuid_changed: guest CPUID was set: recompute intercepts; ring 2, loaded
  * reset:	control structures to power-on state; ring 2, loaded
@@ -53,8 +51,6 @@
 	LODGE_OP(int, cpu_enable, (void))				\
 	LODGE_OP(void, cpu_disable, (void))				\
 	LODGE_OP(void, emergency, (void))				\
-	LODGE_OP(int, vm_create, (struct lodge_vm *vm))			\
-	LODGE_OP(void, vm_destroy, (struct lodge_vm *vm))		\
 	LODGE_OP(struct lodge_vcpu *, vcpu_alloc, (void))		\
 	LODGE_OP(void, vcpu_free, (struct lodge_vcpu *vcpu))		\
 	LODGE_OP(int, vcpu_init, (struct lodge_vcpu *vcpu))		\
@@ -88,7 +84,6 @@
 	LODGE_OP(void, open_nmi_window, (struct lodge_vcpu *vcpu))	\
 	LODGE_OP(void, inject, (struct lodge_vcpu *vcpu,		\
 				const struct lodge_event *event))	\
-	LODGE_OP(void, cancel_injection, (struct lodge_vcpu *vcpu))	\
 	LODGE_OP(void, flush_tlb, (struct lodge_vcpu *vcpu))		\
 	LODGE_OP(void, cpuid_changed, (struct lodge_vcpu *vcpu))	\
 	LODGE_OP(void, reset, (struct lodge_vcpu *vcpu))		\

@@ -56,7 +56,6 @@ static void destroy(struct kref *ref)
 	lodge_chips_destroy(vm);
 	destroy_vcpus(vm);
 	lodge_mmu_destroy(vm);
-	lodge_op(vm_destroy)(vm);
 	mmdrop(vm->mm);
 	kfree(vm);
 	lodge_hardware_put();
@@ -82,13 +81,10 @@ void lodge_vm_put(struct lodge_vm *vm)
 
 static int create_parts(struct lodge_vm *vm)
 {
-	int ret = lodge_op(vm_create)(vm);
+	int ret = lodge_mmu_create(vm, lodge_ops->pt_format, lodge_max_leaf);
 
 	if (ret)
 		return ret;
-	ret = lodge_mmu_create(vm, lodge_ops->pt_format, lodge_max_leaf);
-	if (ret)
-		goto arch;
 	ret = lodge_regions_create(vm);
 	if (ret)
 		goto mmu;
@@ -103,8 +99,6 @@ regions:
 	lodge_regions_destroy(vm);
 mmu:
 	lodge_mmu_destroy(vm);
-arch:
-	lodge_op(vm_destroy)(vm);
 	return ret;
 }
 

@@ -261,16 +261,6 @@ static void take_back(struct svm_vcpu *svm, u32 info, u32 error)
 	set_bit(LODGE_REQ_EVENT, &vcpu->requests);
 }
 
-void svm_cancel_injection(struct lodge_vcpu *vcpu)
-{
-	struct svm_control *control = svm_control(vcpu);
-	struct svm_vcpu *svm = to_svm(vcpu);
-
-	take_back(svm, control->event_inj, control->event_inj_err);
-	control->event_inj = 0;
-	svm->soft = false;
-}
-
 /**
  * svm_complete_events() - after an exit: what was delivered, what was not
  * @vcpu: vCPU, its registers stored

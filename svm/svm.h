@@ -414,7 +414,6 @@ void svm_open_interrupt_window(struct lodge_vcpu *vcpu);
 void svm_close_interrupt_window(struct lodge_vcpu *vcpu);
 void svm_open_nmi_window(struct lodge_vcpu *vcpu);
 void svm_inject(struct lodge_vcpu *vcpu, const struct lodge_event *event);
-void svm_cancel_injection(struct lodge_vcpu *vcpu);
 void svm_complete_events(struct lodge_vcpu *vcpu);
 bool svm_step_done(struct lodge_vcpu *vcpu, u64 *dr6);
 void svm_iret_reached(struct lodge_vcpu *vcpu);

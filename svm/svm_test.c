@@ -251,18 +251,6 @@ static void undelivered_nmi_does_not_mask(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, iret_intercepted(vcpu));
 }
 
-static void cancelled_injection_comes_back(struct kunit *test)
-{
-	struct lodge_event irq = { .valid = true, .vector = 0x55 };
-	struct lodge_vcpu *vcpu = fake_vcpu(test);
-
-	svm_inject(vcpu, &irq);
-	svm_cancel_injection(vcpu);
-	KUNIT_EXPECT_EQ(test, 0u, svm_control(vcpu)->event_inj);
-	KUNIT_EXPECT_TRUE(test, vcpu->inflight.valid);
-	KUNIT_EXPECT_EQ(test, 0x55, (int)vcpu->inflight.vector);
-}
-
 static void our_step_is_not_the_guests(struct kunit *test)
 {
 	struct lodge_vcpu *vcpu = fake_vcpu(test);
@@ -501,7 +489,6 @@ static struct kunit_case svm_cases[] = {
 	KUNIT_CASE(software_event_is_executed_again),
 	KUNIT_CASE(nmi_is_masked_until_iret_is_done),
 	KUNIT_CASE(undelivered_nmi_does_not_mask),
-	KUNIT_CASE(cancelled_injection_comes_back),
 	KUNIT_CASE(our_step_is_not_the_guests),
 	KUNIT_CASE(step_ends_with_any_exit),
 	KUNIT_CASE(window_opens_and_closes),

@@ -30,16 +30,6 @@ static const u8 always_intercepted[] = {
 	SVM_I_XSETBV, SVM_I_RDPRU,
 };
 
-/* All that a VM has of SVM is its nested table, which ept/ keeps. */
-static int svm_vm_create(struct lodge_vm *vm)
-{
-	return 0;
-}
-
-static void svm_vm_destroy(struct lodge_vm *vm)
-{
-}
-
 static struct lodge_vcpu *svm_vcpu_alloc(void)
 {
 	static atomic64_t serial;
@@ -171,8 +161,6 @@ const struct lodge_ops svm_ops = {
 	.cpu_enable = svm_cpu_enable,
 	.cpu_disable = svm_cpu_disable,
 	.emergency = svm_emergency,
-	.vm_create = svm_vm_create,
-	.vm_destroy = svm_vm_destroy,
 	.vcpu_alloc = svm_vcpu_alloc,
 	.vcpu_free = svm_vcpu_free,
 	.vcpu_init = svm_vcpu_init,
@@ -201,7 +189,6 @@ const struct lodge_ops svm_ops = {
 	.open_interrupt_window = svm_open_interrupt_window,
 	.open_nmi_window = svm_open_nmi_window,
 	.inject = svm_inject,
-	.cancel_injection = svm_cancel_injection,
 	.flush_tlb = svm_flush_tlb,
 	.cpuid_changed = svm_cpuid_changed,
 	.reset = svm_reset,

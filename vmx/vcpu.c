@@ -49,16 +49,6 @@ static void free_vpid(u16 vpid)
 	spin_unlock(&vpid_lock);
 }
 
-/* Nothing of a VM is VMX's own: the EPT pointer is in each VMCS. */
-static int vmx_vm_create(struct lodge_vm *vm)
-{
-	return 0;
-}
-
-static void vmx_vm_destroy(struct lodge_vm *vm)
-{
-}
-
 static struct lodge_vcpu *vmx_vcpu_alloc(void)
 {
 	static atomic64_t serial;
@@ -390,8 +380,6 @@ const struct lodge_ops vmx_ops = {
 	.cpu_enable = vmx_cpu_enable,
 	.cpu_disable = vmx_cpu_disable,
 	.emergency = vmx_emergency,
-	.vm_create = vmx_vm_create,
-	.vm_destroy = vmx_vm_destroy,
 	.vcpu_alloc = vmx_vcpu_alloc,
 	.vcpu_free = vmx_vcpu_free,
 	.vcpu_init = vmx_vcpu_init,
@@ -420,7 +408,6 @@ const struct lodge_ops vmx_ops = {
 	.open_interrupt_window = vmx_open_interrupt_window,
 	.open_nmi_window = vmx_open_nmi_window,
 	.inject = vmx_inject,
-	.cancel_injection = vmx_cancel_injection,
 	.flush_tlb = vmx_flush_tlb,
 	.cpuid_changed = vmx_cpuid_changed,
 	.reset = vmx_reset,
