@@ -272,7 +272,7 @@ build_bochs()
 	((EUID == 0)) || { say "debootstrap and chroot need root"; return 1; }
 	quietly "$log" debootstrap --foreign --variant=minbase \
 		--include=bochs,bochs-term,bochsbios,vgabios \
-		trixie "$dest" "${LODGE_MIRROR:-http://deb.debian.org/debian}" ||
+		trixie "$dest" ${LODGE_MIRROR:+"$LODGE_MIRROR"} ||
 		return 1
 	for deb in "$dest"/var/cache/apt/archives/*.deb; do
 		dpkg-deb --fsys-tarfile "$deb" |
