@@ -131,7 +131,6 @@ int lodge_hardware_get(void)
 					online_here, offline_here);
 		if (ret >= 0) {
 			hotplug_state = ret;
-			preempt_notifier_inc();
 			take_emergency();
 			ret = 0;
 		}
@@ -152,7 +151,6 @@ void lodge_hardware_put(void)
 	mutex_lock(&hardware_lock);
 	if (--vms == 0) {
 		release_emergency();
-		preempt_notifier_dec();
 		cpuhp_remove_state(hotplug_state);
 	}
 	mutex_unlock(&hardware_lock);
@@ -209,6 +207,8 @@ int lodge_hardware_init(void)
 		return ret;
 	}
 	lodge_syscore_register(&lodge_syscore);
+	/* Patches the scheduler's code: too dear to do for each VM. */
+	preempt_notifier_inc();
 	return 0;
 }
 
@@ -217,6 +217,7 @@ int lodge_hardware_init(void)
  */
 void lodge_hardware_exit(void)
 {
+	preempt_notifier_dec();
 	lodge_syscore_unregister(&lodge_syscore);
 	unregister_module_notifier(&module_notifier);
 	unregister_reboot_notifier(&reboot_notifier);
