@@ -2,6 +2,8 @@
 # `make help' lists the targets.
 
 MAKEFLAGS += --no-print-directory
+# Our O is not Kbuild's.
+MAKEOVERRIDES :=
 
 KDIR ?= $(firstword $(wildcard /lib/modules/$(shell uname -r)/build \
 	$(lastword $(sort $(wildcard /usr/src/linux-headers-*-amd64)))))
@@ -41,8 +43,9 @@ module:
 	@if ! grep -qsx "$(KDIR)" $(O)/kdir; then \
 		find $(O)/src \( -name '*.o' -o -name '.*.cmd' \) -delete; \
 		echo "$(KDIR)" >$(O)/kdir; fi
-	$(MAKE) -C $(KDIR) M=$(abspath $(O))/src $(MODULE_VARS) modules
-	@cp $(O)/src/lodge.ko $(O)/lodge.ko
+	$(MAKE) -j$(shell nproc) -C $(KDIR) M=$(abspath $(O))/src LODGE_KUNIT=$(LODGE_KUNIT) \
+		$(if $(W),W=$(W)) $(if $(C),C=$(C)) modules
+	@strip --strip-debug -o $(O)/lodge.ko $(O)/src/lodge.ko
 
 kunit-module:
 	@$(MAKE) module O=build/kunit LODGE_KUNIT=1 \

@@ -70,7 +70,7 @@ static int set_cr4(struct guest *g, __u64 bits)
 
 GUEST64(small_xcr0,
 	"xor %ecx, %ecx\n xor %edx, %edx\n mov $1, %eax\n xsetbv\n" END
-	"jmp .\n");
+	"sti\n jmp .\n");
 
 TEST_F(host, xcr0_is_untouched)
 {
@@ -90,7 +90,7 @@ TEST_F(host, xcr0_is_untouched)
 
 GUEST64(full_pkru,
 	"xor %ecx, %ecx\n xor %edx, %edx\n mov $-1, %eax\n"
-	".byte 0x0f, 0x01, 0xef\n" END "jmp .\n");
+	".byte 0x0f, 0x01, 0xef\n" END "sti\n jmp .\n");
 
 TEST_F(host, pkru_is_untouched)
 {
@@ -113,10 +113,10 @@ GUEST64(clobber,
 
 TEST_F(host, vector_registers_are_untouched)
 {
-	__u64 in = 0x123456789abcdef0ull, out = 0;
 	register long ret asm("rax") = SYS_ioctl;
 	register long fd asm("rdi") = self->g.vcpu;
 	register long request asm("rsi") = LODGE_RUN;
+	__u64 in = 0x123456789abcdef0ull, out = 0;
 
 	ASSERT_EQ(0, guest_load64(&self->g, clobber));
 	ret = SYS_ioctl;
@@ -165,7 +165,7 @@ static unsigned long guest_ticks(void)
 	return n >= 9 ? value[8] : 0;
 }
 
-GUEST64(forever, "jmp .\n");
+GUEST64(forever, "sti\n jmp .\n");
 
 /*
  * A guest that never exits shows as guest time, nine tenths at least, and
