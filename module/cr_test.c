@@ -20,16 +20,28 @@ static void cr0_combinations(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, lodge_cr0_valid(BIT_ULL(63)));
 }
 
-static int set_xcr0(struct kunit *test, u64 value)
+static int set_masked_xcr0(struct kunit *test, u64 mask, u64 value)
 {
 	struct lodge_vcpu *vcpu = kunit_kzalloc(test, sizeof(*vcpu), GFP_KERNEL);
 	int ret;
 
 	KUNIT_ASSERT_NOT_NULL(test, vcpu);
 	vcpu->fpu.xcr0 = XFEATURE_MASK_FP;
+	vcpu->xcr0_mask = mask;
 	ret = lodge_set_xcr0(vcpu, value);
 	KUNIT_EXPECT_EQ(test, ret ? (u64)XFEATURE_MASK_FP : value, vcpu->fpu.xcr0);
 	return ret;
+}
+
+static int set_xcr0(struct kunit *test, u64 value)
+{
+	return set_masked_xcr0(test, ~0ull, value);
+}
+
+static void xcr0_is_what_cpuid_offers(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, 0, set_masked_xcr0(test, 1, 1));
+	KUNIT_EXPECT_EQ(test, -EINVAL, set_masked_xcr0(test, 1, 3));
 }
 
 static void xcr0_needs_x87(struct kunit *test)
@@ -83,6 +95,7 @@ static void debug_registers_alias(struct kunit *test)
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE(cr0_combinations),
+	KUNIT_CASE(xcr0_is_what_cpuid_offers),
 	KUNIT_CASE(xcr0_needs_x87),
 	KUNIT_CASE(xcr0_avx_needs_sse),
 	KUNIT_CASE(xcr0_avx512_is_all_or_nothing),

@@ -182,12 +182,12 @@ u64 lodge_get_xcr0(struct lodge_vcpu *vcpu)
 	return vcpu->fpu.loaded ? xgetbv(XCR_XFEATURE_ENABLED_MASK) : vcpu->fpu.xcr0;
 }
 
-/* SDM 13.3: what XSETBV accepts, within what this host can switch. */
-static bool xcr0_valid(u64 value)
+/* SDM 13.3: what XSETBV accepts, within what the guest's CPUID offers. */
+static bool xcr0_valid(struct lodge_vcpu *vcpu, u64 value)
 {
 	u64 avx512 = value & XFEATURE_MASK_AVX512;
 
-	if ((value & ~lodge_xcr0) || !(value & XFEATURE_MASK_FP))
+	if ((value & ~(lodge_xcr0 & vcpu->xcr0_mask)) || !(value & XFEATURE_MASK_FP))
 		return false;
 	if ((value & XFEATURE_MASK_YMM) && !(value & XFEATURE_MASK_SSE))
 		return false;
@@ -204,7 +204,7 @@ static bool xcr0_valid(u64 value)
  */
 int lodge_set_xcr0(struct lodge_vcpu *vcpu, u64 value)
 {
-	if (!xcr0_valid(value))
+	if (!xcr0_valid(vcpu, value))
 		return -EINVAL;
 	vcpu->fpu.xcr0 = value;
 	if (vcpu->fpu.loaded)
