@@ -23,7 +23,7 @@ static int enter_operation(u64 pa)
 {
 	asm goto("1: vmxon %[pa]\n"
 		 "jbe %l[failed]\n"
-		 _ASM_EXTABLE(1b, %l[failed])
+		 VMX_EXTABLE
 		 : : [pa] "m" (pa) : "cc", "memory" : failed);
 	return 0;
 failed:
@@ -49,7 +49,7 @@ int vmx_vmclear(void *vmcs)
 
 	asm goto("1: vmclear %[pa]\n"
 		 "jbe %l[failed]\n"
-		 _ASM_EXTABLE(1b, %l[failed])
+		 VMX_EXTABLE
 		 : : [pa] "m" (pa) : "cc", "memory" : failed);
 	return 0;
 failed:
@@ -68,7 +68,7 @@ int vmx_vmptrld(void *vmcs)
 
 	asm goto("1: vmptrld %[pa]\n"
 		 "jbe %l[failed]\n"
-		 _ASM_EXTABLE(1b, %l[failed])
+		 VMX_EXTABLE
 		 : : [pa] "m" (pa) : "cc", "memory" : failed);
 	return 0;
 failed:
@@ -91,7 +91,7 @@ int vmx_invept(u64 eptp)
 
 	asm goto("1: invept %[operand], %[type]\n"
 		 "jbe %l[failed]\n"
-		 _ASM_EXTABLE(1b, %l[failed])
+		 VMX_EXTABLE
 		 : : [operand] "m" (operand), [type] "r" (type)
 		 : "cc", "memory" : failed);
 	return 0;

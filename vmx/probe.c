@@ -250,6 +250,10 @@ int vmx_setup(void)
 {
 	int cpu, ret = 0;
 
+	BUILD_BUG_ON(sizeof(struct exception_table_entry) != 12);
+	BUILD_BUG_ON(offsetof(struct exception_table_entry, fixup) != 4);
+	BUILD_BUG_ON(VMX_FIELD_HOST_RSP != HOST_RSP);
+	BUILD_BUG_ON(LODGE_R15 != 15);
 	vmx_msr_bitmap = (u8 *)__get_free_page(GFP_KERNEL);
 	if (!vmx_msr_bitmap)
 		return -ENOMEM;

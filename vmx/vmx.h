@@ -12,9 +12,12 @@
 #include <linux/build_bug.h>
 #include <linux/list.h>
 #include <linux/percpu.h>
+#include <linux/stringify.h>
 #include <linux/types.h>
 #include <linux/user-return-notifier.h>
 #include <asm/asm.h>
+#include <asm/extable.h>
+#include <asm/extable_fixup_types.h>
 #include <asm/vmx.h>
 
 #include "../module/lodge.h"
@@ -158,6 +161,18 @@ static inline struct vmx_vcpu *to_vmx(struct lodge_vcpu *vcpu)
 			 ((field) & VMCS_WIDTH_MASK) != (width),	\
 			 "VMCS field " #field " is not of this width")
 
+/*
+ * _ASM_EXTABLE(1b, ...) for the C label "failed": the layout is that of struct
+ * exception_table_entry, which vmx_setup() checks.
+ */
+#define VMX_EXTABLE							\
+	".pushsection __ex_table, \"a\"\n"				\
+	".balign 4\n"							\
+	".long 1b - .\n"						\
+	".long %l[failed] - .\n"					\
+	".long " __stringify(EX_TYPE_DEFAULT) "\n"			\
+	".popsection\n"
+
 /* enable.c: log once, kill the VM whose VMCS is current. */
 void vmx_access_failed(unsigned long field, bool write);
 
@@ -167,7 +182,7 @@ static __always_inline unsigned long vmcs_read_any(unsigned long field)
 
 	asm volatile goto("1: vmread %[field], %[value]\n"
 			  "jbe %l[failed]\n"
-			  _ASM_EXTABLE(1b, %l[failed])
+			  VMX_EXTABLE
 			  : [value] "=r" (value)
 			  : [field] "r" (field)
 			  : "cc" : failed);
@@ -182,7 +197,7 @@ static __always_inline void vmcs_write_any(unsigned long field,
 {
 	asm goto("1: vmwrite %[value], %[field]\n"
 		 "jbe %l[failed]\n"
-		 _ASM_EXTABLE(1b, %l[failed])
+		 VMX_EXTABLE
 		 : : [value] "r" (value), [field] "r" (field)
 		 : "cc" : failed);
 	return;
