@@ -24,7 +24,7 @@ amd)
 	;;
 intel)
 	cases=(lean_boot memory typed clock pvh no_reboot panic time_out
-	       triple_fault exit_dev two_killed busy_module kvm_idle kvm_holds
+	       triple_fault two_killed busy_module kvm_idle kvm_holds
 	       kvm_comes_later load_cycles cloud_boot)
 	;;
 *)
@@ -33,7 +33,7 @@ intel)
 esac
 (($#)) && cases=("$@")
 
-timeout 1800 selftests/lab/lab --cpu "$cpu" --timeout 1500 \
+exec timeout 1800 selftests/lab/lab --cpu "$cpu" --timeout 1500 \
 	--add "$cloud_dir/vmlinuz:cloud" --add "$test_dir/vmlinuz:lean" \
 	--add "$test_dir/vmlinux:vmlinux" --add "$initrd:initrd" \
 	--add selftests/guests/host-suite.sh -- \

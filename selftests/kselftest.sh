@@ -11,7 +11,7 @@ shift
 
 # Every program runs, whatever became of the one before.
 # shellcheck disable=SC2016
-timeout 900 selftests/lab/lab --cpu "$cpu" -- sh -c '
+exec timeout 900 selftests/lab/lab --cpu "$cpu" -- sh -c '
 	export LODGE_SPIN_SECONDS=60
 	status=0
 	for name; do

@@ -206,9 +206,17 @@ void guest_gate(struct guest *g, int vector)
 	gate[1] = 0;
 }
 
+static volatile sig_atomic_t alarmed;
+
+/* EINTR may also come of the kernel's own work on the way to userspace. */
 int guest_run(struct guest *g)
 {
-	return call(g->vcpu, LODGE_RUN, NULL);
+	int ret;
+
+	do {
+		ret = call(g->vcpu, LODGE_RUN, NULL);
+	} while (ret == -EINTR && !alarmed && !g->run->immediate_exit);
+	return ret;
 }
 
 int guest_run_to_end(struct guest *g)
@@ -260,17 +268,19 @@ int guest_enable_lapic(struct guest *g)
 	return call(g->vcpu, LODGE_SET_LAPIC, &lapic);
 }
 
-static void do_nothing(int sig)
+static void on_alarm(int sig)
 {
+	alarmed = 1;
 }
 
 void alarm_ms(unsigned int ms)
 {
-	struct sigaction action = { .sa_handler = do_nothing };
+	struct sigaction action = { .sa_handler = on_alarm };
 	struct itimerval once = {
 		.it_value = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 },
 	};
 
+	alarmed = 0;
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &once, NULL);
 }

@@ -79,7 +79,7 @@ int guest_slot(struct guest *g, __u32 slot, __u64 gpa, __u64 bytes, void *mem);
 
 /* Long mode: vector goes to GUEST_HANDLER. */
 void guest_gate(struct guest *g, int vector);
-/* LODGE_RUN: 0 or -errno. */
+/* LODGE_RUN: 0 or -errno; -EINTR only after an alarm or with immediate_exit. */
 int guest_run(struct guest *g);
 /* Run until the program writes to GUEST_END; the value, or -1 for another exit. */
 int guest_run_to_end(struct guest *g);
@@ -88,7 +88,7 @@ __u64 guest_gpr(struct guest *g, int gpr);
 __u64 guest_stat(struct guest *g, int id);
 /* Software-enable the local APIC, or interrupts do not arrive. */
 int guest_enable_lapic(struct guest *g);
-/* SIGALRM once after @ms, without SA_RESTART, to a handler that does nothing. */
+/* SIGALRM once after @ms, and no restart of LODGE_RUN. */
 void alarm_ms(unsigned int ms);
 
 #endif /* _SELFTESTS_GUEST_H */

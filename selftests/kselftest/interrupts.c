@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Interrupts from outside: MSI, lines, irqfds, NMI, the timer. */
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -20,10 +21,16 @@ GUEST64(busy,
 	"sti\n 1: mov 0x20000, %al\n test %al, %al\n je 1b\n" END
 	HANDLER(busy) "incl 0x20000\n mov $0xfee000b0, %ebx\n movl $0, (%rbx)\n iretq\n");
 
-/* As sleeper, with nothing to acknowledge. */
-GUEST64(nmi_program,
+/* Handlers of NMIs and exceptions have nothing to acknowledge. */
+GUEST64(nmi_halt,
 	"1: hlt\n mov 0x20000, %al\n test %al, %al\n je 1b\n" END
-	HANDLER(nmi_program) "incl 0x20000\n iretq\n");
+	HANDLER(nmi_halt) "incl 0x20000\n iretq\n");
+
+/* Two, or one after a while. */
+GUEST64(nmi_count,
+	"mov $1000000, %ecx\n 1: mov 0x20000, %al\n cmp $2, %al\n je 2f\n"
+	"dec %ecx\n jnz 1b\n 2:" END
+	HANDLER(nmi_count) "incl 0x20000\n iretq\n");
 
 FIXTURE(interrupt)
 {
@@ -161,37 +168,56 @@ TEST_F(interrupt, masked_line)
 
 /* A level comes again after EOI for as long as the line is high. */
 GUEST64(level_program,
-	"sti\n 1: cmpl $3, 0x20000\n jb 1b\n mov 0x20000, %al\n" END
-	HANDLER(level_program) "incl 0x20000\n mov $0xfee000b0, %ebx\n"
-	"movl $0, (%rbx)\n iretq\n");
+	"sti\n jmp .\n"
+	HANDLER(level_program) "incl 0x20000\n mov 0x20000, %eax\n cmp $3, %eax\n"
+	"je 1f\n mov $0xfee000b0, %ebx\n movl $0, (%rbx)\n iretq\n1: " END);
 
 TEST_F(interrupt, level_line)
 {
 	ASSERT_EQ(0, guest_load64(&self->g, level_program));
 	ASSERT_EQ(0, route_pin(&self->g, 5, VECTOR | 1 << 15));
 	ASSERT_EQ(0, set_line(&self->g, 1));
-	EXPECT_LE(3, guest_run_to_end(&self->g));
+	EXPECT_EQ(3, guest_run_to_end(&self->g));
 }
 
 TEST_F(interrupt, nmi)
 {
 	struct lodge_nmi args = { .size = sizeof(args) };
 
-	ASSERT_EQ(0, guest_load64(&self->g, nmi_program));
+	ASSERT_EQ(0, guest_load64(&self->g, nmi_count));
 	ASSERT_EQ(0, call(self->g.vcpu, LODGE_NMI, &args));
 	EXPECT_EQ(1, guest_run_to_end(&self->g));
 }
 
-/* A second NMI waits for the first one's IRET. */
+/* A second NMI waits for the first one's IRET; the third and on are merged. */
 TEST_F(interrupt, two_nmis)
 {
 	struct lodge_nmi args = { .size = sizeof(args) };
 	int i;
 
-	ASSERT_EQ(0, guest_load64(&self->g, nmi_program));
+	ASSERT_EQ(0, guest_load64(&self->g, nmi_count));
 	for (i = 0; i < 5; i++)
 		ASSERT_EQ(0, call(self->g.vcpu, LODGE_NMI, &args));
 	EXPECT_EQ(2, guest_run_to_end(&self->g));
+}
+
+static void *nmi_thread(void *arg)
+{
+	struct lodge_nmi args = { .size = sizeof(args) };
+	struct guest *g = arg;
+
+	usleep(100000);
+	return (void *)(long)call(g->vcpu, LODGE_NMI, &args);
+}
+
+TEST_F(interrupt, nmi_wakes_hlt)
+{
+	pthread_t thread;
+
+	ASSERT_EQ(0, guest_load64(&self->g, nmi_halt));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, nmi_thread, &self->g));
+	EXPECT_EQ(1, guest_run_to_end(&self->g));
+	pthread_join(thread, NULL);
 }
 
 TEST_F(interrupt, exception_from_userspace)
@@ -201,7 +227,7 @@ TEST_F(interrupt, exception_from_userspace)
 	};
 
 	guest_gate(&self->g, 6);
-	ASSERT_EQ(0, guest_load64(&self->g, nmi_program));
+	ASSERT_EQ(0, guest_load64(&self->g, nmi_halt));
 	ASSERT_EQ(0, call(self->g.vcpu, LODGE_SET_EVENTS, &args));
 	/* Then it halts with interrupts off. */
 	alarm_ms(100);

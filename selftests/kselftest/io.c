@@ -276,7 +276,7 @@ TEST_F(io, post)
 	ASSERT_EQ(0, guest_run(&self->g));
 	ASSERT_EQ(LODGE_EXIT_IO, self->g.run->exit_reason);
 	EXPECT_EQ(PORT, self->g.run->io.port);
-	EXPECT_EQ(500 & 0xff, self->g.run->data[0]);
+	EXPECT_EQ(LODGE_POST_ENTRIES & 0xff, self->g.run->data[0]);
 	EXPECT_EQ(LODGE_POST_ENTRIES, ring->tail - ring->head);
 	for (i = 0; i < LODGE_POST_ENTRIES; i++) {
 		EXPECT_EQ(PORT, ring->entries[i].addr);
@@ -287,7 +287,8 @@ TEST_F(io, post)
 	EXPECT_LE(1, count);
 	ring->head = ring->tail;
 	EXPECT_LE(0, guest_run_to_end(&self->g));
-	EXPECT_EQ(LODGE_POST_ENTRIES, guest_stat(&self->g, LODGE_STAT_POSTED));
+	/* 501 writes, of which one exited. */
+	EXPECT_EQ(500, guest_stat(&self->g, LODGE_STAT_POSTED));
 }
 
 /* Whatever userspace writes into the ring's indexes, the kernel is unharmed. */

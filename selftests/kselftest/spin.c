@@ -10,7 +10,7 @@
 
 #include "guest.h"
 
-GUEST64(forever, "jmp .\n");
+GUEST64(forever, "sti\n jmp .\n");
 
 int main(int argc, char **argv)
 {
