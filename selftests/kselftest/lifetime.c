@@ -132,7 +132,7 @@ static void *churn(void *arg)
 	struct lodge_create_vm args = { .size = sizeof(args) };
 	int i, fd;
 
-	for (i = 0; i < 200; i++) {
+	for (i = 0; i < 50; i++) {
 		fd = dup(i & 1 ? g->vm : g->vcpu);
 		close(fd);
 		fd = call(g->dev, LODGE_CREATE_VM, &args);
@@ -259,7 +259,7 @@ TEST_F(life, memory_changed_under_a_running_guest)
 
 	ASSERT_EQ(0, guest_load64(&self->g, touch_all));
 	thread = start_by(&self->g, rerun_thread);
-	for (i = 0; i < 200; i++) {
+	for (i = 0; i < 50; i++) {
 		madvise(mem + 0x40000, 0x1c0000, MADV_DONTNEED);
 		madvise(mem, GUEST_BYTES, i & 1 ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 		mprotect(mem + 0x80000, 0x10000, PROT_READ);
