@@ -24,7 +24,7 @@ amd)
 	;;
 intel)
 	cases=(lean_boot memory typed clock pvh no_reboot panic time_out
-	       triple_fault two_killed busy_module kvm_idle kvm_holds
+	       triple_fault exit_dev two_killed busy_module kvm_idle kvm_holds
 	       kvm_comes_later load_cycles cloud_boot)
 	;;
 *)
