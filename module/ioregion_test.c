@@ -154,7 +154,7 @@ static void hostile_consumer(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, set(test, uart(LODGE_READ_EXIT, LODGE_WRITE_POST)));
 	r->head = 1;
 	KUNIT_EXPECT_FALSE(test, out(test, PORT, 1, 1));
-	r->head = U32_MAX;
+	r->head = -LODGE_POST_ENTRIES;
 	KUNIT_EXPECT_FALSE(test, out(test, PORT, 1, 1));
 	r->head = 0x80000000;
 	KUNIT_EXPECT_FALSE(test, out(test, PORT, 1, 1));

@@ -24,7 +24,7 @@ ko=build/kunit/lodge.ko
 # shellcheck disable=SC2016
 timeout 600 selftests/lab/lab --cpu "$cpu" --kernel test --no-load \
 	--add "$ko:kunit.ko" -- sh -c '
-	dmesg -n 1; /kmod/insmod kunit.ko; status=$?
+	/kmod/insmod kunit.ko; status=$?
 	dmesg | sed "s/^\[[^]]*\] //"; exit $status' >"$log"
 status=$?
 ((status == 0)) || tail -n 40 "$log" >&2
