@@ -12,6 +12,7 @@
 #include <linux/sched/signal.h>
 #include <linux/smp.h>
 #include <linux/vtime.h>
+#include <asm/special_insns.h>
 
 #include "lodge.h"
 #include "ops.h"
@@ -68,6 +69,8 @@ static enum lodge_next ring1(struct lodge_vcpu *vcpu)
 	if (next == LODGE_IRQ) {
 		lodge_count(vcpu, LODGE_STAT_HOST_IRQ);
 		local_irq_enable();
+		/* STI holds interrupts off for one more instruction. */
+		nop();
 		local_irq_disable();
 		next = LODGE_REENTER;
 	}
