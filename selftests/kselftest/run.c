@@ -269,6 +269,11 @@ GUEST64(single_step,
 
 TEST_F(run, single_step)
 {
+	const char *cpu = getenv("LAB_CPU");
+
+	/* Its host dies of three #PFs when a guest steps over an exit. */
+	if (cpu && !strcmp(cpu, "amd-nrips"))
+		SKIP(return, "Bochs 3.0's SVM does not survive it");
 	ASSERT_EQ(0, guest_load64(&self->g, single_step));
 	guest_gate(&self->g, 1);
 	EXPECT_EQ(5, guest_run_to_end(&self->g));
