@@ -289,9 +289,9 @@ TEST_F(run, data_breakpoint)
 {
 	const char *cpu = getenv("LAB_CPU");
 
-	/* QEMU's VMRUN loads DR7 and arms nothing. */
-	if (cpu && !strcmp(cpu, "amd"))
-		SKIP(return, "QEMU does not honour a guest's DR7");
+	/* QEMU's VMRUN arms nothing; Bochs's intercept comes before DR6. */
+	if (cpu && !strncmp(cpu, "amd", 3))
+		SKIP(return, "neither emulated SVM does data breakpoints in full");
 	ASSERT_EQ(0, guest_load64(&self->g, breakpoint));
 	guest_gate(&self->g, 1);
 	EXPECT_EQ(1, guest_run_to_end(&self->g));
