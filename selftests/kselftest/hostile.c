@@ -342,8 +342,11 @@ TEST_F(hostile, random_state_runs)
 {
 	struct lodge_sregs good, sregs;
 	struct lodge_regs regs;
+	const char *cpu = getenv("LAB_CPU");
 	unsigned int i, j, ran = 0;
 
+	if (cpu && !strcmp(cpu, "amd-nrips"))
+		SKIP(return, "Bochs panics where VMRUN should fail or go on");
 	srand(2);
 	ASSERT_EQ(0, guest_get_sregs(&self->g, &good));
 	for (i = 0; i < 300; i++) {
