@@ -318,7 +318,7 @@ load_cycles()
 	for n in $(seq 20); do
 		/kmod/rmmod lodge || return
 		/kmod/insmod /lodge.ko || return
-		[ $((n % 5)) -ne 0 ] || spin 1 >/dev/null || return
+		[ $((n % (slow ? 20 : 5))) -ne 0 ] || spin 1 >/dev/null || return
 		unused || return
 	done
 }
