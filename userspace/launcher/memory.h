@@ -3,11 +3,7 @@
 #ifndef _LAUNCHER_MEMORY_H
 #define _LAUNCHER_MEMORY_H
 
-#include "util.h"
-
-/* Where low memory ends at the latest: above it live the APICs. */
-#define MEMORY_LOW_MAX	GIB(3)
-#define MEMORY_HIGH	GIB(4)
+#include "layout.h"
 
 /* Fixed places in the first MiB. */
 #define GUEST_START_INFO	0x6000	/* PVH: hvm_start_info and its lists */
