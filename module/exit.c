@@ -357,10 +357,14 @@ enum lodge_next lodge_on_triple_fault(struct lodge_vcpu *vcpu)
 	return LODGE_USER;
 }
 
-enum lodge_next lodge_on_task_switch(struct lodge_vcpu *vcpu)
+enum lodge_next lodge_on_task_switch(struct lodge_vcpu *vcpu, u16 selector,
+				     enum lodge_task_source source, bool has_error, u32 error)
 {
-	return lodge_user_internal(vcpu, LODGE_INTERNAL_TASK_SWITCH,
-				   lodge_reg_read(vcpu, LODGE_RIP), 0);
+	vcpu->exit.task.selector = selector;
+	vcpu->exit.task.source = source;
+	vcpu->exit.task.has_error = has_error;
+	vcpu->exit.task.error = error;
+	return handle(vcpu, LODGE_K_TASK);
 }
 
 enum lodge_next lodge_on_unexpected(struct lodge_vcpu *vcpu, u64 reason, u64 info)
@@ -427,6 +431,8 @@ enum lodge_next lodge_handle_exit(struct lodge_vcpu *vcpu)
 		return lodge_emulate_current(vcpu);
 	case LODGE_K_FETCH:
 		return handle_fetch(vcpu);
+	case LODGE_K_TASK:
+		return lodge_task_switch(vcpu);
 	case LODGE_K_NONE:
 		break;
 	}

@@ -52,7 +52,11 @@ enum lodge_exit_kind {
 	LODGE_K_FAULT,		/* second-level fault: .fault */
 	LODGE_K_EMULATE,	/* emulate the instruction at RIP */
 	LODGE_K_FETCH,		/* code page not present: touch it and retry */
+	LODGE_K_TASK,		/* hardware task switch: .task */
 };
+
+/* What asked for a task switch, as SDM table 28-2 numbers it. */
+enum lodge_task_source { LODGE_TASK_CALL, LODGE_TASK_IRET, LODGE_TASK_JMP, LODGE_TASK_GATE };
 
 struct lodge_exit {
 	enum lodge_exit_kind kind;
@@ -60,6 +64,12 @@ struct lodge_exit {
 		u64 gpa;
 		u32 access;	/* LODGE_ACCESS_* */
 	} fault;
+	struct {
+		u16 selector;
+		u8 source;	/* enum lodge_task_source */
+		bool has_error;
+		u32 error;
+	} task;
 };
 
 /* Event types as both manuals number them (SDM 25.8.3, APM 15.20). */
@@ -328,7 +338,9 @@ enum lodge_next lodge_on_undefined(struct lodge_vcpu *vcpu);
 enum lodge_next lodge_on_exception(struct lodge_vcpu *vcpu, u8 vector,
 				   bool has_error, u32 error);
 enum lodge_next lodge_on_triple_fault(struct lodge_vcpu *vcpu);
-enum lodge_next lodge_on_task_switch(struct lodge_vcpu *vcpu);
+/* @has_error, @error: of the event that went through a task gate */
+enum lodge_next lodge_on_task_switch(struct lodge_vcpu *vcpu, u16 selector,
+				     enum lodge_task_source source, bool has_error, u32 error);
 enum lodge_next lodge_on_unexpected(struct lodge_vcpu *vcpu, u64 reason, u64 info);
 enum lodge_next lodge_on_fail_entry(struct lodge_vcpu *vcpu, u64 reason, u64 info);
 /* Ring 2: what ring 1 left in vcpu->exit. */
@@ -346,6 +358,8 @@ void lodge_finish_pio_in(struct lodge_vcpu *vcpu, u32 value, u8 bytes);
 void lodge_advance(struct lodge_vcpu *vcpu, unsigned int len);
 /* Ring 2: emulate the instruction at RIP; may end in LODGE_USER. */
 enum lodge_next lodge_emulate_current(struct lodge_vcpu *vcpu);
+/* task.c, ring 2: the task switch that vcpu->exit describes */
+enum lodge_next lodge_task_switch(struct lodge_vcpu *vcpu);
 /*
  * Ring 2: take userspace's answer from run->data, if one is waited for
  * (replay.waiting); lodge_emulate_current() must follow before the guest runs.

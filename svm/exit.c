@@ -22,6 +22,9 @@
 #define NPF_FETCH		BIT(4)
 #define CR_IS_MOV		BIT_ULL(63)	/* decode assists (APM 15.8.1) */
 #define GPR_MASK		0xf
+#define TASK_IRET		BIT_ULL(36)
+#define TASK_JMP		BIT_ULL(38)
+#define TASK_HAS_ERROR		BIT_ULL(44)
 
 static u32 exit_code(struct lodge_vcpu *vcpu)
 {
@@ -260,6 +263,23 @@ static enum lodge_next on_npf(struct lodge_vcpu *vcpu)
 			      svm_npf_access(control->exit_info_1));
 }
 
+/* APM 15.14.1. Neither IRET nor JMP nor on the way to a handler: CALL */
+static enum lodge_next on_task_switch(struct lodge_vcpu *vcpu)
+{
+	struct svm_control *control = svm_control(vcpu);
+	u64 info = control->exit_info_2;
+	enum lodge_task_source source = LODGE_TASK_CALL;
+
+	if (info & TASK_IRET)
+		source = LODGE_TASK_IRET;
+	else if (info & TASK_JMP)
+		source = LODGE_TASK_JMP;
+	else if (vcpu->inflight.valid)
+		source = LODGE_TASK_GATE;
+	return lodge_on_task_switch(vcpu, control->exit_info_1, source, info & TASK_HAS_ERROR,
+				    info);
+}
+
 /* The CPU refused the VMCB (APM 15.5.1), or was no longer able to enter. */
 static enum lodge_next on_invalid(struct lodge_vcpu *vcpu)
 {
@@ -296,7 +316,7 @@ static const svm_handler handlers[] = {
 	[SVM_EXIT_INVLPGA] = lodge_on_undefined,
 	[SVM_EXIT_IOIO] = on_ioio,
 	[SVM_EXIT_MSR] = on_msr,
-	[SVM_EXIT_TASK_SWITCH] = lodge_on_task_switch,
+	[SVM_EXIT_TASK_SWITCH] = on_task_switch,
 	[SVM_EXIT_SHUTDOWN] = lodge_on_triple_fault,
 	[SVM_EXIT_VMRUN] = lodge_on_undefined,
 	[SVM_EXIT_VMMCALL] = lodge_on_hypercall,

@@ -23,6 +23,7 @@
 #define CR_NUMBER		0xf
 #define GPR_SHIFT		8
 #define GPR_MASK		0xf
+#define TASK_SOURCE_SHIFT	30
 #define QUAL_NMI_UNBLOCKED	BIT(12)
 #define DB_CAUSES		(DR_TRAP_BITS | LODGE_DR6_BD | DR_STEP)
 
@@ -204,6 +205,15 @@ static enum lodge_next on_ept_violation(struct lodge_vcpu *vcpu)
 			      vmx_ept_access(info));
 }
 
+static enum lodge_next on_task_switch(struct lodge_vcpu *vcpu)
+{
+	const struct lodge_event *event = &vcpu->inflight;
+	u64 info = qualification();
+
+	return lodge_on_task_switch(vcpu, info, info >> TASK_SOURCE_SHIFT & 3,
+				    event->valid && event->has_error, event->error);
+}
+
 /* The CPU refused the guest's state (SDM 27.8). */
 static enum lodge_next on_entry_failure(struct lodge_vcpu *vcpu)
 {
@@ -221,7 +231,7 @@ static const vmx_handler handlers[] = {
 	[EXIT_REASON_TRIPLE_FAULT] = lodge_on_triple_fault,
 	[EXIT_REASON_INTERRUPT_WINDOW] = on_window,
 	[EXIT_REASON_NMI_WINDOW] = on_window,
-	[EXIT_REASON_TASK_SWITCH] = lodge_on_task_switch,
+	[EXIT_REASON_TASK_SWITCH] = on_task_switch,
 	[EXIT_REASON_CPUID] = lodge_on_cpuid,
 	[REASON_GETSEC] = lodge_on_undefined,
 	[EXIT_REASON_HLT] = lodge_on_hlt,
