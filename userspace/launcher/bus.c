@@ -38,6 +38,17 @@ int bus_add(struct bus *bus, __u64 base, __u64 bytes, const struct bus_ops *ops,
 	return 0;
 }
 
+void bus_remove(struct bus *bus, __u64 base)
+{
+	unsigned int i = bus_lower_bound(bus, base);
+	struct bus_range *r = &bus->range[i];
+
+	if (i == bus->count || r->base != base)
+		return;
+	bus->count--;
+	memmove(r, r + 1, (bus->count - i) * sizeof(*r));
+}
+
 const struct bus_range *bus_find(const struct bus *bus, __u64 addr, unsigned int bytes)
 {
 	unsigned int i = bus_lower_bound(bus, addr);

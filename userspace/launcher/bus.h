@@ -5,7 +5,7 @@
 
 #include "util.h"
 
-#define BUS_MAX_RANGES	32
+#define BUS_MAX_RANGES	256
 
 /**
  * struct bus_ops - how a device answers
@@ -35,6 +35,8 @@ struct bus {
 
 /* -EEXIST when it overlaps another range, -ENOSPC when the table is full. */
 int bus_add(struct bus *bus, __u64 base, __u64 bytes, const struct bus_ops *ops, void *dev);
+/* Removes the range that begins at @base. */
+void bus_remove(struct bus *bus, __u64 base);
 /* The range that holds all of the access, or NULL. */
 const struct bus_range *bus_find(const struct bus *bus, __u64 addr, unsigned int bytes);
 /* False, and all ones, when nothing is there. */

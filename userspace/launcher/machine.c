@@ -40,6 +40,20 @@ static void uart_input_room(void *arg)
 	machine_wake(arg);
 }
 
+static void pci_irq(void *arg, unsigned int gsi, int level)
+{
+	struct machine *m = arg;
+
+	lodge_irq_line(m->vm, gsi, level);
+}
+
+static void pci_msi(void *arg, __u64 addr, __u32 data)
+{
+	struct machine *m = arg;
+
+	lodge_signal_msi(m->vm, addr, data);
+}
+
 static void devices_reset(struct machine *m)
 {
 	uart_reset(&m->uart);
@@ -47,21 +61,33 @@ static void devices_reset(struct machine *m)
 	i8042_init(&m->i8042, m);
 	reset_init(&m->reset, m);
 	acpi_pm_init(&m->acpi_pm, m);
+	pci_reset(&m->pci, false);
 }
 
 static int devices_init(struct machine *m)
 {
 	struct uart_host host = { m, uart_irq, uart_output, uart_changed, uart_input_room };
+	struct pci_host pci = {
+		.arg = m,
+		.pio = &m->pio,
+		.mmio = &m->mmio,
+		.ram = m->config.memory,
+		.phys_bits = m->info.phys_bits,
+		.irq = pci_irq,
+		.msi = pci_msi,
+	};
 	int ret = 0;
 
 	uart_init(&m->uart, &host);
+	ret |= pci_init(&m->pci, &pci);
+	m->pci.cf9 = &cf9_ops;
+	m->pci.cf9_dev = &m->reset;
 	devices_reset(m);
 	ret |= bus_add(&m->pio, UART_PORT, UART_REGS, &uart_ops, &m->uart);
 	ret |= bus_add(&m->pio, CMOS_PORT, 2, &cmos_ops, &m->cmos);
 	ret |= bus_add(&m->pio, I8042_DATA, 1, &i8042_data_ops, &m->i8042);
 	ret |= bus_add(&m->pio, I8042_COMMAND, 1, &i8042_command_ops, &m->i8042);
 	ret |= bus_add(&m->pio, RESET_PORT92, 1, &port92_ops, &m->reset);
-	ret |= bus_add(&m->pio, ACPI_RESET_PORT, 1, &cf9_ops, &m->reset);
 	ret |= bus_add(&m->pio, ACPI_PM1_EVENT, ACPI_PM_BYTES, &acpi_pm_ops, &m->acpi_pm);
 	ret |= bus_add(&m->pio, PVPANIC_PORT, 1, &pvpanic_ops, m);
 	return ret;

@@ -16,11 +16,13 @@
 
 #include "boot.h"
 #include "devices.h"
+#include "pci.h"
 #include "uart.h"
 
 #define DOMAIN_UART	0
 #define DOMAIN_DELAY	1
-#define MACHINE_DOMAINS	2
+#define DOMAIN_PCI	2
+#define MACHINE_DOMAINS	3
 
 /**
  * struct machine_config - what a machine is made of
@@ -80,6 +82,7 @@ struct machine {
 	struct i8042 i8042;
 	struct reset_ports reset;
 	struct acpi_pm acpi_pm;
+	struct pci pci;
 	__u64 unknown;
 
 	int event_fd;		/* wakes the front end: events, room for input */
