@@ -10,7 +10,7 @@
 
 #include "insn.h"
 #include "lodge.h"
-#include "ops.h"
+#include "backend.h"
 
 #define HYPERCALL_ENOSYS	(-1000l)
 
@@ -374,7 +374,7 @@ enum lodge_next lodge_on_unexpected(struct lodge_vcpu *vcpu, u64 reason, u64 inf
 	if (__ratelimit(&limit)) {
 		pr_err("lodge: VM '%s': exit %#llx (%#llx) was not expected\n",
 		       vcpu->vm->name, reason, info);
-		lodge_op(dump)(vcpu);
+		lodge_dump(vcpu);
 	}
 	return lodge_user_internal(vcpu, LODGE_INTERNAL_EXIT, reason, info);
 }

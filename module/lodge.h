@@ -219,6 +219,8 @@ struct lodge_vcpu {
 	u64 dr[4];
 	u64 dr6;
 	u64 dr7;
+	unsigned long host_dr[4];	/* while DR0 to DR3 are the guest's */
+	u64 serial;			/* lodge_isolate() */
 	u8 maxphyaddr;
 	struct lodge_replay replay;
 	u8 pio_waiting;			/* bytes of an IN that userspace serves */

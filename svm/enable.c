@@ -5,7 +5,6 @@
  */
 #include <linux/mem_encrypt.h>
 #include <asm/asm.h>
-#include <asm/cpufeature.h>
 #include <asm/msr.h>
 
 #include "svm.h"
@@ -23,28 +22,21 @@ int svm_cpu_enable(void)
 	wrmsrq(MSR_VM_HSAVE_PA, __sme_pa(c->hsave));
 	/* Another hypervisor may have filled the TLB under any ASID since. */
 	c->asid_generation++;
-	c->next_asid = svm_features.asids;
-	c->last_vcpu = 0;
-	if (svm_features.tsc_aux) {
+	c->next_asid = svm_asids;
+	if (boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID))
 		rdmsrq(MSR_TSC_AUX, c->host_tsc_aux);
-		c->tsc_aux = c->host_tsc_aux;
-	}
+	c->tsc_aux = c->host_tsc_aux;
 	return 0;
 }
 
 /* On a machine that goes down EFER.SVME may already be gone: no fault counts. */
-static void disable(void)
+void svm_cpu_disable(void)
 {
 	u64 efer;
 
 	wrmsrq_safe(MSR_VM_HSAVE_PA, 0);
 	if (!rdmsrq_safe(MSR_EFER, &efer))
 		wrmsrq_safe(MSR_EFER, efer & ~EFER_SVME);
-}
-
-void svm_cpu_disable(void)
-{
-	disable();
 }
 
 /*
@@ -56,5 +48,5 @@ void svm_emergency(void)
 	asm volatile("1: stgi\n"
 		     "2:\n"
 		     _ASM_EXTABLE(1b, 2b) : : : "memory");
-	disable();
+	svm_cpu_disable();
 }

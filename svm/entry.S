@@ -18,33 +18,26 @@
 #include <asm/nospec-branch.h>
 #include <asm/segment.h>
 
-#include "entry.h"
-
 /* Places in vcpu->regs[] (enum lodge_gpr); RAX and RSP are in the VMCB. */
-#define RCX	(1 * 8)
-#define RDX	(2 * 8)
-#define RBX	(3 * 8)
-#define RBP	(5 * 8)
-#define RSI	(6 * 8)
-#define RDI	(7 * 8)
-#define R8	(8 * 8)
-#define R9	(9 * 8)
-#define R10	(10 * 8)
-#define R11	(11 * 8)
-#define R12	(12 * 8)
-#define R13	(13 * 8)
-#define R14	(14 * 8)
-#define R15	(15 * 8)
+#define GPR(n)		((n) * 8)
 
-/* WRMSR SPEC_CTRL from the field at \offset; clobbers RAX, RCX, RDX. */
-.macro SVM_WRITE_SPEC_CTRL entry:req offset:req
-	cmpq	$0, SVM_ENTRY_SWITCH_SPEC(\entry)
-	je	.Lno_spec_ctrl_\@
-	movl	$MSR_IA32_SPEC_CTRL, %ecx
-	movl	\offset(\entry), %eax
-	movl	\offset + 4(\entry), %edx
+/* Stack slots while the guest runs. */
+#define SLOT_REGS	0
+#define SLOT_HOST	8
+#define SLOT_GUEST_SPEC	16
+#define SLOT_HOST_SPEC	24
+#define SLOTS		32
+
+/* SPEC_CTRL, where guest and host differ; clobbers RAX, RCX, RDX. */
+.macro SVM_SPEC_CTRL to:req
+	mov	SLOT_GUEST_SPEC(%rsp), %rax
+	cmp	SLOT_HOST_SPEC(%rsp), %rax
+	je	.Lsame_spec_\@
+	mov	\to(%rsp), %eax
+	mov	\to + 4(%rsp), %edx
+	mov	$MSR_IA32_SPEC_CTRL, %ecx
 	wrmsr
-.Lno_spec_ctrl_\@:
+.Lsame_spec_\@:
 .endm
 
 #define SVM_IBPB				\
@@ -56,42 +49,34 @@
 	.section .noinstr.text, "ax"
 
 /*
- * void svm_enter(struct svm_entry *entry)
+ * void svm_enter(u64 *regs, u64 host_pa, u64 guest_spec_ctrl, u64 host_spec_ctrl,
+ *		  u64 vmcb_pa)
  *
- * Without EFER.SVME, which a reboot may have cleared behind our back, CLGI
- * faults and the guest is not entered: exit_code stays what the caller put.
+ * Interrupts off before and after. Without EFER.SVME, which a reboot may have
+ * cleared behind our back, CLGI faults and the guest is not entered: exit_code
+ * stays what the caller put.
  */
 SYM_FUNC_START(svm_enter)
-	push	%rbp
-	push	%r15
-	push	%r14
-	push	%r13
-	push	%r12
-	push	%rbx
-	push	%rdi
+	.irp	reg, rbp, r15, r14, r13, r12, rbx, rcx, rdx, rsi, rdi
+	push	%\reg
+	.endr
 
 .Lclgi:
 	clgi
 	sti
-	SVM_WRITE_SPEC_CTRL %rdi, SVM_ENTRY_GUEST_SPEC
-	mov	SVM_ENTRY_VMCB(%rdi), %rax
+	SVM_SPEC_CTRL SLOT_GUEST_SPEC
+	mov	%r8, %rax
 	vmload	%rax
 
-	mov	SVM_ENTRY_REGS(%rdi), %rdi
-	mov	RCX(%rdi), %rcx
-	mov	RDX(%rdi), %rdx
-	mov	RBX(%rdi), %rbx
-	mov	RBP(%rdi), %rbp
-	mov	RSI(%rdi), %rsi
-	mov	R8(%rdi), %r8
-	mov	R9(%rdi), %r9
-	mov	R10(%rdi), %r10
-	mov	R11(%rdi), %r11
-	mov	R12(%rdi), %r12
-	mov	R13(%rdi), %r13
-	mov	R14(%rdi), %r14
-	mov	R15(%rdi), %r15
-	mov	RDI(%rdi), %rdi
+	.irp	n, 8, 9, 10, 11, 12, 13, 14, 15
+	mov	GPR(\n)(%rdi), %r\n
+	.endr
+	mov	GPR(1)(%rdi), %rcx
+	mov	GPR(2)(%rdi), %rdx
+	mov	GPR(3)(%rdi), %rbx
+	mov	GPR(5)(%rdi), %rbp
+	mov	GPR(6)(%rdi), %rsi
+	mov	GPR(7)(%rdi), %rdi
 
 	/* Last before the guest: leave nothing in the CPU's buffers (TSA). */
 	ALTERNATIVE "jmp .Lskip_verw", "", X86_FEATURE_CLEAR_CPU_BUF_VM
@@ -102,27 +87,19 @@ SYM_FUNC_START(svm_enter)
 	/* RAX is the VMCB again. RSP is ours. The rest is the guest's. */
 	vmsave	%rax
 	push	%rdi
-	mov	8(%rsp), %rdi
-	mov	SVM_ENTRY_REGS(%rdi), %rdi
-	mov	%rcx, RCX(%rdi)
-	mov	%rdx, RDX(%rdi)
-	mov	%rbx, RBX(%rdi)
-	mov	%rbp, RBP(%rdi)
-	mov	%rsi, RSI(%rdi)
-	mov	%r8, R8(%rdi)
-	mov	%r9, R9(%rdi)
-	mov	%r10, R10(%rdi)
-	mov	%r11, R11(%rdi)
-	mov	%r12, R12(%rdi)
-	mov	%r13, R13(%rdi)
-	mov	%r14, R14(%rdi)
-	mov	%r15, R15(%rdi)
-	pop	%rax
-	mov	%rax, RDI(%rdi)
+	mov	8 + SLOT_REGS(%rsp), %rdi
+	pop	GPR(7)(%rdi)
+	mov	%rcx, GPR(1)(%rdi)
+	mov	%rdx, GPR(2)(%rdi)
+	mov	%rbx, GPR(3)(%rdi)
+	mov	%rbp, GPR(5)(%rdi)
+	mov	%rsi, GPR(6)(%rdi)
+	.irp	n, 8, 9, 10, 11, 12, 13, 14, 15
+	mov	%r\n, GPR(\n)(%rdi)
+	.endr
 
 	/* The host's GS base, before anything per CPU. */
-	mov	(%rsp), %rbx
-	mov	SVM_ENTRY_HOST(%rbx), %rax
+	mov	SLOT_HOST(%rsp), %rax
 	vmload	%rax
 
 	/*
@@ -130,40 +107,25 @@ SYM_FUNC_START(svm_enter)
 	 * the return stack is the guest's, predictors may be.
 	 */
 	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT
-	SVM_WRITE_SPEC_CTRL %rbx, SVM_ENTRY_HOST_SPEC
+	SVM_SPEC_CTRL SLOT_HOST_SPEC
 	ALTERNATIVE_2 "", __stringify(SVM_IBPB), X86_FEATURE_ENTRY_IBPB, \
 		      __stringify(SVM_IBPB), X86_FEATURE_IBPB_ON_VMEXIT
 	CALL_UNTRAIN_RET
 
 	/* Values of the guest must not steer speculation of the host. */
-	xorl	%eax, %eax
-	xorl	%ecx, %ecx
-	xorl	%edx, %edx
-	xorl	%ebx, %ebx
-	xorl	%ebp, %ebp
-	xorl	%esi, %esi
-	xorl	%edi, %edi
-	xorl	%r8d, %r8d
-	xorl	%r9d, %r9d
-	xorl	%r10d, %r10d
-	xorl	%r11d, %r11d
-	xorl	%r12d, %r12d
-	xorl	%r13d, %r13d
-	xorl	%r14d, %r14d
-	xorl	%r15d, %r15d
+	.irp	reg, eax, ecx, edx, ebx, ebp, esi, edi, r8d, r9d, r10d, r11d, r12d, r13d, r14d, r15d
+	xor	%\reg, %\reg
+	.endr
 
 	/* A pending NMI is taken at STGI, interrupts when the caller opens. */
 	cli
 	stgi
 
 .Lout:
-	pop	%rdi
-	pop	%rbx
-	pop	%r12
-	pop	%r13
-	pop	%r14
-	pop	%r15
-	pop	%rbp
+	add	$SLOTS, %rsp
+	.irp	reg, rbx, r12, r13, r14, r15, rbp
+	pop	%\reg
+	.endr
 	RET
 
 	_ASM_EXTABLE(.Lclgi, .Lout)

@@ -7,17 +7,13 @@
  * injection on. The intercept comes before IRET is executed, and the mask has
  * to hold until it has been, so the vCPU stays "at IRET" until RIP has moved.
  */
-#include <linux/sched.h>
 #include <linux/smp.h>
-#include <asm/debugreg.h>
 #include <asm/processor-flags.h>
 #include <asm/trapnr.h>
 
-#include "ops.h"
 #include "svm.h"
 
-#define TYPE_SHIFT	8
-#define TYPE_MASK	7
+#define WINDOW	(V_IRQ_MASK | V_INTR_PRIO_MASK | V_IGN_TPR_MASK)
 
 /* INT n, and INT3, INTO and INT1, which the VMCB calls exceptions. */
 bool svm_event_is_soft(const struct lodge_event *event)
@@ -33,48 +29,24 @@ bool svm_event_is_soft(const struct lodge_event *event)
 	return false;
 }
 
-/**
- * svm_encode_event() - an event as EVENTINJ
- * @event: valid event
- */
+/* EVENTINJ has no types 5 and 6: VMRUN would refuse them (APM 15.20). */
 u32 svm_encode_event(const struct lodge_event *event)
 {
-	u32 type = event->type;
+	struct lodge_event plain = *event;
 
-	if (type == LODGE_EV_SOFT_EXCEPTION || type == LODGE_EV_PRIV_SOFT_EXCEPTION)
-		type = LODGE_EV_EXCEPTION;
-	return event->vector | type << TYPE_SHIFT | SVM_EVENT_VALID |
-	       (event->has_error ? SVM_EVENT_HAS_ERROR : 0);
-}
-
-/**
- * svm_decode_event() - EXITINTINFO or EVENTINJ as an event
- * @info: the field
- * @error: the field with the error code
- * @event: result, not valid when @info is not
- */
-void svm_decode_event(u32 info, u32 error, struct lodge_event *event)
-{
-	*event = (struct lodge_event) {
-		.valid = info & SVM_EVENT_VALID,
-		.type = info >> TYPE_SHIFT & TYPE_MASK,
-		.vector = info,
-		.has_error = info & SVM_EVENT_HAS_ERROR,
-		.error = info & SVM_EVENT_HAS_ERROR ? error : 0,
-	};
+	if (plain.type > LODGE_EV_SOFT_INTERRUPT)
+		plain.type = LODGE_EV_EXCEPTION;
+	return lodge_encode_event(&plain);
 }
 
 u32 svm_get_shadow(struct lodge_vcpu *vcpu)
 {
-	return svm_control(vcpu)->int_state & SVM_SHADOW ? LODGE_SHADOW_STI : 0;
+	return svm_control(vcpu)->int_state & SVM_INTERRUPT_SHADOW_MASK ? LODGE_SHADOW_STI : 0;
 }
 
 void svm_set_shadow(struct lodge_vcpu *vcpu, u32 shadow)
 {
-	if (shadow)
-		svm_control(vcpu)->int_state |= SVM_SHADOW;
-	else
-		svm_control(vcpu)->int_state &= ~(u64)SVM_SHADOW;
+	svm_control(vcpu)->int_state = shadow ? SVM_INTERRUPT_SHADOW_MASK : 0;
 }
 
 bool svm_nmi_masked(struct lodge_vcpu *vcpu)
@@ -88,7 +60,7 @@ void svm_set_nmi_masked(struct lodge_vcpu *vcpu, bool masked)
 
 	svm->nmi_masked = masked;
 	svm->at_iret = false;
-	svm_intercept(vcpu, SVM_I_IRET, masked);
+	svm_intercept(vcpu, INTERCEPT_IRET, masked);
 }
 
 /* IRET intercepted: let it be executed, the mask ends when RIP has moved. */
@@ -96,7 +68,7 @@ void svm_iret_reached(struct lodge_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
-	svm_intercept(vcpu, SVM_I_IRET, false);
+	svm_intercept(vcpu, INTERCEPT_IRET, false);
 	svm->at_iret = true;
 	svm->iret_rip = vcpu->regs[LODGE_RIP];
 	if (READ_ONCE(vcpu->nmi_pending))
@@ -105,38 +77,33 @@ void svm_iret_reached(struct lodge_vcpu *vcpu)
 
 bool svm_interrupt_allowed(struct lodge_vcpu *vcpu)
 {
-	return (vcpu->regs[LODGE_RFLAGS] & X86_EFLAGS_IF) &&
-	       !(svm_control(vcpu)->int_state & SVM_SHADOW);
+	return (vcpu->regs[LODGE_RFLAGS] & X86_EFLAGS_IF) && !svm_get_shadow(vcpu);
 }
 
 bool svm_nmi_allowed(struct lodge_vcpu *vcpu)
 {
-	return !to_svm(vcpu)->nmi_masked &&
-	       !(svm_control(vcpu)->int_state & SVM_SHADOW);
+	return !to_svm(vcpu)->nmi_masked && !svm_get_shadow(vcpu);
 }
 
-static void set_window(struct lodge_vcpu *vcpu, bool open)
+static void set_window(struct lodge_vcpu *vcpu, u32 bits)
 {
-	struct svm_control *control = svm_control(vcpu);
+	struct vmcb_control_area *control = svm_control(vcpu);
 
-	if (open)
-		control->int_ctl |= SVM_INT_WINDOW;
-	else
-		control->int_ctl &= ~SVM_INT_WINDOW;
+	control->int_ctl = (control->int_ctl & ~WINDOW) | bits;
 	svm_dirty(vcpu, SVM_C_INT_CTL);
-	svm_intercept(vcpu, SVM_I_VINTR, open);
+	svm_intercept(vcpu, INTERCEPT_VINTR, bits);
 }
 
 /* A virtual interrupt whose delivery is intercepted and that never arrives. */
 void svm_open_interrupt_window(struct lodge_vcpu *vcpu)
 {
-	if (!(svm_control(vcpu)->int_ctl & SVM_INT_V_IRQ))
-		set_window(vcpu, true);
+	if (!(svm_control(vcpu)->int_ctl & V_IRQ_MASK))
+		set_window(vcpu, WINDOW);
 }
 
-void svm_close_interrupt_window(struct lodge_vcpu *vcpu)
+void svm_close_windows(struct lodge_vcpu *vcpu)
 {
-	set_window(vcpu, false);
+	set_window(vcpu, 0);
 }
 
 static void start_step(struct svm_vcpu *svm)
@@ -165,8 +132,7 @@ static void end_step(struct svm_vcpu *svm)
 
 	svm->stepping = false;
 	if (!done || !svm->step_iret)
-		lodge_reg_write(vcpu, LODGE_RFLAGS,
-				(rflags & ~(u64)X86_EFLAGS_TF) | svm->step_tf);
+		lodge_reg_write(vcpu, LODGE_RFLAGS, (rflags & ~(u64)X86_EFLAGS_TF) | svm->step_tf);
 	set_bit(LODGE_REQ_EVENT, &vcpu->requests);
 }
 
@@ -202,7 +168,7 @@ void svm_open_nmi_window(struct lodge_vcpu *vcpu)
 
 	if (svm->nmi_masked && !svm->at_iret)
 		return;
-	if (svm_control(vcpu)->event_inj & SVM_EVENT_VALID) {
+	if (svm_control(vcpu)->event_inj & SVM_EVTINJ_VALID) {
 		set_bit(LODGE_REQ_EVENT, &vcpu->requests);
 		smp_send_reschedule(smp_processor_id());
 		return;
@@ -229,7 +195,7 @@ static void move_over_soft(struct svm_vcpu *svm, const struct lodge_event *event
 
 void svm_inject(struct lodge_vcpu *vcpu, const struct lodge_event *event)
 {
-	struct svm_control *control = svm_control(vcpu);
+	struct vmcb_control_area *control = svm_control(vcpu);
 
 	control->event_inj = svm_encode_event(event);
 	control->event_inj_err = event->error;
@@ -247,7 +213,7 @@ static void take_back(struct svm_vcpu *svm, u32 info, u32 error)
 	struct lodge_vcpu *vcpu = &svm->vcpu;
 	struct lodge_event event;
 
-	svm_decode_event(info, error, &event);
+	lodge_decode_event(info, error, &event);
 	if (!event.valid)
 		return;
 	if (event.type == LODGE_EV_NMI)
@@ -267,7 +233,7 @@ static void take_back(struct svm_vcpu *svm, u32 info, u32 error)
  */
 void svm_complete_events(struct lodge_vcpu *vcpu)
 {
-	struct svm_control *control = svm_control(vcpu);
+	struct vmcb_control_area *control = svm_control(vcpu);
 	struct svm_vcpu *svm = to_svm(vcpu);
 
 	control->event_inj = 0;
@@ -277,10 +243,9 @@ void svm_complete_events(struct lodge_vcpu *vcpu)
 		if (READ_ONCE(vcpu->nmi_pending))
 			set_bit(LODGE_REQ_EVENT, &vcpu->requests);
 	}
-	if (unlikely(svm->stepping) &&
-	    control->exit_code != SVM_EXIT_EXCP_BASE + X86_TRAP_DB)
+	if (unlikely(svm->stepping) && svm_exit_code(vcpu) != SVM_EXIT_EXCP_BASE + X86_TRAP_DB)
 		end_step(svm);
-	if (unlikely(control->exit_int_info & SVM_EVENT_VALID))
+	if (unlikely(control->exit_int_info & SVM_EVTINJ_VALID))
 		take_back(svm, control->exit_int_info, control->exit_int_info_err);
 	svm->soft = false;
 }

@@ -4,7 +4,6 @@
  * guest reaches without an exit (APM 15.11). One map serves all vCPUs: what is
  * open in it is switched by VMRUN, VMLOAD and VMSAVE, whoever the guest is.
  */
-#include <linux/bitops.h>
 #include <asm/msr-index.h>
 
 #include "svm.h"
@@ -13,13 +12,13 @@
 #define RANGE_BYTES	0x800
 
 /**
- * svm_msrpm_bit() - place of an MSR in the permission map
+ * svm_msr_bit() - place of an MSR in the permission map
  * @index: MSR
  *
  * Return: number of its read bit, its write bit follows; -EINVAL when the map
  * does not cover it, which always exits.
  */
-int svm_msrpm_bit(u32 index)
+int svm_msr_bit(u32 index)
 {
 	static const u32 ranges[] = { 0, 0xc0000000, 0xc0010000 };
 	int i;
@@ -30,55 +29,31 @@ int svm_msrpm_bit(u32 index)
 	return -EINVAL;
 }
 
-/* The MSRs that VMLOAD, VMSAVE and VMRUN switch: where they are, or -EINVAL. */
+/* Where the VMCB has what VMLOAD, VMSAVE and VMRUN switch: offset, or -EINVAL */
 static int field(u32 index)
 {
-	switch (index) {
-	case MSR_FS_BASE:
-		return offsetof(struct svm_save, fs.base);
-	case MSR_GS_BASE:
-		return offsetof(struct svm_save, gs.base);
-	case MSR_KERNEL_GS_BASE:
-		return offsetof(struct svm_save, kernel_gs_base);
-	case MSR_STAR:
-		return offsetof(struct svm_save, star);
-	case MSR_LSTAR:
-		return offsetof(struct svm_save, lstar);
-	case MSR_CSTAR:
-		return offsetof(struct svm_save, cstar);
-	case MSR_SYSCALL_MASK:
-		return offsetof(struct svm_save, sfmask);
-	case MSR_IA32_SYSENTER_CS:
-		return offsetof(struct svm_save, sysenter_cs);
-	case MSR_IA32_SYSENTER_ESP:
-		return offsetof(struct svm_save, sysenter_esp);
-	case MSR_IA32_SYSENTER_EIP:
-		return offsetof(struct svm_save, sysenter_eip);
-	case MSR_IA32_CR_PAT:
-		return offsetof(struct svm_save, g_pat);
-	}
+	static const struct {
+		u32 index;
+		int offset;
+	} fields[] = {
+		{ MSR_FS_BASE, offsetof(struct vmcb_save_area, fs.base) },
+		{ MSR_GS_BASE, offsetof(struct vmcb_save_area, gs.base) },
+		{ MSR_KERNEL_GS_BASE, offsetof(struct vmcb_save_area, kernel_gs_base) },
+		{ MSR_STAR, offsetof(struct vmcb_save_area, star) },
+		{ MSR_LSTAR, offsetof(struct vmcb_save_area, lstar) },
+		{ MSR_CSTAR, offsetof(struct vmcb_save_area, cstar) },
+		{ MSR_SYSCALL_MASK, offsetof(struct vmcb_save_area, sfmask) },
+		{ MSR_IA32_SYSENTER_CS, offsetof(struct vmcb_save_area, sysenter_cs) },
+		{ MSR_IA32_SYSENTER_ESP, offsetof(struct vmcb_save_area, sysenter_esp) },
+		{ MSR_IA32_SYSENTER_EIP, offsetof(struct vmcb_save_area, sysenter_eip) },
+		{ MSR_IA32_CR_PAT, offsetof(struct vmcb_save_area, g_pat) },
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(fields); i++)
+		if (fields[i].index == index)
+			return fields[i].offset;
 	return -EINVAL;
-}
-
-static bool holds_address(u32 index)
-{
-	switch (index) {
-	case MSR_FS_BASE:
-	case MSR_GS_BASE:
-	case MSR_KERNEL_GS_BASE:
-	case MSR_LSTAR:
-	case MSR_CSTAR:
-	case MSR_IA32_SYSENTER_ESP:
-	case MSR_IA32_SYSENTER_EIP:
-		return true;
-	}
-	return false;
-}
-
-/* Whether LA57 is on or not is the guest's affair: take the wider meaning. */
-static bool canonical(u64 value)
-{
-	return sign_extend64(value, 56) == value;
 }
 
 /**
@@ -92,12 +67,10 @@ static bool canonical(u64 value)
 void svm_msrpm_build(u8 *map, const u32 *passthrough)
 {
 	for (; *passthrough; passthrough++) {
-		int bit = svm_msrpm_bit(*passthrough);
+		int bit = svm_msr_bit(*passthrough);
 
-		if (bit < 0 || *passthrough == MSR_IA32_CR_PAT ||
-		    field(*passthrough) < 0)
-			continue;
-		map[bit / 8] &= ~(3 << (bit % 8));
+		if (bit >= 0 && *passthrough != MSR_IA32_CR_PAT && field(*passthrough) >= 0)
+			map[bit / 8] &= ~(3 << bit % 8);
 	}
 }
 
@@ -106,7 +79,7 @@ int svm_get_msr(struct lodge_vcpu *vcpu, u32 index, u64 *value)
 	int offset = field(index);
 
 	if (offset < 0)
-		return -EINVAL;
+		return offset;
 	*value = *(u64 *)((void *)svm_save(vcpu) + offset);
 	return 0;
 }
@@ -115,8 +88,8 @@ int svm_set_msr(struct lodge_vcpu *vcpu, u32 index, u64 value)
 {
 	int offset = field(index);
 
-	if (offset < 0 || (holds_address(index) && !canonical(value)))
-		return -EINVAL;
+	if (offset < 0)
+		return offset;
 	*(u64 *)((void *)svm_save(vcpu) + offset) = value;
 	if (index == MSR_IA32_CR_PAT)
 		svm_dirty(vcpu, SVM_C_NESTED);

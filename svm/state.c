@@ -10,97 +10,45 @@
 #include <asm/processor-flags.h>
 #include <asm/special_insns.h>
 
-#include "ops.h"
 #include "svm.h"
 
-#define ATTRIB_TYPE	0xf
-#define ATTRIB_S	4
-#define ATTRIB_DPL	5
-#define ATTRIB_P	7
-#define ATTRIB_AVL	8
-#define ATTRIB_L	9
-#define ATTRIB_DB	10
-#define ATTRIB_G	11
 #define TYPE_BUSY	2
 
-/**
- * svm_attrib() - the VMCB's attribute word of a segment (APM 15.5.1)
- * @seg: segment; one that is unusable is not present here
- */
+/* The VMCB leaves out the four bits of the limit (APM 15.5.1); unusable is not present. */
 u16 svm_attrib(const struct lodge_segment *seg)
 {
-	u16 attrib = seg->type & ATTRIB_TYPE;
+	u16 rights = seg->unusable ? 0 : lodge_pack_rights(seg);
 
-	if (seg->unusable)
-		return 0;
-	attrib |= !!seg->s << ATTRIB_S;
-	attrib |= (seg->dpl & 3) << ATTRIB_DPL;
-	attrib |= !!seg->present << ATTRIB_P;
-	attrib |= !!seg->avl << ATTRIB_AVL;
-	attrib |= !!seg->l << ATTRIB_L;
-	attrib |= !!seg->db << ATTRIB_DB;
-	attrib |= !!seg->g << ATTRIB_G;
-	return attrib;
+	return (rights & 0xff) | (rights >> 4 & 0xf00);
 }
 
-/**
- * svm_unpack_segment() - the reverse of svm_attrib(), with the rest
- * @in: from the VMCB
- * @out: neutral form
- *
- * Some CPUs do not store G; the limit tells.
- */
-void svm_unpack_segment(const struct svm_seg *in, struct lodge_segment *out)
+/* Some CPUs do not store G; the limit tells. */
+void svm_unpack_segment(const struct vmcb_seg *in, struct lodge_segment *out)
 {
-	u16 attrib = in->attrib;
-
 	*out = (struct lodge_segment) {
-		.base = in->base,
-		.limit = in->limit,
-		.selector = in->selector,
-		.type = attrib & ATTRIB_TYPE,
-		.s = attrib >> ATTRIB_S & 1,
-		.dpl = attrib >> ATTRIB_DPL & 3,
-		.present = attrib >> ATTRIB_P & 1,
-		.avl = attrib >> ATTRIB_AVL & 1,
-		.l = attrib >> ATTRIB_L & 1,
-		.db = attrib >> ATTRIB_DB & 1,
-		.g = (attrib >> ATTRIB_G & 1) || in->limit > 0xfffff,
-		.unusable = !(attrib >> ATTRIB_P & 1),
+		.base = in->base, .limit = in->limit, .selector = in->selector,
 	};
+	lodge_unpack_rights((in->attrib & 0xff) | (in->attrib & 0xf00) << 4, out);
+	out->g |= in->limit > 0xfffff;
+	out->unusable = !out->present;
 }
 
-static struct svm_seg *segment(struct lodge_vcpu *vcpu, int seg)
+static struct vmcb_seg *segment(struct lodge_vcpu *vcpu, int seg)
 {
-	struct svm_save *save = svm_save(vcpu);
+	struct vmcb_save_area *save = svm_save(vcpu);
 
-	switch (seg) {
-	case LODGE_ES:
-		return &save->es;
-	case LODGE_CS:
-		return &save->cs;
-	case LODGE_SS:
-		return &save->ss;
-	case LODGE_DS:
-		return &save->ds;
-	case LODGE_FS:
-		return &save->fs;
-	case LODGE_GS:
-		return &save->gs;
-	case LODGE_LDTR:
-		return &save->ldtr;
-	default:
-		return &save->tr;
-	}
+	/* ES to GS are in the order of enum lodge_seg. */
+	if (seg <= LODGE_GS)
+		return &save->es + seg;
+	return seg == LODGE_LDTR ? &save->ldtr : &save->tr;
 }
 
 void svm_fetch_reg(struct lodge_vcpu *vcpu, int reg)
 {
-	struct svm_save *save = svm_save(vcpu);
+	struct vmcb_save_area *save = svm_save(vcpu);
 
 	if (reg == LODGE_CR0)
-		vcpu->regs[reg] = (save->cr0 & ~SVM_CR0_HIDDEN) |
-				  to_svm(vcpu)->cr0_hidden;
+		vcpu->regs[reg] = (save->cr0 & ~SVM_CR0_HIDDEN) | to_svm(vcpu)->cr0_hidden;
 	else if (reg == LODGE_CR3)
 		vcpu->regs[reg] = save->cr3;
 }
@@ -114,10 +62,9 @@ void svm_get_segment(struct lodge_vcpu *vcpu, int seg, struct lodge_segment *out
 		out->type |= TYPE_BUSY;
 }
 
-void svm_set_segment(struct lodge_vcpu *vcpu, int seg,
-		     const struct lodge_segment *in)
+void svm_set_segment(struct lodge_vcpu *vcpu, int seg, const struct lodge_segment *in)
 {
-	*segment(vcpu, seg) = (struct svm_seg) {
+	*segment(vcpu, seg) = (struct vmcb_seg) {
 		.selector = in->selector,
 		.attrib = svm_attrib(in),
 		.limit = in->limit,
@@ -128,22 +75,21 @@ void svm_set_segment(struct lodge_vcpu *vcpu, int seg,
 	svm_dirty(vcpu, SVM_C_SEG);
 }
 
-static struct svm_seg *dtable(struct lodge_vcpu *vcpu, bool idt)
+static struct vmcb_seg *dtable(struct lodge_vcpu *vcpu, bool idt)
 {
 	return idt ? &svm_save(vcpu)->idtr : &svm_save(vcpu)->gdtr;
 }
 
 void svm_get_dtable(struct lodge_vcpu *vcpu, bool idt, struct lodge_dtable *out)
 {
-	const struct svm_seg *table = dtable(vcpu, idt);
+	const struct vmcb_seg *table = dtable(vcpu, idt);
 
 	*out = (struct lodge_dtable) { .base = table->base, .limit = table->limit };
 }
 
-void svm_set_dtable(struct lodge_vcpu *vcpu, bool idt,
-		    const struct lodge_dtable *in)
+void svm_set_dtable(struct lodge_vcpu *vcpu, bool idt, const struct lodge_dtable *in)
 {
-	struct svm_seg *table = dtable(vcpu, idt);
+	struct vmcb_seg *table = dtable(vcpu, idt);
 
 	table->base = in->base;
 	table->limit = in->limit;
@@ -164,7 +110,7 @@ void svm_set_cr0(struct lodge_vcpu *vcpu, u64 value)
 
 	svm->cr0_hidden = value & SVM_CR0_HIDDEN;
 	svm_save(vcpu)->cr0 = value & ~SVM_CR0_HIDDEN;
-	svm_intercept(vcpu, SVM_I_CR0_READ, svm->cr0_hidden);
+	svm_intercept(vcpu, INTERCEPT_CR0_READ, svm->cr0_hidden);
 	update_reg(vcpu, LODGE_CR0, value);
 }
 

@@ -6,12 +6,10 @@
  * VMX operation, as a machine that goes down does.
  */
 #include <asm/asm.h>
-#include <asm/cpufeature.h>
 #include <asm/io.h>
 #include <asm/msr.h>
 #include <asm/special_insns.h>
 
-#include "ops.h"
 #include "vmx.h"
 
 struct invept_operand {
@@ -19,60 +17,30 @@ struct invept_operand {
 	u64 reserved;
 };
 
-static int enter_operation(u64 pa)
-{
-	asm goto("1: vmxon %[pa]\n"
-		 "jbe %l[failed]\n"
-		 VMX_EXTABLE
-		 : : [pa] "m" (pa) : "cc", "memory" : failed);
-	return 0;
-failed:
-	return -EIO;
+/* Those that take the physical address of a region */
+#define VMX_REGION_INSN(insn)						\
+int vmx_##insn(void *region)						\
+{									\
+	u64 pa = __pa(region);						\
+									\
+	asm goto("1: " #insn " %[pa]\n"				\
+		 "jbe %l[failed]\n"					\
+		 VMX_EXTABLE						\
+		 : : [pa] "m" (pa) : "cc", "memory" : failed);		\
+	return 0;							\
+failed:									\
+	return -EIO;							\
 }
 
-static void leave_operation(void)
+static VMX_REGION_INSN(vmxon)
+VMX_REGION_INSN(vmclear)
+VMX_REGION_INSN(vmptrld)
+
+static void vmx_vmxoff(void)
 {
 	asm volatile("1: vmxoff\n"
 		     "2:\n"
 		     _ASM_EXTABLE(1b, 2b) : : : "cc", "memory");
-}
-
-/**
- * vmx_vmclear() - write a VMCS back to memory; active nowhere after it
- * @vmcs: region
- *
- * Return: 0 or -EIO.
- */
-int vmx_vmclear(void *vmcs)
-{
-	u64 pa = __pa(vmcs);
-
-	asm goto("1: vmclear %[pa]\n"
-		 "jbe %l[failed]\n"
-		 VMX_EXTABLE
-		 : : [pa] "m" (pa) : "cc", "memory" : failed);
-	return 0;
-failed:
-	return -EIO;
-}
-
-/**
- * vmx_vmptrld() - make a VMCS current on this CPU
- * @vmcs: region
- *
- * Return: 0 or -EIO.
- */
-int vmx_vmptrld(void *vmcs)
-{
-	u64 pa = __pa(vmcs);
-
-	asm goto("1: vmptrld %[pa]\n"
-		 "jbe %l[failed]\n"
-		 VMX_EXTABLE
-		 : : [pa] "m" (pa) : "cc", "memory" : failed);
-	return 0;
-failed:
-	return -EIO;
 }
 
 /**
@@ -81,8 +49,6 @@ failed:
  *
  * Translations of guest linear addresses go with them, those of every VPID
  * (SDM 29.4.3.1).
- *
- * Return: 0 or -EIO.
  */
 int vmx_invept(u64 eptp)
 {
@@ -134,39 +100,32 @@ int vmx_cpu_enable(void)
 	ret = lodge_cr4_set_vmxe(true);
 	if (ret)
 		return ret;
-	ret = enter_operation(__pa(c->vmxon));
+	ret = vmx_vmxon(c->vmxon);
 	if (ret) {
 		lodge_cr4_set_vmxe(false);
 		return ret;
 	}
 	c->on = true;
 	c->current_vcpu = NULL;
-	c->last_vcpu = 0;
 	read_host_msrs(c);
 	/* Another hypervisor may have left translations behind (SDM 29.4.3.4). */
 	return vmx_invept(0);
 }
 
 /* What is still in the CPU's caches of a VMCS has to reach memory first. */
-static void disable(struct vmx_cpu *c)
-{
-	struct vmx_vcpu *vmx, *next;
-
-	list_for_each_entry_safe(vmx, next, &c->vcpus, link)
-		vmx_vacate(c, vmx);
-	c->on = false;
-	leave_operation();
-	lodge_cr4_set_vmxe(false);
-}
-
 void vmx_cpu_disable(void)
 {
 	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
+	struct vmx_vcpu *vmx, *next;
 
 	if (!c->on)
 		return;
 	vmx_restore_user_msrs(c);
-	disable(c);
+	list_for_each_entry_safe(vmx, next, &c->vcpus, link)
+		vmx_vacate(c, vmx);
+	c->on = false;
+	vmx_vmxoff();
+	lodge_cr4_set_vmxe(false);
 }
 
 /*
@@ -180,6 +139,6 @@ void vmx_emergency(void)
 
 	if (!c->on || !(native_read_cr4() & X86_CR4_VMXE))
 		return;
-	leave_operation();
+	vmx_vmxoff();
 	lodge_cr4_set_vmxe(false);
 }

@@ -21,9 +21,8 @@
 /* Offsets in lodge_vcpu.regs, in the order of enum lodge_gpr. */
 #define GPR(n)		((n) * 8)
 
-/* Stack slots while the guest runs. */
+/* Stack slot while the guest runs. */
 #define SLOT_REGS	0
-#define SLOT_FLAGS	8
 
 	.section .rodata
 	.balign 2
@@ -41,16 +40,9 @@
  * VMX_FAULTED.
  */
 SYM_FUNC_START(vmx_enter)
-	push	%rbp
-	push	%r15
-	push	%r14
-	push	%r13
-	push	%r12
-	push	%rbx
-	push	%rcx
-	push	%rdx
-	push	%rsi
-	push	%rdi
+	.irp	reg, rbp, r15, r14, r13, r12, rbx, rcx, rdx, rsi, rdi
+	push	%\reg
+	.endr
 
 	mov	%rsi, %rbx
 	cmp	%rsp, (%r8)
@@ -75,20 +67,15 @@ SYM_FUNC_START(vmx_enter)
 	mov	%rdi, %rax
 	test	$(1 << VMX_ENTER_VERW), %bl
 	bt	$VMX_ENTER_RESUME, %ebx
+	.irp	n, 8, 9, 10, 11, 12, 13, 14, 15
+	mov	GPR(\n)(%rax), %r\n
+	.endr
 	mov	GPR(1)(%rax), %rcx
 	mov	GPR(2)(%rax), %rdx
 	mov	GPR(3)(%rax), %rbx
 	mov	GPR(5)(%rax), %rbp
 	mov	GPR(6)(%rax), %rsi
 	mov	GPR(7)(%rax), %rdi
-	mov	GPR(8)(%rax), %r8
-	mov	GPR(9)(%rax), %r9
-	mov	GPR(10)(%rax), %r10
-	mov	GPR(11)(%rax), %r11
-	mov	GPR(12)(%rax), %r12
-	mov	GPR(13)(%rax), %r13
-	mov	GPR(14)(%rax), %r14
-	mov	GPR(15)(%rax), %r15
 	mov	GPR(0)(%rax), %rax
 	jz	.Lno_verw
 	/* The memory form alone clears the buffers; it changes only ZF. */
@@ -117,40 +104,23 @@ SYM_INNER_LABEL(vmx_exited, SYM_L_GLOBAL)
 	mov	%rbp, GPR(5)(%rax)
 	mov	%rsi, GPR(6)(%rax)
 	mov	%rdi, GPR(7)(%rax)
-	mov	%r8, GPR(8)(%rax)
-	mov	%r9, GPR(9)(%rax)
-	mov	%r10, GPR(10)(%rax)
-	mov	%r11, GPR(11)(%rax)
-	mov	%r12, GPR(12)(%rax)
-	mov	%r13, GPR(13)(%rax)
-	mov	%r14, GPR(14)(%rax)
-	mov	%r15, GPR(15)(%rax)
+	.irp	n, 8, 9, 10, 11, 12, 13, 14, 15
+	mov	%r\n, GPR(\n)(%rax)
+	.endr
 	mov	$VMX_EXITED, %ebx
 
 	/* RBX holds the result; no other register keeps a guest's value. */
 .Lleave:
-	xor	%eax, %eax
-	xor	%ecx, %ecx
-	xor	%edx, %edx
-	xor	%ebp, %ebp
-	xor	%esi, %esi
-	xor	%edi, %edi
-	xor	%r8d, %r8d
-	xor	%r9d, %r9d
-	xor	%r10d, %r10d
-	xor	%r11d, %r11d
-	xor	%r12d, %r12d
-	xor	%r13d, %r13d
-	xor	%r14d, %r14d
-	xor	%r15d, %r15d
+	.irp	reg, eax, ecx, edx, ebp, esi, edi, r8d, r9d, r10d, r11d, r12d, r13d, r14d, r15d
+	xor	%\reg, %\reg
+	.endr
 
 	FILL_RETURN_BUFFER %rcx, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, \
 			   X86_FEATURE_RSB_VMEXIT_LITE
 
-	pop	%rdi
-	pop	%rsi
-	pop	%rdx
-	pop	%rcx
+	.irp	reg, rdi, rsi, rdx, rcx
+	pop	%\reg
+	.endr
 	cmp	%rcx, %rdx
 	je	.Lhost_spec_same
 	mov	%ecx, %eax
@@ -179,12 +149,9 @@ SYM_INNER_LABEL(vmx_exited, SYM_L_GLOBAL)
 	lfence
 
 	mov	%ebx, %eax
-	pop	%rbx
-	pop	%r12
-	pop	%r13
-	pop	%r14
-	pop	%r15
-	pop	%rbp
+	.irp	reg, rbx, r12, r13, r14, r15, rbp
+	pop	%\reg
+	.endr
 	RET
 
 .Lfaulted:

@@ -3,15 +3,10 @@
  * Events on their way into the guest (SDM 27.6), what was being delivered when
  * the guest exited (SDM 28.2.4), and the windows in which more may be injected.
  */
-#include <linux/sched.h>
-#include <asm/debugreg.h>
 #include <asm/processor-flags.h>
 
-#include "ops.h"
 #include "vmx.h"
 
-#define TYPE_SHIFT	8
-#define TYPE_MASK	7
 #define SHADOW		(LODGE_SHADOW_STI | LODGE_SHADOW_MOVSS)
 #define ERROR_MASK	0x7fff		/* SDM 27.2.1.3 */
 
@@ -22,41 +17,12 @@ static bool is_soft(u8 type)
 	       type == LODGE_EV_PRIV_SOFT_EXCEPTION;
 }
 
-/**
- * vmx_encode_event() - an event as VM-entry interruption information
- * @event: valid event
- */
-u32 vmx_encode_event(const struct lodge_event *event)
-{
-	return event->vector | (event->type & TYPE_MASK) << TYPE_SHIFT |
-	       (event->has_error ? INTR_INFO_DELIVER_CODE_MASK : 0) |
-	       INTR_INFO_VALID_MASK;
-}
-
-/**
- * vmx_decode_event() - IDT-vectoring information as an event
- * @info: the field
- * @event: result without error code and length; not valid when @info is not
- */
-void vmx_decode_event(u32 info, struct lodge_event *event)
-{
-	*event = (struct lodge_event) {
-		.valid = info & VECTORING_INFO_VALID_MASK,
-		.type = info >> TYPE_SHIFT & TYPE_MASK,
-		.vector = info & VECTORING_INFO_VECTOR_MASK,
-		.has_error = info & VECTORING_INFO_DELIVER_CODE_MASK,
-	};
-}
-
-/**
- * vmx_interruptibility() - the VMCS field, read at most once an exit
- * @vmx: loaded vCPU
- */
+/* The VMCS field, read at most once an exit. */
 u32 vmx_interruptibility(struct vmx_vcpu *vmx)
 {
-	if (!(vmx->read & VMX_READ_SHADOW)) {
-		vmx->interruptibility = vmcs_read32(GUEST_INTERRUPTIBILITY_INFO);
-		vmx->read |= VMX_READ_SHADOW;
+	if (!vmx->shadow_read) {
+		vmx->interruptibility = vmcs_read(GUEST_INTERRUPTIBILITY_INFO);
+		vmx->shadow_read = true;
 	}
 	return vmx->interruptibility;
 }
@@ -69,7 +35,7 @@ static void set_interruptibility(struct vmx_vcpu *vmx, u32 clear, u32 set)
 	if (value == old)
 		return;
 	vmx->interruptibility = value;
-	vmcs_write32(GUEST_INTERRUPTIBILITY_INFO, value);
+	vmcs_write(GUEST_INTERRUPTIBILITY_INFO, value);
 }
 
 u32 vmx_get_shadow(struct lodge_vcpu *vcpu)
@@ -80,14 +46,10 @@ u32 vmx_get_shadow(struct lodge_vcpu *vcpu)
 /* VM entry wants a single step to be pending behind a shadow (SDM 27.3.1.5). */
 void vmx_set_shadow(struct lodge_vcpu *vcpu, u32 shadow)
 {
-	u64 pending;
-
 	set_interruptibility(to_vmx(vcpu), SHADOW, shadow & SHADOW);
-	if (!(shadow & SHADOW) ||
-	    !(lodge_reg_read(vcpu, LODGE_RFLAGS) & X86_EFLAGS_TF))
-		return;
-	pending = vmcs_readl(GUEST_PENDING_DBG_EXCEPTIONS);
-	vmcs_writel(GUEST_PENDING_DBG_EXCEPTIONS, pending | DR_STEP);
+	if ((shadow & SHADOW) && (lodge_reg_read(vcpu, LODGE_RFLAGS) & X86_EFLAGS_TF))
+		vmcs_write(GUEST_PENDING_DBG_EXCEPTIONS,
+			   vmcs_read(GUEST_PENDING_DBG_EXCEPTIONS) | DR_STEP);
 }
 
 bool vmx_nmi_masked(struct lodge_vcpu *vcpu)
@@ -97,21 +59,18 @@ bool vmx_nmi_masked(struct lodge_vcpu *vcpu)
 
 void vmx_set_nmi_masked(struct lodge_vcpu *vcpu, bool masked)
 {
-	set_interruptibility(to_vmx(vcpu), GUEST_INTR_STATE_NMI,
-			     masked ? GUEST_INTR_STATE_NMI : 0);
+	set_interruptibility(to_vmx(vcpu), GUEST_INTR_STATE_NMI, masked ? GUEST_INTR_STATE_NMI : 0);
 }
 
 bool vmx_interrupt_allowed(struct lodge_vcpu *vcpu)
 {
-	return (lodge_reg_read(vcpu, LODGE_RFLAGS) & X86_EFLAGS_IF) &&
-	       !vmx_get_shadow(vcpu);
+	return (lodge_reg_read(vcpu, LODGE_RFLAGS) & X86_EFLAGS_IF) && !vmx_get_shadow(vcpu);
 }
 
 /* Some CPUs let an NMI in behind STI and some do not (SDM 27.3.1.5). */
 bool vmx_nmi_allowed(struct lodge_vcpu *vcpu)
 {
-	return !(vmx_interruptibility(to_vmx(vcpu)) &
-		 (SHADOW | GUEST_INTR_STATE_NMI));
+	return !(vmx_interruptibility(to_vmx(vcpu)) & (SHADOW | GUEST_INTR_STATE_NMI));
 }
 
 static void set_primary(struct vmx_vcpu *vmx, u32 clear, u32 set)
@@ -139,8 +98,7 @@ void vmx_open_nmi_window(struct lodge_vcpu *vcpu)
 /* A window is asked for anew by whoever still needs one. */
 void vmx_close_windows(struct lodge_vcpu *vcpu)
 {
-	set_primary(to_vmx(vcpu), CPU_BASED_INTR_WINDOW_EXITING |
-		    CPU_BASED_NMI_WINDOW_EXITING, 0);
+	set_primary(to_vmx(vcpu), CPU_BASED_INTR_WINDOW_EXITING | CPU_BASED_NMI_WINDOW_EXITING, 0);
 }
 
 /* Delivery ends the interrupt shadow; VM entry refuses the two together. */
@@ -150,12 +108,11 @@ void vmx_inject(struct lodge_vcpu *vcpu, const struct lodge_event *event)
 
 	vmx->injected = *event;
 	if (event->has_error)
-		vmcs_write32(VM_ENTRY_EXCEPTION_ERROR_CODE,
-			     event->error & ERROR_MASK);
+		vmcs_write(VM_ENTRY_EXCEPTION_ERROR_CODE, event->error & ERROR_MASK);
 	if (is_soft(event->type))
-		vmcs_write32(VM_ENTRY_INSTRUCTION_LEN, event->insn_len ?: 1);
+		vmcs_write(VM_ENTRY_INSTRUCTION_LEN, event->insn_len ?: 1);
 	set_interruptibility(vmx, SHADOW, 0);
-	vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, vmx_encode_event(event));
+	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, lodge_encode_event(event));
 }
 
 static void requeue(struct vmx_vcpu *vmx, const struct lodge_event *event)
@@ -175,17 +132,14 @@ void vmx_cancel_injection(struct lodge_vcpu *vcpu)
 
 	if (!vmx->injected.valid)
 		return;
-	vmcs_write32(VM_ENTRY_INTR_INFO_FIELD, 0);
+	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0);
 	requeue(vmx, &vmx->injected);
 	vmx->injected.valid = false;
 }
 
-/**
- * vmx_complete_events() - after an exit: was a delivery interrupted?
- * @vmx: vCPU
- *
- * An exit caused by an instruction cannot have interrupted one: nothing is read
- * for those.
+/*
+ * After an exit: was a delivery interrupted? One caused by an instruction cannot
+ * have: nothing is read for those.
  */
 void vmx_complete_events(struct vmx_vcpu *vmx)
 {
@@ -195,23 +149,21 @@ void vmx_complete_events(struct vmx_vcpu *vmx)
 	vmx->vectoring = false;
 	if (!vmx_may_vector(vmx->exit_reason))
 		return;
-	vmx_decode_event(vmcs_read32(IDT_VECTORING_INFO_FIELD), &event);
+	lodge_decode_event(vmcs_read(IDT_VECTORING_INFO_FIELD), 0, &event);
 	if (likely(!event.valid))
 		return;
 	vmx->vectoring = true;
 	if (event.has_error)
-		event.error = vmcs_read32(IDT_VECTORING_ERROR_CODE);
+		event.error = vmcs_read(IDT_VECTORING_ERROR_CODE);
 	if (is_soft(event.type))
-		event.insn_len = vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
+		event.insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
 	requeue(vmx, &event);
 }
 
-/**
- * vmx_iret_unblocked() - the guest's IRET unmasked NMIs and then faulted
- * @vmx: vCPU whose exit says so
- *
- * IRET is repeated, so the mask has to be there again (SDM 28.2.3). Nothing is
- * said when a delivery was interrupted.
+/*
+ * The guest's IRET unmasked NMIs and then faulted. It is repeated, so the mask
+ * has to be there again (SDM 28.2.3). Nothing is said when a delivery was
+ * interrupted.
  */
 void vmx_iret_unblocked(struct vmx_vcpu *vmx)
 {

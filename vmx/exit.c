@@ -3,14 +3,9 @@
  * Exit reason to handler (SDM appendix C). A handler reads from the VMCS what
  * its exit needs and calls the neutral one.
  */
-#include <linux/sched.h>
-#include <asm/debugreg.h>
-#include <asm/mce.h>
 #include <asm/processor-flags.h>
-#include <asm/ptrace.h>
 #include <asm/trapnr.h>
 
-#include "ops.h"
 #include "vmx.h"
 
 #define REASON_BASIC		0xffff
@@ -31,22 +26,15 @@ enum cr_access { CR_WRITE, CR_READ, CR_CLTS, CR_LMSW };
 
 static u64 qualification(void)
 {
-	return vmcs_readl(EXIT_QUALIFICATION);
+	return vmcs_read(EXIT_QUALIFICATION);
 }
 
-/**
- * vmx_insn_len() - bytes of the instruction that exited
- * @vcpu: vCPU; ring 1, or ring 2 with the vCPU loaded
- */
 unsigned int vmx_insn_len(struct lodge_vcpu *vcpu)
 {
-	return vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
+	return vmcs_read(VM_EXIT_INSTRUCTION_LEN);
 }
 
-/**
- * vmx_may_vector() - can this exit have interrupted the delivery of an event?
- * @reason: exit reason (SDM 28.2.4)
- */
+/* Can this exit have interrupted the delivery of an event (SDM 28.2.4)? */
 bool vmx_may_vector(u32 reason)
 {
 	switch (reason & REASON_BASIC) {
@@ -63,16 +51,7 @@ bool vmx_may_vector(u32 reason)
 
 enum lodge_next vmx_on_unexpected(struct lodge_vcpu *vcpu)
 {
-	return lodge_on_unexpected(vcpu, to_vmx(vcpu)->exit_reason,
-				   qualification());
-}
-
-/* The host's machine check: its handler is told that userspace was running. */
-static void machine_check(void)
-{
-	struct pt_regs regs = { .cs = 3, .flags = X86_EFLAGS_IF };
-
-	do_machine_check(&regs);
+	return lodge_on_unexpected(vcpu, to_vmx(vcpu)->exit_reason, qualification());
 }
 
 /* A trap that INT1 raised has its address behind the instruction (SDM 28.2.2). */
@@ -96,25 +75,15 @@ static enum lodge_next on_exception(struct lodge_vcpu *vcpu)
 
 	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR)
 		return LODGE_REENTER;
-	if (vector == X86_TRAP_MC) {
-		machine_check();
-		vcpu->exit.kind = LODGE_K_NONE;
-		return LODGE_HANDLE;
-	}
+	if (vector == X86_TRAP_MC)
+		return lodge_on_machine_check(vcpu);
 	if ((info & INTR_INFO_UNBLOCK_NMI) && vector != X86_TRAP_DF)
 		vmx_iret_unblocked(to_vmx(vcpu));
 	if (vector == X86_TRAP_DB)
 		return on_db(vcpu, info);
 	if (info & INTR_INFO_DELIVER_CODE_MASK)
-		error = vmcs_read32(VM_EXIT_INTR_ERROR_CODE);
-	return lodge_on_exception(vcpu, vector,
-				  info & INTR_INFO_DELIVER_CODE_MASK, error);
-}
-
-/* Not acknowledged: the CPU takes it as soon as interrupts are on. */
-static enum lodge_next on_irq(struct lodge_vcpu *vcpu)
-{
-	return LODGE_IRQ;
+		error = vmcs_read(VM_EXIT_INTR_ERROR_CODE);
+	return lodge_on_exception(vcpu, vector, info & INTR_INFO_DELIVER_CODE_MASK, error);
 }
 
 static enum lodge_next on_window(struct lodge_vcpu *vcpu)
@@ -122,12 +91,6 @@ static enum lodge_next on_window(struct lodge_vcpu *vcpu)
 	vmx_close_windows(vcpu);
 	set_bit(LODGE_REQ_EVENT, &vcpu->requests);
 	return LODGE_REENTER;
-}
-
-/* There is no performance counter, so every number is out of range. */
-static enum lodge_next on_rdpmc(struct lodge_vcpu *vcpu)
-{
-	return lodge_gp(vcpu);
 }
 
 static enum lodge_next on_cr(struct lodge_vcpu *vcpu)
@@ -155,19 +118,14 @@ static enum lodge_next on_dr(struct lodge_vcpu *vcpu)
 	/* The exit may come before the check of the privilege level. */
 	if (vmx_cpl(vcpu))
 		return lodge_gp(vcpu);
-	return lodge_on_dr(vcpu, info & DEBUG_REG_ACCESS_NUM,
-			   info >> GPR_SHIFT & GPR_MASK,
+	return lodge_on_dr(vcpu, info & DEBUG_REG_ACCESS_NUM, info >> GPR_SHIFT & GPR_MASK,
 			   !(info & TYPE_MOV_FROM_DR));
 }
 
-/**
- * vmx_decode_io() - what an IN, OUT, INS or OUTS that exited does
- * @qualification: exit qualification
- * @io: result
- */
-void vmx_decode_io(u64 qualification, struct vmx_io *io)
+/* Qualification of an I/O exit (SDM table 28-5) */
+void vmx_decode_io(u64 qualification, struct lodge_pio *io)
 {
-	*io = (struct vmx_io) {
+	*io = (struct lodge_pio) {
 		.port = qualification >> IO_PORT_SHIFT,
 		.bytes = (qualification & IO_SIZE) + 1,
 		.in = qualification & IO_IN,
@@ -177,22 +135,18 @@ void vmx_decode_io(u64 qualification, struct vmx_io *io)
 
 static enum lodge_next on_io(struct lodge_vcpu *vcpu)
 {
-	struct vmx_io io;
+	struct lodge_pio io;
 
 	vmx_decode_io(qualification(), &io);
 	return lodge_on_pio(vcpu, io.port, io.bytes, !io.in, io.string);
 }
 
-/**
- * vmx_ept_access() - access of an EPT violation as LODGE_ACCESS_*
- * @qualification: exit qualification (SDM table 28-7)
- */
+/* Qualification of an EPT violation as LODGE_ACCESS_* (SDM table 28-7) */
 u32 vmx_ept_access(u64 qualification)
 {
 	if (qualification & EPT_VIOLATION_ACC_WRITE)
 		return LODGE_ACCESS_WRITE;
-	return qualification & EPT_VIOLATION_ACC_INSTR ? LODGE_ACCESS_EXEC :
-							 LODGE_ACCESS_READ;
+	return qualification & EPT_VIOLATION_ACC_INSTR ? LODGE_ACCESS_EXEC : LODGE_ACCESS_READ;
 }
 
 static enum lodge_next on_ept_violation(struct lodge_vcpu *vcpu)
@@ -201,8 +155,7 @@ static enum lodge_next on_ept_violation(struct lodge_vcpu *vcpu)
 
 	if (unlikely(info & QUAL_NMI_UNBLOCKED))
 		vmx_iret_unblocked(to_vmx(vcpu));
-	return lodge_on_fault(vcpu, vmcs_read64(GUEST_PHYSICAL_ADDRESS),
-			      vmx_ept_access(info));
+	return lodge_on_fault(vcpu, vmcs_read(GUEST_PHYSICAL_ADDRESS), vmx_ept_access(info));
 }
 
 static enum lodge_next on_task_switch(struct lodge_vcpu *vcpu)
@@ -220,14 +173,14 @@ static enum lodge_next on_entry_failure(struct lodge_vcpu *vcpu)
 	u32 reason = to_vmx(vcpu)->exit_reason;
 
 	if ((reason & REASON_BASIC) == EXIT_REASON_MCE_DURING_VMENTRY)
-		machine_check();
-	vmx_dump(vcpu);
+		lodge_machine_check();
+	lodge_dump(vcpu);
 	return lodge_on_fail_entry(vcpu, reason, qualification());
 }
 
-static const vmx_handler handlers[] = {
+static const lodge_handler handlers[] = {
 	[EXIT_REASON_EXCEPTION_NMI] = on_exception,
-	[EXIT_REASON_EXTERNAL_INTERRUPT] = on_irq,
+	[EXIT_REASON_EXTERNAL_INTERRUPT] = lodge_on_host_interrupt,
 	[EXIT_REASON_TRIPLE_FAULT] = lodge_on_triple_fault,
 	[EXIT_REASON_INTERRUPT_WINDOW] = on_window,
 	[EXIT_REASON_NMI_WINDOW] = on_window,
@@ -236,17 +189,9 @@ static const vmx_handler handlers[] = {
 	[REASON_GETSEC] = lodge_on_undefined,
 	[EXIT_REASON_HLT] = lodge_on_hlt,
 	[EXIT_REASON_INVD] = lodge_on_invd,
-	[EXIT_REASON_RDPMC] = on_rdpmc,
+	[EXIT_REASON_RDPMC] = lodge_on_rdpmc,
 	[EXIT_REASON_VMCALL] = lodge_on_hypercall,
-	[EXIT_REASON_VMCLEAR] = lodge_on_undefined,
-	[EXIT_REASON_VMLAUNCH] = lodge_on_undefined,
-	[EXIT_REASON_VMPTRLD] = lodge_on_undefined,
-	[EXIT_REASON_VMPTRST] = lodge_on_undefined,
-	[EXIT_REASON_VMREAD] = lodge_on_undefined,
-	[EXIT_REASON_VMRESUME] = lodge_on_undefined,
-	[EXIT_REASON_VMWRITE] = lodge_on_undefined,
-	[EXIT_REASON_VMOFF] = lodge_on_undefined,
-	[EXIT_REASON_VMON] = lodge_on_undefined,
+	[EXIT_REASON_VMCLEAR ... EXIT_REASON_VMON] = lodge_on_undefined,
 	[EXIT_REASON_CR_ACCESS] = on_cr,
 	[EXIT_REASON_DR_ACCESS] = on_dr,
 	[EXIT_REASON_IO_INSTRUCTION] = on_io,
@@ -262,20 +207,13 @@ static const vmx_handler handlers[] = {
 	[EXIT_REASON_XSETBV] = lodge_on_xsetbv,
 	[EXIT_REASON_VMFUNC] = lodge_on_undefined,
 	[EXIT_REASON_ENCLS] = lodge_on_undefined,
-	[EXIT_REASON_XSAVES] = lodge_on_undefined,
-	[EXIT_REASON_XRSTORS] = lodge_on_undefined,
-	[REASON_PCONFIG] = lodge_on_undefined,
+	[EXIT_REASON_XSAVES ... REASON_PCONFIG] = lodge_on_undefined,
 	[EXIT_REASON_UMWAIT] = lodge_on_undefined,
 	[EXIT_REASON_TPAUSE] = lodge_on_undefined,
 };
 
-/**
- * vmx_exit_handler() - who handles this exit reason
- * @reason: exit reason with its flags
- *
- * Return: never NULL.
- */
-vmx_handler vmx_exit_handler(u32 reason)
+/* Never NULL. @reason: with its flags */
+lodge_handler vmx_exit_handler(u32 reason)
 {
 	u32 basic = reason & REASON_BASIC;
 

@@ -46,42 +46,47 @@ int vmx_msr_bit(u32 index, bool write)
 	return -EINVAL;
 }
 
-/*
- * Open are the MSRs that entry and exit switch or that are switched with the
- * vCPU. Those of SYSCALL are not: what the guest wrote would have to be read
- * back each time. Address checks are the CPU's own.
- */
-static bool may_open(u32 index)
+/* Where the VMCS has what entry and exit switch, 0 for other MSRs. */
+static u32 field(u32 index)
 {
 	switch (index) {
 	case MSR_FS_BASE:
+		return GUEST_FS_BASE;
 	case MSR_GS_BASE:
-	case MSR_KERNEL_GS_BASE:
+		return GUEST_GS_BASE;
 	case MSR_IA32_SYSENTER_CS:
+		return GUEST_SYSENTER_CS;
 	case MSR_IA32_SYSENTER_ESP:
+		return GUEST_SYSENTER_ESP;
 	case MSR_IA32_SYSENTER_EIP:
-		return true;
+		return GUEST_SYSENTER_EIP;
+	case MSR_IA32_CR_PAT:
+		return GUEST_IA32_PAT;
 	}
-	return false;
-}
-
-static void open_bit(u8 *bitmap, int bit)
-{
-	bitmap[bit / 8] &= ~BIT(bit % 8);
+	return 0;
 }
 
 /**
  * vmx_msr_bitmap_build() - open the bitmap
  * @bitmap: a page of ones
  * @passthrough: MSRs that may be open, ends with 0
+ *
+ * Open are those that entry and exit switch or that are switched with the vCPU.
+ * Those of SYSCALL are not: what the guest wrote would have to be read back each
+ * time. Address checks are the CPU's own; those of PAT are not.
  */
 void vmx_msr_bitmap_build(u8 *bitmap, const u32 *passthrough)
 {
+	int write, bit;
+
 	for (; *passthrough; passthrough++) {
-		if (!may_open(*passthrough))
+		if (*passthrough != MSR_KERNEL_GS_BASE &&
+		    (*passthrough == MSR_IA32_CR_PAT || !field(*passthrough)))
 			continue;
-		open_bit(bitmap, vmx_msr_bit(*passthrough, false));
-		open_bit(bitmap, vmx_msr_bit(*passthrough, true));
+		for (write = 0; write < 2; write++) {
+			bit = vmx_msr_bit(*passthrough, write);
+			bitmap[bit / 8] &= ~BIT(bit % 8);
+		}
 	}
 }
 
@@ -95,25 +100,19 @@ static int user_msr(u32 index)
 	return -EINVAL;
 }
 
-static u64 read_kernel_gs_base(struct vmx_vcpu *vmx)
+/* In the CPU while host state is saved; interrupts off, since a switch ends that. */
+static void kernel_gs_base(struct vmx_vcpu *vmx, u64 *value, bool write)
 {
 	unsigned long flags;
 
 	local_irq_save(flags);
-	if (vmx->host_saved)
+	if (write)
+		vmx->kernel_gs_base = *value;
+	if (write && vmx->host_saved)
+		wrmsrq(MSR_KERNEL_GS_BASE, *value);
+	else if (vmx->host_saved)
 		rdmsrq(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
-	local_irq_restore(flags);
-	return vmx->kernel_gs_base;
-}
-
-static void write_kernel_gs_base(struct vmx_vcpu *vmx, u64 value)
-{
-	unsigned long flags;
-
-	local_irq_save(flags);
-	vmx->kernel_gs_base = value;
-	if (vmx->host_saved)
-		wrmsrq(MSR_KERNEL_GS_BASE, value);
+	*value = vmx->kernel_gs_base;
 	local_irq_restore(flags);
 }
 
@@ -122,83 +121,15 @@ int vmx_get_msr(struct lodge_vcpu *vcpu, u32 index, u64 *value)
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 	int i = user_msr(index);
 
-	if (i >= 0) {
+	if (i >= 0)
 		*value = vmx->user_msr[i];
-		return 0;
-	}
-	switch (index) {
-	case MSR_FS_BASE:
-		*value = vmcs_readl(GUEST_FS_BASE);
-		return 0;
-	case MSR_GS_BASE:
-		*value = vmcs_readl(GUEST_GS_BASE);
-		return 0;
-	case MSR_KERNEL_GS_BASE:
-		*value = read_kernel_gs_base(vmx);
-		return 0;
-	case MSR_IA32_SYSENTER_CS:
-		*value = vmcs_read32(GUEST_SYSENTER_CS);
-		return 0;
-	case MSR_IA32_SYSENTER_ESP:
-		*value = vmcs_readl(GUEST_SYSENTER_ESP);
-		return 0;
-	case MSR_IA32_SYSENTER_EIP:
-		*value = vmcs_readl(GUEST_SYSENTER_EIP);
-		return 0;
-	case MSR_IA32_CR_PAT:
-		*value = vmcs_read64(GUEST_IA32_PAT);
-		return 0;
-	}
-	return -EINVAL;
-}
-
-static bool holds_address(u32 index)
-{
-	switch (index) {
-	case MSR_FS_BASE:
-	case MSR_GS_BASE:
-	case MSR_KERNEL_GS_BASE:
-	case MSR_LSTAR:
-	case MSR_CSTAR:
-	case MSR_IA32_SYSENTER_ESP:
-	case MSR_IA32_SYSENTER_EIP:
-		return true;
-	}
-	return false;
-}
-
-/* WRMSR and VM entry in the host refuse what is not canonical there. */
-static bool canonical(u64 value)
-{
-	return sign_extend64(value, boot_cpu_data.x86_virt_bits - 1) == value;
-}
-
-static int set_vmcs_msr(struct vmx_vcpu *vmx, u32 index, u64 value)
-{
-	switch (index) {
-	case MSR_FS_BASE:
-		vmcs_writel(GUEST_FS_BASE, value);
-		return 0;
-	case MSR_GS_BASE:
-		vmcs_writel(GUEST_GS_BASE, value);
-		return 0;
-	case MSR_KERNEL_GS_BASE:
-		write_kernel_gs_base(vmx, value);
-		return 0;
-	case MSR_IA32_SYSENTER_CS:
-		vmcs_write32(GUEST_SYSENTER_CS, value);
-		return 0;
-	case MSR_IA32_SYSENTER_ESP:
-		vmcs_writel(GUEST_SYSENTER_ESP, value);
-		return 0;
-	case MSR_IA32_SYSENTER_EIP:
-		vmcs_writel(GUEST_SYSENTER_EIP, value);
-		return 0;
-	case MSR_IA32_CR_PAT:
-		vmcs_write64(GUEST_IA32_PAT, value);
-		return 0;
-	}
-	return -EINVAL;
+	else if (index == MSR_KERNEL_GS_BASE)
+		kernel_gs_base(vmx, value, false);
+	else if (field(index))
+		*value = vmcs_read(field(index));
+	else
+		return -EINVAL;
+	return 0;
 }
 
 int vmx_set_msr(struct lodge_vcpu *vcpu, u32 index, u64 value)
@@ -206,14 +137,16 @@ int vmx_set_msr(struct lodge_vcpu *vcpu, u32 index, u64 value)
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 	int i = user_msr(index);
 
-	if (holds_address(index) && !canonical(value))
+	if (i >= 0) {
+		vmx->user_msr[i] = value;
+		vmx->todo |= VMX_TODO_USER_MSRS;
+	} else if (index == MSR_KERNEL_GS_BASE) {
+		kernel_gs_base(vmx, &value, true);
+	} else if (field(index)) {
+		vmcs_write(field(index), value);
+	} else {
 		return -EINVAL;
-	if (i < 0)
-		return set_vmcs_msr(vmx, index, value);
-	if (i == VMX_SFMASK || i == VMX_TSC_AUX)
-		value = (u32)value;
-	vmx->user_msr[i] = value;
-	vmx->todo |= VMX_TODO_USER_MSRS;
+	}
 	return 0;
 }
 

@@ -7,15 +7,12 @@
  * may be one (high half; SDM A.3). The TRUE ones tell of bits that older CPUs
  * wanted set and that we want clear.
  */
-#include <linux/cpu.h>
 #include <linux/gfp.h>
 #include <linux/minmax.h>
-#include <linux/string.h>
-#include <asm/cpufeature.h>
+#include <asm/extable.h>
 #include <asm/msr.h>
 #include <asm/processor.h>
 
-#include "ops.h"
 #include "vmx.h"
 
 #define CPUID1_VMX		BIT(5)
@@ -59,15 +56,7 @@
 struct vmx_caps vmx_caps;
 DEFINE_PER_CPU(struct vmx_cpu, vmx_cpu);
 
-/**
- * vmx_negotiate_one() - one 32-bit control
- * @msr: its capability MSR
- * @required: bits that have to be possible
- * @optional: bits that are taken when possible
- * @value: result: those and what the CPU insists on
- *
- * Return: 0, or -ENODEV when a required bit is not possible.
- */
+/* One 32-bit control: what is required, what is taken when possible, what the CPU insists on. */
 int vmx_negotiate_one(u64 msr, u32 required, u32 optional, u32 *value)
 {
 	u32 must = msr, may = msr >> 32;
@@ -78,38 +67,23 @@ int vmx_negotiate_one(u64 msr, u32 required, u32 optional, u32 *value)
 	return 0;
 }
 
-/* The two halves of PERF_GLOBAL_CTRL's switch only make sense together. */
-static void pair_perf_global(struct vmx_controls *controls)
+/* All controls of a new VMCS. @msrs: the TRUE ones where they exist */
+int vmx_negotiate(const struct vmx_cap_msrs *msrs, struct vmx_controls *c)
 {
-	if ((controls->exit & VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL) &&
-	    (controls->entry & VM_ENTRY_LOAD_IA32_PERF_GLOBAL_CTRL))
-		return;
-	controls->exit &= ~VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL;
-	controls->entry &= ~VM_ENTRY_LOAD_IA32_PERF_GLOBAL_CTRL;
-}
-
-/**
- * vmx_negotiate() - all controls of a new VMCS
- * @msrs: capability MSRs, the TRUE ones where they exist
- * @controls: result
- *
- * Return: 0 or -ENODEV.
- */
-int vmx_negotiate(const struct vmx_cap_msrs *msrs, struct vmx_controls *controls)
-{
-	if (vmx_negotiate_one(msrs->pin, PIN_REQUIRED, 0, &controls->pin) ||
-	    vmx_negotiate_one(msrs->primary, PRIMARY_REQUIRED, 0,
-			      &controls->primary) ||
-	    vmx_negotiate_one(msrs->secondary, SECONDARY_REQUIRED,
-			      SECONDARY_OPTIONAL, &controls->secondary) ||
-	    vmx_negotiate_one(msrs->exit, EXIT_REQUIRED, EXIT_OPTIONAL,
-			      &controls->exit) ||
-	    vmx_negotiate_one(msrs->entry, ENTRY_REQUIRED, ENTRY_OPTIONAL,
-			      &controls->entry))
+	if (vmx_negotiate_one(msrs->pin, PIN_REQUIRED, 0, &c->pin) ||
+	    vmx_negotiate_one(msrs->primary, PRIMARY_REQUIRED, 0, &c->primary) ||
+	    vmx_negotiate_one(msrs->secondary, SECONDARY_REQUIRED, SECONDARY_OPTIONAL,
+			      &c->secondary) ||
+	    vmx_negotiate_one(msrs->exit, EXIT_REQUIRED, EXIT_OPTIONAL, &c->exit) ||
+	    vmx_negotiate_one(msrs->entry, ENTRY_REQUIRED, ENTRY_OPTIONAL, &c->entry))
 		return -ENODEV;
-	controls->primary &= ~WINDOWS;
-	controls->entry &= ~VM_ENTRY_IA32E_MODE;
-	pair_perf_global(controls);
+	c->primary &= ~WINDOWS;
+	c->entry &= ~VM_ENTRY_IA32E_MODE;
+	/* The two halves of PERF_GLOBAL_CTRL's switch only make sense together. */
+	if (!(c->exit & EXIT_OPTIONAL) || !(c->entry & ENTRY_OPTIONAL)) {
+		c->exit &= ~EXIT_OPTIONAL;
+		c->entry &= ~ENTRY_OPTIONAL;
+	}
 	return 0;
 }
 
@@ -119,35 +93,35 @@ bool vmx_ept_sufficient(u64 ept_vpid)
 	return (ept_vpid & EPT_REQUIRED) == EPT_REQUIRED;
 }
 
-/* Writes of the true value go to *msr only when the MSR exists. */
+static u64 read_cap(u32 msr)
+{
+	u64 value;
+
+	return rdmsrq_safe(msr, &value) ? 0 : value;
+}
+
+/* The last two exist where the bits that announce them may be set. */
 static void read_cap_msrs(struct vmx_cap_msrs *msrs)
 {
-	rdmsrq(MSR_IA32_VMX_BASIC, msrs->basic);
-	if (msrs->basic & BASIC_TRUE_MSRS) {
-		rdmsrq(MSR_IA32_VMX_TRUE_PINBASED_CTLS, msrs->pin);
-		rdmsrq(MSR_IA32_VMX_TRUE_PROCBASED_CTLS, msrs->primary);
-		rdmsrq(MSR_IA32_VMX_TRUE_EXIT_CTLS, msrs->exit);
-		rdmsrq(MSR_IA32_VMX_TRUE_ENTRY_CTLS, msrs->entry);
-	} else {
-		rdmsrq(MSR_IA32_VMX_PINBASED_CTLS, msrs->pin);
-		rdmsrq(MSR_IA32_VMX_PROCBASED_CTLS, msrs->primary);
-		rdmsrq(MSR_IA32_VMX_EXIT_CTLS, msrs->exit);
-		rdmsrq(MSR_IA32_VMX_ENTRY_CTLS, msrs->entry);
-	}
-	/* These two exist where the bits that announce them may be set. */
-	if (rdmsrq_safe(MSR_IA32_VMX_PROCBASED_CTLS2, &msrs->secondary))
-		msrs->secondary = 0;
-	if (rdmsrq_safe(MSR_IA32_VMX_EPT_VPID_CAP, &msrs->ept_vpid))
-		msrs->ept_vpid = 0;
+	bool exact;
+
+	msrs->basic = read_cap(MSR_IA32_VMX_BASIC);
+	exact = msrs->basic & BASIC_TRUE_MSRS;
+	msrs->pin = read_cap(exact ? MSR_IA32_VMX_TRUE_PINBASED_CTLS : MSR_IA32_VMX_PINBASED_CTLS);
+	msrs->primary = read_cap(exact ? MSR_IA32_VMX_TRUE_PROCBASED_CTLS :
+					 MSR_IA32_VMX_PROCBASED_CTLS);
+	msrs->exit = read_cap(exact ? MSR_IA32_VMX_TRUE_EXIT_CTLS : MSR_IA32_VMX_EXIT_CTLS);
+	msrs->entry = read_cap(exact ? MSR_IA32_VMX_TRUE_ENTRY_CTLS : MSR_IA32_VMX_ENTRY_CTLS);
+	msrs->secondary = read_cap(MSR_IA32_VMX_PROCBASED_CTLS2);
+	msrs->ept_vpid = read_cap(MSR_IA32_VMX_EPT_VPID_CAP);
 }
 
 /* IA32_FEATURE_CONTROL (SDM 24.7): the kernel locks it when firmware did not. */
 static bool disabled_by_firmware(void)
 {
-	u64 control, needed = FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX;
+	u64 needed = FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX;
 
-	return rdmsrq_safe(MSR_IA32_FEAT_CTL, &control) ||
-	       (control & needed) != needed;
+	return (read_cap(MSR_IA32_FEAT_CTL) & needed) != needed;
 }
 
 static bool has_perf_global(void)
@@ -166,9 +140,7 @@ static void read_mitigations(struct vmx_caps *caps)
 		caps->enter_flags |= BIT(VMX_ENTER_VERW);
 	if (boot_cpu_has(LODGE_FEATURE_BHB_VMEXIT))
 		caps->enter_flags |= BIT(VMX_ENTER_CLEAR_BHB);
-	caps->flush_l1d = boot_cpu_has_bug(X86_BUG_L1TF) &&
-			  boot_cpu_has(X86_FEATURE_FLUSH_L1D);
-	caps->ibpb = boot_cpu_has(X86_FEATURE_IBPB);
+	caps->flush_l1d = boot_cpu_has_bug(X86_BUG_L1TF) && boot_cpu_has(X86_FEATURE_FLUSH_L1D);
 }
 
 static void read_caps(const struct vmx_cap_msrs *msrs)
@@ -184,13 +156,11 @@ static void read_caps(const struct vmx_cap_msrs *msrs)
 	if (msrs->ept_vpid & VMX_EPT_AD_BIT)
 		caps->eptp |= VMX_EPTP_AD_ENABLE_BIT;
 	if (!has_perf_global()) {
-		caps->controls.exit &= ~VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL;
-		caps->controls.entry &= ~VM_ENTRY_LOAD_IA32_PERF_GLOBAL_CTRL;
+		caps->controls.exit &= ~EXIT_OPTIONAL;
+		caps->controls.entry &= ~ENTRY_OPTIONAL;
 	}
-	caps->perf_global = caps->controls.entry &
-			    VM_ENTRY_LOAD_IA32_PERF_GLOBAL_CTRL;
-	caps->rdtscp = boot_cpu_has(X86_FEATURE_RDTSCP) ||
-		       boot_cpu_has(X86_FEATURE_RDPID);
+	caps->perf_global = caps->controls.entry & ENTRY_OPTIONAL;
+	caps->rdtscp = boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
 	read_mitigations(caps);
 }
 
@@ -206,25 +176,23 @@ static void limit_leaf(u64 ept_vpid)
 
 int vmx_probe(void)
 {
+	const char *why = NULL;
 	struct vmx_cap_msrs msrs;
 
-	if (!(cpuid_ecx(1) & CPUID1_VMX)) {
-		pr_err("lodge: this CPU has no VT-x: in a virtual machine, enable nested virtualization for it\n");
-		return -ENODEV;
+	if (!(cpuid_ecx(1) & CPUID1_VMX))
+		why = "this CPU has no VT-x: in a virtual machine, enable nested virtualization for it";
+	else if (disabled_by_firmware())
+		why = "VT-x is disabled by the firmware: enable virtualization (VT-x) in the firmware setup, then power the machine off and on";
+	else if (native_read_cr4() & CR4_FRED)
+		why = "VT-x under FRED event delivery is not supported: boot with fred=off";
+	if (!why) {
+		read_cap_msrs(&msrs);
+		if ((msrs.basic & BASIC_MEMORY_TYPE) != BASIC_WRITE_BACK ||
+		    vmx_negotiate(&msrs, &vmx_caps.controls) || !vmx_ept_sufficient(msrs.ept_vpid))
+			why = "this CPU has VT-x without EPT, VPID, virtual NMIs or unrestricted guest: use a newer one, or enable them in the hypervisor that runs this machine";
 	}
-	if (disabled_by_firmware()) {
-		pr_err("lodge: VT-x is disabled by the firmware: enable virtualization (VT-x) in the firmware setup, then power the machine off and on\n");
-		return -ENODEV;
-	}
-	if (native_read_cr4() & CR4_FRED) {
-		pr_err("lodge: VT-x under FRED event delivery is not supported: boot with fred=off\n");
-		return -ENODEV;
-	}
-	read_cap_msrs(&msrs);
-	if ((msrs.basic & BASIC_MEMORY_TYPE) != BASIC_WRITE_BACK ||
-	    vmx_negotiate(&msrs, &vmx_caps.controls) ||
-	    !vmx_ept_sufficient(msrs.ept_vpid)) {
-		pr_err("lodge: this CPU has VT-x without EPT, VPID, virtual NMIs or unrestricted guest: use a newer one, or enable them in the hypervisor that runs this machine\n");
+	if (why) {
+		pr_err("lodge: %s\n", why);
 		return -ENODEV;
 	}
 	read_caps(&msrs);
@@ -232,23 +200,9 @@ int vmx_probe(void)
 	return 0;
 }
 
-static int alloc_cpu(int cpu)
-{
-	struct vmx_cpu *c = per_cpu_ptr(&vmx_cpu, cpu);
-	struct page *page = alloc_pages_node(cpu_to_node(cpu),
-					     GFP_KERNEL | __GFP_ZERO, 0);
-
-	if (!page)
-		return -ENOMEM;
-	c->vmxon = page_address(page);
-	*(u32 *)c->vmxon = vmx_caps.revision;
-	INIT_LIST_HEAD(&c->vcpus);
-	return 0;
-}
-
 int vmx_setup(void)
 {
-	int cpu, ret = 0;
+	int cpu;
 
 	BUILD_BUG_ON(sizeof(struct exception_table_entry) != 12);
 	BUILD_BUG_ON(offsetof(struct exception_table_entry, fixup) != 4);
@@ -259,12 +213,18 @@ int vmx_setup(void)
 		return -ENOMEM;
 	memset(vmx_msr_bitmap, 0xff, PAGE_SIZE);
 	vmx_msr_bitmap_build(vmx_msr_bitmap, lodge_msr_passthrough);
-	for_each_possible_cpu(cpu)
-		if (!ret)
-			ret = alloc_cpu(cpu);
-	if (ret)
-		vmx_teardown();
-	return ret;
+	for_each_possible_cpu(cpu) {
+		struct vmx_cpu *c = per_cpu_ptr(&vmx_cpu, cpu);
+
+		INIT_LIST_HEAD(&c->vcpus);
+		c->vmxon = (void *)get_zeroed_page(GFP_KERNEL);
+		if (!c->vmxon) {
+			vmx_teardown();
+			return -ENOMEM;
+		}
+		*(u32 *)c->vmxon = vmx_caps.revision;
+	}
+	return 0;
 }
 
 /* Also after a setup that failed half way. */
@@ -272,12 +232,7 @@ void vmx_teardown(void)
 {
 	int cpu;
 
-	for_each_possible_cpu(cpu) {
-		struct vmx_cpu *c = per_cpu_ptr(&vmx_cpu, cpu);
-
-		free_page((unsigned long)c->vmxon);
-		c->vmxon = NULL;
-	}
+	for_each_possible_cpu(cpu)
+		free_page((unsigned long)per_cpu_ptr(&vmx_cpu, cpu)->vmxon);
 	free_page((unsigned long)vmx_msr_bitmap);
-	vmx_msr_bitmap = NULL;
 }

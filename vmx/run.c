@@ -3,16 +3,12 @@
  * One entry and exit: what is flushed into the VMCS before, what is switched
  * around it, and what is taken out of it after.
  */
-#include <linux/sched.h>
-#include <asm/debugreg.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
 #include <asm/special_insns.h>
 
-#include "ops.h"
 #include "vmx.h"
 
-#define DR7_ENABLES	0xff
 #define REGS_GPR	(GENMASK(15, 0) & ~BIT(LODGE_RSP))
 #define RFLAGS_DEFINED	0x3f7fd5ull	/* without bit 1, which is always set */
 #define PDPTE_PRESENT	BIT_ULL(0)
@@ -20,53 +16,7 @@
 #define PDPTE_ENTRIES	4
 #define VM_INSTRUCTION	BIT_ULL(32)	/* reason: not an exit, a VMfail */
 
-static void write_db(const unsigned long *dr)
-{
-	native_set_debugreg(0, dr[0]);
-	native_set_debugreg(1, dr[1]);
-	native_set_debugreg(2, dr[2]);
-	native_set_debugreg(3, dr[3]);
-}
-
-/*
- * DR7 is in the VMCS, and DR6 is not touched by #DB that exits (SDM 28.1). DR0
- * to DR3 matter while DR7 enables one.
- */
-static void load_debug(struct vmx_vcpu *vmx)
-{
-	unsigned long dr[4];
-	int i;
-
-	if (this_cpu_read(cpu_dr7)) {
-		native_set_debugreg(7, 0);
-		for (i = 0; i < 4; i++)
-			vmx->host.dr[i] = native_get_debugreg(i);
-	}
-	for (i = 0; i < 4; i++)
-		dr[i] = vmx->vcpu.dr[i];
-	write_db(dr);
-}
-
-/*
- * An exit leaves DR7 without breakpoints (SDM 28.5.1). What the guest had in DR0
- * to DR3 may stay where the host uses none.
- */
-static void restore_debug(struct vmx_vcpu *vmx)
-{
-	unsigned long dr7 = this_cpu_read(cpu_dr7);
-
-	if (likely(!dr7))
-		return;
-	if (vmx->vcpu.dr7 & DR7_ENABLES)
-		write_db(vmx->host.dr);
-	native_set_debugreg(7, dr7);
-}
-
-/**
- * vmx_sanitize_pdptrs() - what VM entry would refuse is not present
- * @pdptr: four entries of a PAE guest
- * @maxphyaddr: physical address width
- */
+/* PDPTEs that VM entry would refuse are not present. */
 void vmx_sanitize_pdptrs(u64 *pdptr, u8 maxphyaddr)
 {
 	u64 reserved = PDPTE_RESERVED | ~GENMASK_ULL(maxphyaddr - 1, 0);
@@ -93,8 +43,8 @@ static bool load_pdptrs(struct vmx_vcpu *vmx)
 {
 	struct lodge_vcpu *vcpu = &vmx->vcpu;
 	u64 pdptr[PDPTE_ENTRIES] = {};
+	int i, ret;
 	u64 gpa;
-	int ret;
 
 	if (!pae_paging(vcpu))
 		return true;
@@ -109,10 +59,8 @@ static bool load_pdptrs(struct vmx_vcpu *vmx)
 	if (ret)
 		memset(pdptr, 0, sizeof(pdptr));
 	vmx_sanitize_pdptrs(pdptr, boot_cpu_data.x86_phys_bits);
-	vmcs_write64(GUEST_PDPTR0, pdptr[0]);
-	vmcs_write64(GUEST_PDPTR1, pdptr[1]);
-	vmcs_write64(GUEST_PDPTR2, pdptr[2]);
-	vmcs_write64(GUEST_PDPTR3, pdptr[3]);
+	for (i = 0; i < PDPTE_ENTRIES; i++)
+		vmcs_write(GUEST_PDPTR0 + i * 2, pdptr[i]);
 	return true;
 }
 
@@ -139,12 +87,12 @@ static void flush_registers(struct vmx_vcpu *vmx)
 	unsigned long dirty = vcpu->regs_dirty;
 
 	if (dirty & BIT(LODGE_RIP))
-		vmcs_writel(GUEST_RIP, vcpu->regs[LODGE_RIP]);
+		vmcs_write(GUEST_RIP, vcpu->regs[LODGE_RIP]);
 	if (dirty & BIT(LODGE_RSP))
-		vmcs_writel(GUEST_RSP, vcpu->regs[LODGE_RSP]);
+		vmcs_write(GUEST_RSP, vcpu->regs[LODGE_RSP]);
 	if (dirty & BIT(LODGE_RFLAGS))
-		vmcs_writel(GUEST_RFLAGS, (vcpu->regs[LODGE_RFLAGS] &
-					   RFLAGS_DEFINED) | X86_EFLAGS_FIXED);
+		vmcs_write(GUEST_RFLAGS,
+			   (vcpu->regs[LODGE_RFLAGS] & RFLAGS_DEFINED) | X86_EFLAGS_FIXED);
 	vcpu->regs_dirty = 0;
 }
 
@@ -155,11 +103,11 @@ static void update_host_state(struct vmx_vcpu *vmx)
 
 	if (unlikely(vmx->host_cr3 != cr3)) {
 		vmx->host_cr3 = cr3;
-		vmcs_writel(HOST_CR3, cr3);
+		vmcs_write(HOST_CR3, cr3);
 	}
 	if (unlikely(vmx->host_cr4 != cr4)) {
 		vmx->host_cr4 = cr4;
-		vmcs_writel(HOST_CR4, cr4);
+		vmcs_write(HOST_CR4, cr4);
 	}
 	if (!vmx_caps.perf_global)
 		return;
@@ -167,7 +115,7 @@ static void update_host_state(struct vmx_vcpu *vmx)
 	rdmsrq(MSR_CORE_PERF_GLOBAL_CTRL, perf);
 	if (unlikely(vmx->host_perf != perf)) {
 		vmx->host_perf = perf;
-		vmcs_write64(HOST_IA32_PERF_GLOBAL_CTRL, perf);
+		vmcs_write(HOST_IA32_PERF_GLOBAL_CTRL, perf);
 	}
 }
 
@@ -177,8 +125,7 @@ static bool before_entry(struct vmx_vcpu *vmx)
 		return false;
 	flush_registers(vmx);
 	update_host_state(vmx);
-	if (unlikely(vmx->vcpu.dr7 & DR7_ENABLES))
-		load_debug(vmx);
+	lodge_debug_enter(&vmx->vcpu);
 	return true;
 }
 
@@ -211,16 +158,15 @@ static noinstr int enter_guest(struct vmx_vcpu *vmx)
 	if (likely(vmx->launched))
 		flags |= BIT(VMX_ENTER_RESUME);
 	lodge_context_enter();
-	ret = vmx_enter(vcpu->regs, flags, guest_spec_ctrl(vmx, host), host,
-			&vmx->host_rsp);
+	ret = vmx_enter(vcpu->regs, flags, guest_spec_ctrl(vmx, host), host, &vmx->host_rsp);
 	lodge_context_exit();
 	if (unlikely(ret))
 		return ret;
 	vcpu->cr2 = native_read_cr2();
-	vmx->exit_reason = vmcs_read32(VM_EXIT_REASON);
+	vmx->exit_reason = vmcs_read(VM_EXIT_REASON);
 	if (vmx->exit_reason != EXIT_REASON_EXCEPTION_NMI)
 		return ret;
-	vmx->intr_info = vmcs_read32(VM_EXIT_INTR_INFO);
+	vmx->intr_info = vmcs_read(VM_EXIT_INTR_INFO);
 	if ((vmx->intr_info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_NMI_INTR)
 		asm volatile("int $2" : : : "memory");
 	return ret;
@@ -232,9 +178,9 @@ static void after_exit(struct vmx_vcpu *vmx)
 
 	if (unlikely(vmx->host.debugctl))
 		wrmsrq(MSR_IA32_DEBUGCTLMSR, vmx->host.debugctl);
-	restore_debug(vmx);
+	lodge_debug_leave(&vmx->vcpu);
 	vmx->launched = true;
-	vmx->read = 0;
+	vmx->shadow_read = false;
 	vcpu->regs_valid = REGS_GPR;
 	vmx_complete_events(vmx);
 }
@@ -244,18 +190,18 @@ static enum lodge_next not_entered(struct vmx_vcpu *vmx, int failure)
 {
 	u64 error = 0;
 
-	restore_debug(vmx);
+	lodge_debug_leave(&vmx->vcpu);
 	if (failure == VMX_FAILED)
-		error = vmcs_read32(VM_INSTRUCTION_ERROR);
+		error = vmcs_read(VM_INSTRUCTION_ERROR);
 	if (!READ_ONCE(lodge_rebooting))
-		vmx_dump(&vmx->vcpu);
+		lodge_dump(&vmx->vcpu);
 	return lodge_on_fail_entry(&vmx->vcpu, VM_INSTRUCTION | error, 0);
 }
 
 enum lodge_next vmx_run(struct lodge_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
-	vmx_handler handler;
+	lodge_handler handler;
 	enum lodge_next next;
 	int failure;
 

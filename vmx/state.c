@@ -10,17 +10,8 @@
 #include <asm/processor-flags.h>
 #include <asm/special_insns.h>
 
-#include "ops.h"
 #include "vmx.h"
 
-#define RIGHTS_S		4
-#define RIGHTS_DPL		5
-#define RIGHTS_P		7
-#define RIGHTS_AVL		12
-#define RIGHTS_L		13
-#define RIGHTS_DB		14
-#define RIGHTS_G		15
-#define RIGHTS_TYPE		0xf
 #define TYPE_ACCESSED	1
 #define TYPE_BUSY	2
 
@@ -30,51 +21,32 @@
 			 X86_CR4_PCE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT | \
 			 X86_CR4_FSGSBASE)
 
-/**
- * vmx_access_rights() - the VMCS's access rights of a segment (SDM 25.4.1)
- * @seg: segment
- * @which: LODGE_CS ...; what VM entry insists on depends on it
- *
- * VM entry wants a loaded segment accessed, TR busy, and G to agree with the
- * limit (SDM 27.3.1.2).
+/*
+ * The VMCS's form of the attributes (SDM 25.4.1). VM entry wants a loaded segment
+ * accessed, TR busy, and G to agree with the limit (SDM 27.3.1.2).
  */
 u32 vmx_access_rights(const struct lodge_segment *seg, int which)
 {
-	u32 type = seg->type & RIGHTS_TYPE;
-	bool g = seg->g;
+	struct lodge_segment fit = *seg;
 
 	if (seg->unusable)
 		return VMX_AR_UNUSABLE_MASK;
 	if (which == LODGE_TR)
-		type |= TYPE_BUSY;
+		fit.type |= TYPE_BUSY;
 	else if (seg->s)
-		type |= TYPE_ACCESSED;
+		fit.type |= TYPE_ACCESSED;
 	if ((seg->limit & 0xfff) != 0xfff)
-		g = false;
+		fit.g = false;
 	else if (seg->limit >> 20)
-		g = true;
-	return type | !!seg->s << RIGHTS_S | (seg->dpl & 3) << RIGHTS_DPL |
-	       !!seg->present << RIGHTS_P | !!seg->avl << RIGHTS_AVL | !!seg->l << RIGHTS_L |
-	       !!seg->db << RIGHTS_DB | g << RIGHTS_G;
+		fit.g = true;
+	return lodge_pack_rights(&fit);
 }
 
-/**
- * vmx_unpack_rights() - the reverse of vmx_access_rights()
- * @ar: from the VMCS
- * @seg: its attributes are set, nothing else
- */
+/* A null selector says so by being unusable; the other bits are leftovers. */
 void vmx_unpack_rights(u32 ar, struct lodge_segment *seg)
 {
-	seg->type = ar & RIGHTS_TYPE;
-	seg->s = ar >> RIGHTS_S & 1;
-	seg->dpl = ar >> RIGHTS_DPL & 3;
-	seg->present = ar >> RIGHTS_P & 1;
-	seg->avl = ar >> RIGHTS_AVL & 1;
-	seg->l = ar >> RIGHTS_L & 1;
-	seg->db = ar >> RIGHTS_DB & 1;
-	seg->g = ar >> RIGHTS_G & 1;
+	lodge_unpack_rights(ar, seg);
 	seg->unusable = !!(ar & VMX_AR_UNUSABLE_MASK);
-	/* A null selector says so by this; the other bits are leftovers. */
 	seg->present &= !seg->unusable;
 }
 
@@ -87,35 +59,33 @@ static unsigned long nth(unsigned long first, int seg)
 void vmx_get_segment(struct lodge_vcpu *vcpu, int seg, struct lodge_segment *out)
 {
 	*out = (struct lodge_segment) {
-		.base = vmcs_readl(nth(GUEST_ES_BASE, seg)),
-		.limit = vmcs_read32(nth(GUEST_ES_LIMIT, seg)),
-		.selector = vmcs_read16(nth(GUEST_ES_SELECTOR, seg)),
+		.base = vmcs_read(nth(GUEST_ES_BASE, seg)),
+		.limit = vmcs_read(nth(GUEST_ES_LIMIT, seg)),
+		.selector = vmcs_read(nth(GUEST_ES_SELECTOR, seg)),
 	};
-	vmx_unpack_rights(vmcs_read32(nth(GUEST_ES_AR_BYTES, seg)), out);
+	vmx_unpack_rights(vmcs_read(nth(GUEST_ES_AR_BYTES, seg)), out);
 }
 
-void vmx_set_segment(struct lodge_vcpu *vcpu, int seg,
-		     const struct lodge_segment *in)
+void vmx_set_segment(struct lodge_vcpu *vcpu, int seg, const struct lodge_segment *in)
 {
-	vmcs_writel(nth(GUEST_ES_BASE, seg), in->base);
-	vmcs_write32(nth(GUEST_ES_LIMIT, seg), in->limit);
-	vmcs_write16(nth(GUEST_ES_SELECTOR, seg), in->selector);
-	vmcs_write32(nth(GUEST_ES_AR_BYTES, seg), vmx_access_rights(in, seg));
+	vmcs_write(nth(GUEST_ES_BASE, seg), in->base);
+	vmcs_write(nth(GUEST_ES_LIMIT, seg), in->limit);
+	vmcs_write(nth(GUEST_ES_SELECTOR, seg), in->selector);
+	vmcs_write(nth(GUEST_ES_AR_BYTES, seg), vmx_access_rights(in, seg));
 }
 
 void vmx_get_dtable(struct lodge_vcpu *vcpu, bool idt, struct lodge_dtable *out)
 {
 	*out = (struct lodge_dtable) {
-		.base = vmcs_readl(idt ? GUEST_IDTR_BASE : GUEST_GDTR_BASE),
-		.limit = vmcs_read32(idt ? GUEST_IDTR_LIMIT : GUEST_GDTR_LIMIT),
+		.base = vmcs_read(idt ? GUEST_IDTR_BASE : GUEST_GDTR_BASE),
+		.limit = vmcs_read(idt ? GUEST_IDTR_LIMIT : GUEST_GDTR_LIMIT),
 	};
 }
 
-void vmx_set_dtable(struct lodge_vcpu *vcpu, bool idt,
-		    const struct lodge_dtable *in)
+void vmx_set_dtable(struct lodge_vcpu *vcpu, bool idt, const struct lodge_dtable *in)
 {
-	vmcs_writel(idt ? GUEST_IDTR_BASE : GUEST_GDTR_BASE, in->base);
-	vmcs_write32(idt ? GUEST_IDTR_LIMIT : GUEST_GDTR_LIMIT, in->limit);
+	vmcs_write(idt ? GUEST_IDTR_BASE : GUEST_GDTR_BASE, in->base);
+	vmcs_write(idt ? GUEST_IDTR_LIMIT : GUEST_GDTR_LIMIT, in->limit);
 }
 
 static u64 merge(u64 shadow, u64 hardware, u64 guest_owned)
@@ -132,24 +102,23 @@ void vmx_fetch_reg(struct lodge_vcpu *vcpu, int reg)
 {
 	switch (reg) {
 	case LODGE_RSP:
-		vcpu->regs[reg] = vmcs_readl(GUEST_RSP);
+		vcpu->regs[reg] = vmcs_read(GUEST_RSP);
 		break;
 	case LODGE_RIP:
-		vcpu->regs[reg] = vmcs_readl(GUEST_RIP);
+		vcpu->regs[reg] = vmcs_read(GUEST_RIP);
 		break;
 	case LODGE_RFLAGS:
-		vcpu->regs[reg] = vmcs_readl(GUEST_RFLAGS);
+		vcpu->regs[reg] = vmcs_read(GUEST_RFLAGS);
 		break;
 	case LODGE_CR0:
-		vcpu->regs[reg] = merge(vmcs_readl(CR0_READ_SHADOW),
-					vmcs_readl(GUEST_CR0), CR0_GUEST);
+		vcpu->regs[reg] = merge(vmcs_read(CR0_READ_SHADOW), vmcs_read(GUEST_CR0),
+					CR0_GUEST);
 		break;
 	case LODGE_CR3:
-		vcpu->regs[reg] = vmcs_readl(GUEST_CR3);
+		vcpu->regs[reg] = vmcs_read(GUEST_CR3);
 		break;
 	case LODGE_CR4:
-		vcpu->regs[reg] = merge(vmcs_readl(CR4_READ_SHADOW),
-					vmcs_readl(GUEST_CR4),
+		vcpu->regs[reg] = merge(vmcs_read(CR4_READ_SHADOW), vmcs_read(GUEST_CR4),
 					cr4_guest_bits(vcpu));
 		break;
 	}
@@ -162,13 +131,8 @@ static void update_reg(struct lodge_vcpu *vcpu, int reg, u64 value)
 	to_vmx(vcpu)->todo |= VMX_TODO_PDPTRS;
 }
 
-/**
- * vmx_hw_cr0() - CR0 as VMX operation wants it
- * @value: CR0 as the guest wants it
- *
- * Memory is write-back whatever CD and NW say: the EPT ignores them.
- */
-u64 vmx_hw_cr0(u64 value)
+/* CR0 as VMX operation wants it. Memory is write-back whatever CD and NW say. */
+static u64 hw_cr0(u64 value)
 {
 	u64 must = vmx_caps.cr0_fixed0 & ~(u64)(X86_CR0_PE | X86_CR0_PG);
 
@@ -176,14 +140,8 @@ u64 vmx_hw_cr0(u64 value)
 	return (value | must) & vmx_caps.cr0_fixed1;
 }
 
-/**
- * vmx_hw_cr4() - CR4 as VMX operation wants it
- * @value: CR4 as the guest wants it
- * @host_cr4: of this CPU
- *
- * With CR4.MCE clear a machine check of the host would shut down the CPU.
- */
-u64 vmx_hw_cr4(u64 value, u64 host_cr4)
+/* The same. With CR4.MCE clear a machine check of the host would shut down the CPU. */
+static u64 hw_cr4(u64 value, u64 host_cr4)
 {
 	value = (value & ~(u64)X86_CR4_MCE) | (host_cr4 & X86_CR4_MCE);
 	return (value | vmx_caps.cr4_fixed0) & vmx_caps.cr4_fixed1;
@@ -191,36 +149,34 @@ u64 vmx_hw_cr4(u64 value, u64 host_cr4)
 
 void vmx_set_cr0(struct lodge_vcpu *vcpu, u64 value)
 {
-	vmcs_writel(CR0_READ_SHADOW, value);
-	vmcs_writel(GUEST_CR0, vmx_hw_cr0(value));
+	vmcs_write(CR0_READ_SHADOW, value);
+	vmcs_write(GUEST_CR0, hw_cr0(value));
 	update_reg(vcpu, LODGE_CR0, value);
 }
 
 void vmx_set_cr3(struct lodge_vcpu *vcpu, u64 value)
 {
-	vmcs_writel(GUEST_CR3, value);
+	vmcs_write(GUEST_CR3, value);
 	update_reg(vcpu, LODGE_CR3, value);
 }
 
 void vmx_set_cr4(struct lodge_vcpu *vcpu, u64 value)
 {
-	vmcs_writel(CR4_READ_SHADOW, value);
-	vmcs_writel(GUEST_CR4, vmx_hw_cr4(value, native_read_cr4()));
+	vmcs_write(CR4_READ_SHADOW, value);
+	vmcs_write(GUEST_CR4, hw_cr4(value, native_read_cr4()));
 	update_reg(vcpu, LODGE_CR4, value);
 }
 
-/**
- * vmx_update_masks() - say which bits the guest owns
- * @vcpu: loaded vCPU whose CPUID is known
- *
- * Bits that change owner are in hardware and in the shadow alike.
+/*
+ * Say which bits the guest owns, once its CPUID is known. Bits that change owner
+ * are in hardware and in the shadow alike.
  */
 void vmx_update_masks(struct lodge_vcpu *vcpu)
 {
 	u64 cr4 = lodge_reg_read(vcpu, LODGE_CR4);
 
-	vmcs_writel(CR0_GUEST_HOST_MASK, ~(u64)CR0_GUEST);
-	vmcs_writel(CR4_GUEST_HOST_MASK, ~cr4_guest_bits(vcpu));
+	vmcs_write(CR0_GUEST_HOST_MASK, ~(u64)CR0_GUEST);
+	vmcs_write(CR4_GUEST_HOST_MASK, ~cr4_guest_bits(vcpu));
 	vmx_set_cr4(vcpu, cr4);
 }
 
@@ -232,23 +188,23 @@ void vmx_set_efer(struct lodge_vcpu *vcpu, u64 value)
 	if (value & EFER_LMA)
 		entry |= VM_ENTRY_IA32E_MODE;
 	vcpu->efer = value;
-	vmcs_write64(GUEST_IA32_EFER, value);
+	vmcs_write(GUEST_IA32_EFER, value);
 	vmx_control(VM_ENTRY_CONTROLS, &vmx->controls.entry, entry);
 	vmx->todo |= VMX_TODO_PDPTRS;
 }
 
 void vmx_set_tsc_offset(struct lodge_vcpu *vcpu, u64 offset)
 {
-	vmcs_write64(TSC_OFFSET, offset);
+	vmcs_write(TSC_OFFSET, offset);
 }
 
 void vmx_sync_dr7(struct lodge_vcpu *vcpu)
 {
-	vmcs_writel(GUEST_DR7, vcpu->dr7);
+	vmcs_write(GUEST_DR7, vcpu->dr7);
 }
 
 /* SS.DPL is the current privilege level in every mode (SDM 25.4.1). */
 int vmx_cpl(struct lodge_vcpu *vcpu)
 {
-	return VMX_AR_DPL(vmcs_read32(GUEST_SS_AR_BYTES));
+	return VMX_AR_DPL(vmcs_read(GUEST_SS_AR_BYTES));
 }

@@ -198,7 +198,7 @@ static void every_exit_reason_has_a_handler(struct kunit *test)
 	u32 reason;
 
 	for (reason = 0; reason < 0x10000; reason++) {
-		vmx_handler handler = vmx_exit_handler(reason);
+		lodge_handler handler = vmx_exit_handler(reason);
 
 		KUNIT_ASSERT_TRUE_MSG(test, handler, "reason %u", reason);
 		KUNIT_EXPECT_EQ_MSG(test, expected_reason(reason),
@@ -209,7 +209,7 @@ static void every_exit_reason_has_a_handler(struct kunit *test)
 
 static void entry_failures_are_never_exits(struct kunit *test)
 {
-	vmx_handler failure = vmx_exit_handler(0x80000021);
+	lodge_handler failure = vmx_exit_handler(0x80000021);
 	u32 reason;
 
 	KUNIT_EXPECT_TRUE(test, failure != vmx_on_unexpected);
@@ -251,7 +251,7 @@ static void only_deliveries_are_interrupted(struct kunit *test)
 
 static void io_is_decoded(struct kunit *test)
 {
-	struct vmx_io io;
+	struct lodge_pio io;
 
 	vmx_decode_io(0x3f80000, &io);			/* out %al, $0x3f8 */
 	KUNIT_EXPECT_EQ(test, 0x3f8, io.port);
@@ -298,9 +298,9 @@ static void events_are_encoded(struct kunit *test)
 		.has_error = true, .error = 8,
 	};
 
-	KUNIT_EXPECT_EQ(test, 0x800000ecu, vmx_encode_event(&irq));
-	KUNIT_EXPECT_EQ(test, 0x80000202u, vmx_encode_event(&nmi));
-	KUNIT_EXPECT_EQ(test, 0x80000b0du, vmx_encode_event(&gp));
+	KUNIT_EXPECT_EQ(test, 0x800000ecu, lodge_encode_event(&irq));
+	KUNIT_EXPECT_EQ(test, 0x80000202u, lodge_encode_event(&nmi));
+	KUNIT_EXPECT_EQ(test, 0x80000b0du, lodge_encode_event(&gp));
 }
 
 static void events_survive_the_round_trip(struct kunit *test)
@@ -311,7 +311,7 @@ static void events_survive_the_round_trip(struct kunit *test)
 	for (type = 0; type < 8; type++) {
 		in.type = type;
 		in.has_error = type & 1;
-		vmx_decode_event(vmx_encode_event(&in), &out);
+		lodge_decode_event(lodge_encode_event(&in), 0, &out);
 		KUNIT_EXPECT_TRUE(test, out.valid);
 		KUNIT_EXPECT_EQ(test, in.type, out.type);
 		KUNIT_EXPECT_EQ(test, in.vector, out.vector);
@@ -323,9 +323,9 @@ static void no_event_is_no_event(struct kunit *test)
 {
 	struct lodge_event event;
 
-	vmx_decode_event(0, &event);
+	lodge_decode_event(0, 0, &event);
 	KUNIT_EXPECT_FALSE(test, event.valid);
-	vmx_decode_event(0x7fffffff, &event);
+	lodge_decode_event(0x7fffffff, 0, &event);
 	KUNIT_EXPECT_FALSE(test, event.valid);
 }
 
@@ -336,7 +336,7 @@ static void encoding_has_no_reserved_bits(struct kunit *test)
 		.valid = true, .type = 0xff, .vector = 0xff, .has_error = true,
 	};
 
-	KUNIT_EXPECT_EQ(test, 0x80000fffu, vmx_encode_event(&event));
+	KUNIT_EXPECT_EQ(test, 0x80000fffu, lodge_encode_event(&event));
 }
 
 static struct kunit_case event_cases[] = {
