@@ -216,6 +216,16 @@ exit_dev()
 	expect 7 "exit-dev 3"
 }
 
+# A Multiboot kernel of our own looks at all that it was promised.
+multiboot()
+{
+	printf 'module: text' >/tmp/module
+	lodge run --exit-dev 0xf4 --test-dev -m 64M -k /selftests/guest_multiboot \
+		-i "/tmp/module one two" -i /tmp/module -p "1 words" \
+		>$out 2>$err </dev/null
+	expect 1 "exit-dev 0" && said '^ok 17 '
+}
+
 usage()
 {
 	lodge run -k /nonexistent >$out 2>$err </dev/null

@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Loading a kernel: files, initrd, command line, GDT and page tables. */
+/* Loading: files, initrd, command line, GDT and page tables. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "boot.h"
+#include "bios.h"
+#include "elf.h"
+#include "firmware.h"
 
 #define PTE_PRESENT	0x001ull
 #define PTE_WRITE	0x002ull
 #define PTE_LARGE	0x080ull
+
+#define GDT_CODE64	0x00af9b000000ffffull
+#define GDT_CODE32	0x00cf9b000000ffffull
+#define GDT_DATA	0x00cf93000000ffffull
+#define GDT_TSS_BUSY	0x00008b0000000067ull
 
 static int read_all(int fd, __u8 *to, __u64 bytes)
 {
@@ -27,40 +34,32 @@ static int read_all(int fd, __u8 *to, __u64 bytes)
 	return 0;
 }
 
-int blob_append(struct blob *b, const char *path, struct fault *f)
+static int read_open_file(struct blob *b, int fd, const char *path, struct fault *f)
 {
-	__u64 start = align_up(b->bytes, 4);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
-	__u8 *data;
 	int ret;
 
-	if (fd < 0)
-		return fault_set(f, path, "cannot open it", "check the path and its permissions",
-				 errno);
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size <= 0) {
-		close(fd);
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size <= 0)
 		return fault_set(f, path, "not a regular file with contents", NULL, EINVAL);
-	}
-	data = realloc(b->data, align_up(start + st.st_size, 4));
-	if (!data) {
-		close(fd);
+	b->data = malloc(st.st_size);
+	if (!b->data)
 		return fault_set(f, path, "no memory to hold it", NULL, ENOMEM);
-	}
-	b->data = data;
-	memset(data + b->bytes, 0, align_up(start + st.st_size, 4) - b->bytes);
-	ret = read_all(fd, data + start, st.st_size);
-	close(fd);
-	if (ret)
-		return fault_set(f, path, "cannot read it", NULL, ret);
-	b->bytes = start + st.st_size;
-	return 0;
+	b->bytes = st.st_size;
+	ret = read_all(fd, b->data, st.st_size);
+	return ret ? fault_set(f, path, "cannot read it", NULL, ret) : 0;
 }
 
 int blob_read(struct blob *b, const char *path, struct fault *f)
 {
+	int fd = open(path, O_RDONLY | O_CLOEXEC), ret;
+
 	memset(b, 0, sizeof(*b));
-	return blob_append(b, path, f);
+	if (fd < 0)
+		return fault_set(f, path, "cannot open it", "check the path and its permissions",
+				 errno);
+	ret = read_open_file(b, fd, path, f);
+	close(fd);
+	return ret;
 }
 
 void blob_free(struct blob *b)
@@ -69,24 +68,67 @@ void blob_free(struct blob *b)
 	memset(b, 0, sizeof(*b));
 }
 
-int boot_place_initrd(const struct memory *m, const struct blob *initrd, __u64 floor,
-		      __u64 limit, __u64 *gpa, struct fault *f)
+int boot_add_module(struct boot_images *images, const char *text, struct fault *f)
 {
-	*gpa = 0;
-	if (!initrd->bytes)
+	char path[4096];
+	const char *space = access(text, F_OK) ? strchr(text, ' ') : NULL;
+	size_t len = space ? (size_t)(space - text) : strlen(text);
+	struct boot_module *grown;
+
+	if (len >= sizeof(path))
+		return fault_set(f, "-i", "the path is too long", NULL, ENAMETOOLONG);
+	memcpy(path, text, len);
+	path[len] = '\0';
+	grown = realloc(images->module, (images->modules + 1) * sizeof(*grown));
+	if (!grown)
+		return fault_set(f, "-i", "no memory", NULL, ENOMEM);
+	images->module = grown;
+	grown[images->modules].cmdline = text;
+	/* The name that a fault tells must outlive this function. */
+	if (blob_read(&grown[images->modules].file, path, f))
+		return fault_set(f, text, f->why, f->hint, f->error);
+	images->modules++;
+	return 0;
+}
+
+void *boot_ram_at(const struct memory *m, __u64 gpa, __u64 bytes)
+{
+	if (gpa < GUEST_KERNEL && (gpa >= GUEST_EBDA || bytes > GUEST_EBDA - gpa))
+		return NULL;
+	return memory_at(m, gpa, bytes);
+}
+
+int boot_place_initrd(const struct memory *m, const struct boot_images *images, __u64 floor,
+		      __u64 limit, struct boot_initrd *initrd, struct fault *f)
+{
+	unsigned int i;
+	__u64 to;
+
+	*initrd = (struct boot_initrd){ 0 };
+	if (!images->modules)
 		return 0;
+	for (i = 0; i < images->modules; i++)
+		initrd->bytes = align_up(initrd->bytes, 4) + images->module[i].file.bytes;
 	if (limit > m->low)
 		limit = m->low;
 	if (limit < initrd->bytes || ((limit - initrd->bytes) & ~0xfffull) < floor)
 		return fault_set(f, "initrd", "does not fit in guest memory beside the kernel",
 				 "give the guest more memory with -m", ENOSPC);
-	*gpa = (limit - initrd->bytes) & ~0xfffull;
-	memcpy(m->host + *gpa, initrd->data, initrd->bytes);
+	initrd->gpa = (limit - initrd->bytes) & ~0xfffull;
+	memset(m->host + initrd->gpa, 0, initrd->bytes);
+	for (i = 0, to = initrd->gpa; i < images->modules; i++) {
+		const struct blob *file = &images->module[i].file;
+
+		memcpy(m->host + to, file->data, file->bytes);
+		to = align_up(to + file->bytes, 4);
+	}
 	return 0;
 }
 
-int boot_place_cmdline(const struct memory *m, const char *cmdline, __u64 max, struct fault *f)
+int boot_place_cmdline(const struct memory *m, const struct boot_images *images, __u64 max,
+		       struct fault *f)
 {
+	const char *cmdline = images->cmdline ? images->cmdline : BOOT_CMDLINE;
 	__u64 len = strlen(cmdline);
 
 	if (len > max || len >= GUEST_CMDLINE_MAX)
@@ -94,23 +136,6 @@ int boot_place_cmdline(const struct memory *m, const char *cmdline, __u64 max, s
 				 "shorten what is given with -p", E2BIG);
 	memcpy(m->host + GUEST_CMDLINE, cmdline, len + 1);
 	return 0;
-}
-
-static void place_gdt(const struct memory *m)
-{
-	__u8 *gdt = m->host + GUEST_GDT;
-
-	memset(gdt, 0, 0x30);
-	put_le64(gdt + BOOT_CS, 0x00af9b000000ffffull);	/* 64-bit code */
-	put_le64(gdt + BOOT_DS, 0x00cf93000000ffffull);	/* flat data */
-	put_le64(gdt + BOOT_TR, 0x00008b0000000067ull);	/* busy TSS */
-}
-
-/* PVH starts in 32-bit code: same selectors, other code segment. */
-static void place_gdt32(const struct memory *m)
-{
-	place_gdt(m);
-	put_le64(m->host + GUEST_GDT + BOOT_CS, 0x00cf9b000000ffffull);
 }
 
 /* The first 4 GiB one to one, by 2 MiB pages. */
@@ -128,25 +153,50 @@ static void place_page_tables(const struct memory *m)
 		put_le64(table + 0x2000 + i * 8, (i << 21) | PTE_PRESENT | PTE_WRITE | PTE_LARGE);
 }
 
+void boot_place_tables(const struct memory *m, const struct boot_entry *entry)
+{
+	__u8 *gdt = m->host + entry->gdt;
+
+	memset(gdt, 0, GUEST_GDT_BYTES);
+	put_le64(gdt + entry->cs, entry->mode == BOOT_LONG ? GDT_CODE64 : GDT_CODE32);
+	put_le64(gdt + entry->cs + 8, GDT_DATA);
+	put_le64(gdt + entry->cs + 16, GDT_TSS_BUSY);
+	if (entry->mode == BOOT_LONG)
+		place_page_tables(m);
+}
+
+/*
+ * Multiboot comes first: some of its kernels are ELF files too. One that has a
+ * PVH entry as well is entered by that when it is a 64-bit image, which
+ * Multiboot does not provide for.
+ */
+static int load_kernel(const struct memory *m, const struct boot_images *images,
+		       struct boot_entry *entry, struct fault *f)
+{
+	const struct blob *kernel = &images->kernel;
+
+	if (bzimage_matches(kernel))
+		return bzimage_load(m, images, entry, f);
+	if (multiboot_matches(kernel))
+		return multiboot_load(m, images, entry, f);
+	if (elf_matches(kernel))
+		return pvh_load(m, images, entry, f);
+	return fault_set(f, "kernel", "neither a bzImage nor an ELF nor a Multiboot file",
+			 "give a Linux kernel (vmlinuz or vmlinux) or a Multiboot kernel", ENOEXEC);
+}
+
 int boot_load(const struct memory *m, const struct boot_images *images,
 	      struct boot_entry *entry, struct fault *f)
 {
-	int ret;
-
-	if (elf_matches(&images->kernel))
-		ret = elf_load(m, images, entry, f);
-	else if (bzimage_matches(&images->kernel))
-		ret = bzimage_load(m, images, entry, f);
-	else
-		return fault_set(f, "kernel", "neither a bzImage nor an ELF file",
-				 "give an x86-64 Linux kernel (vmlinuz or vmlinux)", ENOEXEC);
-	if (ret)
-		return ret;
-	if (entry->mode == BOOT_LONG) {
-		place_gdt(m);
-		place_page_tables(m);
-	} else {
-		place_gdt32(m);
+	*entry = (struct boot_entry){ .cs = 0x10, .gdt = GUEST_GDT };
+	if (images->firmware.bytes) {
+		entry->mode = BOOT_RESET;
+		firmware_place(m, &images->firmware);
+		return 0;
 	}
+	bios_place(m);
+	if (load_kernel(m, images, entry, f))
+		return -1;
+	boot_place_tables(m, entry);
 	return 0;
 }

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Loading a kernel into guest memory. */
+/* Loading a kernel or a firmware image into guest memory. */
 #ifndef _LAUNCHER_BOOT_H
 #define _LAUNCHER_BOOT_H
 
 #include "memory.h"
 
-#define BOOT_MAX_INITRDS	16
-#define BOOT_CS			0x10	/* selectors of the Linux boot protocol */
-#define BOOT_DS			0x18
-#define BOOT_TR			0x20
+#define BOOT_CMDLINE	"console=ttyS0"	/* for Linux, when none is given */
 
 /**
  * struct blob - a file in memory
@@ -20,56 +17,105 @@ struct blob {
 	__u64 bytes;
 };
 
+/**
+ * struct boot_module - a file beside the kernel: an initrd, a Multiboot module
+ * @file: its contents
+ * @cmdline: as the user wrote it: a path, perhaps a space and arguments
+ */
+struct boot_module {
+	struct blob file;
+	const char *cmdline;
+};
+
 enum boot_mode {
-	BOOT_LONG,		/* 64-bit boot protocol: RSI = zero page */
-	BOOT_PVH,		/* 32-bit protected mode: EBX = hvm_start_info */
+	BOOT_LONG,		/* 64-bit, paging on; see boot_place_tables() */
+	BOOT_PROTECTED,		/* 32-bit, flat segments, no paging */
+	BOOT_RESET,		/* real mode at the reset vector: state as after power-on */
 };
 
 /**
  * struct boot_images - everything that makes a guest start
- * @kernel: bzImage or ELF file
- * @initrd: all initrds, each padded to 4 bytes, one after the other
- * @cmdline: the kernel command line
+ * @kernel: bzImage or ELF or Multiboot file
+ * @kernel_path: its name as the user wrote it
+ * @firmware: what to run from the reset vector; then there is no kernel
+ * @module: @modules files
+ * @cmdline: the kernel command line, or NULL for what suits the kernel
  * @rsdp: guest physical address of the ACPI root pointer
  */
 struct boot_images {
 	struct blob kernel;
-	struct blob initrd;
+	const char *kernel_path;
+	struct blob firmware;
+	struct boot_module *module;
+	unsigned int modules;
 	const char *cmdline;
 	__u64 rsdp;
 };
 
 /**
  * struct boot_entry - how vCPU 0 starts
- * @mode: BOOT_LONG or BOOT_PVH
+ * @mode: BOOT_LONG, BOOT_PROTECTED or BOOT_RESET; the rest is not for BOOT_RESET
+ * @cs: code selector; data's and the task's are the next two
+ * @gdt: address of GUEST_GDT_BYTES
  * @rip: first instruction
- * @info: what RSI or RBX holds
+ * @rax: and the other registers that hold something
  */
 struct boot_entry {
 	enum boot_mode mode;
+	__u16 cs;
+	__u64 gdt;
 	__u64 rip;
-	__u64 info;
+	__u64 rax;
+	__u64 rbx;
+	__u64 rsi;
 };
 
+#define GUEST_GDT_BYTES	0x30
+
 int blob_read(struct blob *b, const char *path, struct fault *f);
-int blob_append(struct blob *b, const char *path, struct fault *f);
 void blob_free(struct blob *b);
+/*
+ * Adds the file that @text names. What follows its first space is arguments,
+ * unless a file of the whole name exists.
+ */
+int boot_add_module(struct boot_images *images, const char *text, struct fault *f);
 
 /* Puts everything in its place; -1 with @f filled when it cannot be. */
 int boot_load(const struct memory *m, const struct boot_images *images,
 	      struct boot_entry *entry, struct fault *f);
 
-/* For boot_load() and the tests. */
+/* For boot_load() and the tests: one format each. */
 bool bzimage_matches(const struct blob *kernel);
 int bzimage_load(const struct memory *m, const struct boot_images *images,
 		 struct boot_entry *entry, struct fault *f);
-bool elf_matches(const struct blob *kernel);
-int elf_load(const struct memory *m, const struct boot_images *images,
+bool pvh_matches(const struct blob *kernel);	/* an ELF file with the entry note */
+int pvh_load(const struct memory *m, const struct boot_images *images,
 	     struct boot_entry *entry, struct fault *f);
-/* Copies the initrd as high as possible below @limit; its address in @gpa. */
-int boot_place_initrd(const struct memory *m, const struct blob *initrd, __u64 floor,
-		      __u64 limit, __u64 *gpa, struct fault *f);
-int boot_place_cmdline(const struct memory *m, const char *cmdline, __u64 max,
+bool multiboot_matches(const struct blob *kernel);
+int multiboot_load(const struct memory *m, const struct boot_images *images,
+		   struct boot_entry *entry, struct fault *f);
+
+/* What the loaders share */
+
+/**
+ * struct boot_initrd - where Linux finds its initial RAM disk
+ * @gpa: address, 0 when there is none
+ * @bytes: of all modules, each padded to 4 bytes as cpio archives want it
+ */
+struct boot_initrd {
+	__u64 gpa;
+	__u64 bytes;
+};
+
+/* Like memory_at(), but not where a PC has its EBDA, video memory and ROMs. */
+void *boot_ram_at(const struct memory *m, __u64 gpa, __u64 bytes);
+/* Puts all modules as high as possible below @limit and above @floor. */
+int boot_place_initrd(const struct memory *m, const struct boot_images *images, __u64 floor,
+		      __u64 limit, struct boot_initrd *initrd, struct fault *f);
+/* Puts the command line for Linux at GUEST_CMDLINE; @max is its length at most. */
+int boot_place_cmdline(const struct memory *m, const struct boot_images *images, __u64 max,
 		       struct fault *f);
+/* The GDT at @entry->gdt, and page tables for BOOT_LONG. */
+void boot_place_tables(const struct memory *m, const struct boot_entry *entry);
 
 #endif /* _LAUNCHER_BOOT_H */

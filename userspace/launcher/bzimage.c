@@ -98,7 +98,8 @@ static void fill_e820(const struct memory *m, __u8 *zero)
 	zero[ZERO_PAGE_E820_COUNT] = n;
 }
 
-static void fill_zero_page(const struct memory *m, const struct boot_images *images, __u64 initrd)
+static void fill_zero_page(const struct memory *m, const struct boot_images *images,
+			   const struct boot_initrd *initrd)
 {
 	__u8 *zero = m->host + GUEST_ZERO_PAGE;
 	const __u8 *k = images->kernel.data;
@@ -111,8 +112,8 @@ static void fill_zero_page(const struct memory *m, const struct boot_images *ima
 		end = images->kernel.bytes;
 	memcpy(zero + HDR_START, k + HDR_START, end - HDR_START);
 	zero[HDR_LOADER] = 0xff;	/* a loader without a number of its own */
-	put_le32(zero + HDR_RAMDISK, initrd);
-	put_le32(zero + HDR_RAMDISK_BYTES, images->initrd.bytes);
+	put_le32(zero + HDR_RAMDISK, initrd->gpa);
+	put_le32(zero + HDR_RAMDISK_BYTES, initrd->bytes);
 	put_le32(zero + HDR_CMDLINE, GUEST_CMDLINE);
 	put_le64(zero + ZERO_PAGE_RSDP, images->rsdp);
 	fill_e820(m, zero);
@@ -122,20 +123,21 @@ int bzimage_load(const struct memory *m, const struct boot_images *images,
 		 struct boot_entry *entry, struct fault *f)
 {
 	const __u8 *k = images->kernel.data;
-	__u64 setup, gpa, end, initrd, bytes;
+	__u64 setup, gpa, end, bytes;
+	struct boot_initrd initrd;
 
 	if (bzimage_check(&images->kernel, &setup, f))
 		return -1;
 	bytes = images->kernel.bytes - setup;
 	if (bzimage_place(m, k, bytes, &gpa, &end, f) ||
-	    boot_place_initrd(m, &images->initrd, end, (__u64)get_le32(k + HDR_INITRD_MAX) + 1,
-			      &initrd, f) ||
-	    boot_place_cmdline(m, images->cmdline, get_le32(k + HDR_CMDLINE_MAX), f))
+	    boot_place_initrd(m, images, end, (__u64)get_le32(k + HDR_INITRD_MAX) + 1, &initrd,
+			      f) ||
+	    boot_place_cmdline(m, images, get_le32(k + HDR_CMDLINE_MAX), f))
 		return -1;
 	memcpy(m->host + gpa, k + setup, bytes);
-	fill_zero_page(m, images, initrd);
+	fill_zero_page(m, images, &initrd);
 	entry->mode = BOOT_LONG;
 	entry->rip = gpa + ENTRY_64;
-	entry->info = GUEST_ZERO_PAGE;
+	entry->rsi = GUEST_ZERO_PAGE;
 	return 0;
 }

@@ -83,4 +83,15 @@ extern const struct bus_ops pvpanic_ops;	/* dev: struct machine */
 #define EXIT_DEV_BYTES	4
 extern const struct bus_ops exit_dev_ops;	/* dev: struct machine */
 
+/* test_dev.c */
+#define TEST_DEV_LINES	24
+#define TEST_DEV_IOMEM	KIB(64)
+struct test_dev {
+	struct machine *machine;
+	__u8 latch[4];
+	__u8 iomem[TEST_DEV_IOMEM];
+};
+
+int test_dev_init(struct test_dev *t, struct machine *m);
+
 #endif /* _LAUNCHER_DEVICES_H */

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "acpi.h"
+#include "bios.h"
+#include "firmware.h"
 #include "machine.h"
 
 #define JOIN_SECONDS	5
@@ -90,6 +92,8 @@ static int devices_init(struct machine *m)
 	ret |= bus_add(&m->pio, RESET_PORT92, 1, &port92_ops, &m->reset);
 	ret |= bus_add(&m->pio, ACPI_PM1_EVENT, ACPI_PM_BYTES, &acpi_pm_ops, &m->acpi_pm);
 	ret |= bus_add(&m->pio, PVPANIC_PORT, 1, &pvpanic_ops, m);
+	fw_cfg_init(&m->fw_cfg, &m->mem, m->config.cpus);
+	ret |= bus_add(&m->pio, FW_CFG_PORT, FW_CFG_BYTES, &fw_cfg_ops, &m->fw_cfg);
 	return ret;
 }
 
@@ -277,12 +281,33 @@ static void wait_parked(struct machine *m)
 	pthread_mutex_unlock(&m->run_lock);
 }
 
-int machine_load(struct machine *m, struct fault *f)
+/* What a BIOS would have done, where none is to run. */
+static int load_bios(struct machine *m, struct fault *f)
 {
+	int ret = bios_init_chips(m->vm);
+
+	if (ret < 0)
+		return fault_set(f, "interrupt controllers", "the hypervisor refused their state",
+				 NULL, ret);
 	m->images.rsdp = acpi_build(&m->mem, m->config.cpus);
 	if (!m->images.rsdp)
 		return fault_set(f, "memory", "too small for the ACPI tables",
 				 "give the guest more memory with -m", ENOSPC);
+	return 0;
+}
+
+static int load_firmware(struct machine *m, struct fault *f)
+{
+	int ret = firmware_map(m->vm, &m->images.firmware);
+
+	return ret < 0 ? fault_set(f, "--firmware", "the hypervisor refused it", NULL, ret) : 0;
+}
+
+int machine_load(struct machine *m, struct fault *f)
+{
+	bios_fill_cmos(m->cmos.ram, &m->mem, m->config.cpus);
+	if (m->images.firmware.bytes ? load_firmware(m, f) : load_bios(m, f))
+		return -1;
 	return boot_load(&m->mem, &m->images, &m->entry, f);
 }
 
@@ -382,6 +407,9 @@ static int create_devices(struct machine *m, struct fault *f)
 	    bus_add(&m->pio, m->config.exit_port, EXIT_DEV_BYTES, &exit_dev_ops, m))
 		return fault_set(f, "--exit-dev", "the port belongs to another device",
 				 "0xf4 is free", EEXIST);
+	if (m->config.test_dev && test_dev_init(&m->test_dev, m))
+		return fault_set(f, "--test-dev", "its ports belong to other devices",
+				 "give --exit-dev another port: 0xf4 is free", EEXIST);
 	if (!m->config.no_regions)
 		regions_init(m);
 	return 0;

@@ -16,6 +16,7 @@
 
 #include "boot.h"
 #include "devices.h"
+#include "fw_cfg.h"
 #include "pci.h"
 #include "uart.h"
 
@@ -30,6 +31,7 @@
  * @memory: bytes of RAM
  * @cpus: number of vCPUs
  * @exit_port: port of the exit device, or -1
+ * @test_dev: QEMU's ISA test device
  * @no_regions: let every access to a device exit to this program
  * @log_unknown: print accesses that no device answers
  * @output: called with each byte the guest sends through its serial port
@@ -41,6 +43,7 @@ struct machine_config {
 	__u64 memory;
 	unsigned int cpus;
 	int exit_port;
+	bool test_dev;
 	bool no_regions;
 	bool log_unknown;
 	void (*output)(void *arg, __u8 byte);
@@ -82,6 +85,8 @@ struct machine {
 	struct i8042 i8042;
 	struct reset_ports reset;
 	struct acpi_pm acpi_pm;
+	struct fw_cfg fw_cfg;
+	struct test_dev test_dev;
 	struct pci pci;
 	__u64 unknown;
 

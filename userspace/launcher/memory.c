@@ -69,7 +69,7 @@ unsigned int memory_ranges(const struct memory *m, struct memory_range out[MEMOR
 
 	out[n++] = (struct memory_range){ 0, GUEST_EBDA, MEMORY_RAM };
 	out[n++] = (struct memory_range){ GUEST_EBDA, 0xa0000 - GUEST_EBDA, MEMORY_RESERVED };
-	out[n++] = (struct memory_range){ GUEST_ACPI, GUEST_ACPI_END - GUEST_ACPI,
+	out[n++] = (struct memory_range){ GUEST_ACPI, GUEST_KERNEL - GUEST_ACPI,
 					  MEMORY_RESERVED };
 	out[n++] = (struct memory_range){ GUEST_KERNEL, m->low - GUEST_KERNEL, MEMORY_RAM };
 	if (m->bytes > m->low)

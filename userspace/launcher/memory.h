@@ -14,7 +14,11 @@
 #define GUEST_CMDLINE_MAX	0x10000
 #define GUEST_EBDA		0x9fc00
 #define GUEST_ACPI		0xe0000	/* also where an RSDP is searched for */
-#define GUEST_ACPI_END		0x100000
+#define GUEST_ACPI_END		0xf0000
+#define GUEST_SMBIOS		0xf0000	/* searched for from here on, as the next */
+#define GUEST_SMBIOS_END	0xf4000
+#define GUEST_MPTABLE		0xf4000
+#define GUEST_BIOS		0xff000	/* bios.S: 4 KiB up to the reset vector */
 #define GUEST_KERNEL		0x100000
 
 /**

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <lodge/liblodge.h>
@@ -13,6 +14,8 @@ enum {
 	OPT_SERIAL = 256,
 	OPT_TIMEOUT,
 	OPT_EXIT_DEV,
+	OPT_TEST_DEV,
+	OPT_FIRMWARE,
 	OPT_NAME,
 	OPT_NO_REBOOT,
 	OPT_TRIPLE_FAULT,
@@ -30,6 +33,8 @@ static const struct option long_options[] = {
 	{ "serial", required_argument, NULL, OPT_SERIAL },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "exit-dev", required_argument, NULL, OPT_EXIT_DEV },
+	{ "test-dev", no_argument, NULL, OPT_TEST_DEV },
+	{ "firmware", required_argument, NULL, OPT_FIRMWARE },
 	{ "name", required_argument, NULL, OPT_NAME },
 	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
 	{ "triple-fault", required_argument, NULL, OPT_TRIPLE_FAULT },
@@ -43,13 +48,15 @@ static const struct option long_options[] = {
 static const char usage[] =
 "usage: lodge run [OPTION]... [KERNEL]\n"
 "\n"
-"Runs a guest until it powers off. KERNEL is a Linux bzImage (vmlinuz) or an\n"
-"ELF file with a PVH entry point (vmlinux); without one, the running host's\n"
-"/boot/vmlinuz-* is taken.\n"
+"Runs a guest until it powers off. KERNEL is a Linux bzImage (vmlinuz), an ELF\n"
+"file with a PVH entry point (vmlinux) or a Multiboot kernel; without one, the\n"
+"running host's /boot/vmlinuz-* is taken.\n"
 "\n"
 "  -k, --kernel FILE      the kernel, same as KERNEL\n"
-"  -i, --initrd FILE      initial RAM disk; may be given several times\n"
-"  -p, --cmdline TEXT     kernel command line (default: " DEFAULT_CMDLINE ")\n"
+"  -i, --initrd FILE      initial RAM disk or Multiboot module; may be given\n"
+"                         several times; \"FILE ARG...\" for module arguments\n"
+"  -p, --cmdline TEXT     kernel command line (default for Linux:\n"
+"                         " BOOT_CMDLINE "); Multiboot puts KERNEL before it\n"
 "  -m, --mem SIZE         memory, such as 512M or 2G; a bare number is MiB\n"
 "                         (default: 256M)\n"
 "  -c, --cpus N           virtual CPUs, 1 to 64 (default: 1)\n"
@@ -57,6 +64,11 @@ static const char usage[] =
 "      --timeout SEC      end the guest after SEC seconds, with status 124\n"
 "      --exit-dev PORT    a guest's write of V to PORT ends it with status\n"
 "                         ((V << 1) | 1) & 255\n"
+"      --test-dev         QEMU's ISA test device, for test kernels: a latch at\n"
+"                         0xe0, page flush at 0xe4, interrupt lines at 0x2000,\n"
+"                         memory that always exits at 0xff000000\n"
+"      --firmware FILE    instead of a kernel, run FILE from the reset vector:\n"
+"                         it ends at 4 GiB, its last 128 KiB at 1 MiB as well\n"
 "      --name NAME        name in the host's logs, up to 31 characters\n"
 "      --no-reboot        a reset ends the guest with status 0\n"
 "      --triple-fault A   end (default): status 126; reset: start again\n"
@@ -121,11 +133,14 @@ static int set_choice(const char *text, const char *off, const char *on, bool *o
 	return *out || !strcmp(text, off) ? 0 : -1;
 }
 
-static int add_initrd(struct run_options *o, const char *path, struct fault *f)
+static int add_module(struct run_options *o, const char *path, struct fault *f)
 {
-	if (o->initrds == BOOT_MAX_INITRDS)
-		return bad(f, "-i", "more than 16 initrds");
-	o->initrd[o->initrds++] = path;
+	const char **grown = realloc(o->module, (o->modules + 1) * sizeof(*grown));
+
+	if (!grown)
+		return fault_set(f, "-i", "no memory", NULL, ENOMEM);
+	o->module = grown;
+	grown[o->modules++] = path;
 	return 0;
 }
 
@@ -157,6 +172,12 @@ static int long_option(struct run_options *o, int opt, struct fault *f)
 		       bad(f, "--timeout", "not a number of seconds") : 0;
 	case OPT_EXIT_DEV:
 		return set_exit_dev(o, optarg, f);
+	case OPT_TEST_DEV:
+		o->test_dev = true;
+		return 0;
+	case OPT_FIRMWARE:
+		o->firmware = optarg;
+		return 0;
 	case OPT_NAME:
 		return set_name(o, optarg, f);
 	case OPT_NO_REBOOT:
@@ -188,7 +209,7 @@ static int one_option(struct run_options *o, int opt, const char *arg, struct fa
 		o->kernel = optarg;
 		return 0;
 	case 'i':
-		return add_initrd(o, optarg, f);
+		return add_module(o, optarg, f);
 	case 'p':
 		o->cmdline = optarg;
 		return 0;
@@ -210,7 +231,6 @@ int options_parse(struct run_options *o, int argc, char **argv, struct fault *f)
 	int opt;
 
 	*o = (struct run_options){
-		.cmdline = DEFAULT_CMDLINE,
 		.memory = DEFAULT_MEMORY,
 		.cpus = 1,
 		.exit_port = -1,
@@ -225,6 +245,8 @@ int options_parse(struct run_options *o, int argc, char **argv, struct fault *f)
 		return bad(f, argv[argc - 1], "more than one kernel");
 	if (optind < argc)
 		o->kernel = argv[optind];
+	if (o->firmware && (o->kernel || o->modules || o->cmdline))
+		return bad(f, "--firmware", "runs without -k, -i and -p");
 	return 0;
 }
 
@@ -251,10 +273,14 @@ void options_print(const struct run_options *o)
 	unsigned int i;
 
 	fputs("lodge run", stderr);
-	print_option("-k", o->kernel);
-	for (i = 0; i < o->initrds; i++)
-		print_option("-i", o->initrd[i]);
-	print_option("-p", o->cmdline);
+	if (o->firmware)
+		print_option("--firmware", o->firmware);
+	else
+		print_option("-k", o->kernel);
+	for (i = 0; i < o->modules; i++)
+		print_option("-i", o->module[i]);
+	if (o->cmdline)
+		print_option("-p", o->cmdline);
 	if (o->memory % MIB(1))
 		fprintf(stderr, " -m %lluK -c %u", o->memory >> 10, o->cpus);
 	else
@@ -264,6 +290,8 @@ void options_print(const struct run_options *o)
 		fprintf(stderr, " --timeout %u", o->timeout);
 	if (o->exit_port >= 0)
 		fprintf(stderr, " --exit-dev %#x", o->exit_port);
+	if (o->test_dev)
+		fputs(" --test-dev", stderr);
 	if (*o->name)
 		print_option("--name", o->name);
 	fprintf(stderr, "%s%s%s%s%s\n", o->no_reboot ? " --no-reboot" : "",

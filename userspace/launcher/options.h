@@ -6,7 +6,6 @@
 #include "boot.h"
 
 #define DEFAULT_MEMORY	MIB(256)
-#define DEFAULT_CMDLINE	"console=ttyS0"
 #define MEMORY_MIN	MIB(2)
 #define MEMORY_MAX	GIB(4096)
 
@@ -19,14 +18,18 @@ enum serial_kind {
 /**
  * struct run_options - what the user asked for
  * @kernel: kernel file, or NULL for the running host's
+ * @firmware: runs instead of a kernel, or NULL
+ * @module: initrds or Multiboot modules, @modules of them
+ * @cmdline: NULL for what suits the kernel
  * @serial_path: with SERIAL_FILE
  * @timeout: seconds, or 0
  * @exit_port: port of the exit device, or -1
  */
 struct run_options {
 	const char *kernel;
-	const char *initrd[BOOT_MAX_INITRDS];
-	unsigned int initrds;
+	const char *firmware;
+	const char **module;
+	unsigned int modules;
 	const char *cmdline;
 	__u64 memory;
 	unsigned int cpus;
@@ -34,6 +37,7 @@ struct run_options {
 	const char *serial_path;
 	unsigned int timeout;
 	int exit_port;
+	bool test_dev;
 	const char *name;
 	bool no_reboot;
 	bool triple_fault_reset;

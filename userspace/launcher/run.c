@@ -17,6 +17,7 @@
 
 #include "commands.h"
 #include "console.h"
+#include "firmware.h"
 #include "machine.h"
 #include "options.h"
 #include "term.h"
@@ -293,10 +294,13 @@ static int load_files(struct front *fr, struct fault *f)
 	unsigned int i;
 
 	images->cmdline = o->cmdline;
+	images->kernel_path = o->kernel;
+	if (o->firmware)
+		return firmware_read(&images->firmware, o->firmware, f);
 	if (blob_read(&images->kernel, o->kernel, f))
 		return -1;
-	for (i = 0; i < o->initrds; i++)
-		if (blob_append(&images->initrd, o->initrd[i], f))
+	for (i = 0; i < o->modules; i++)
+		if (boot_add_module(images, o->module[i], f))
 			return -1;
 	return 0;
 }
@@ -319,6 +323,7 @@ static int prepare(struct front *fr, struct fault *f)
 		.memory = o->memory,
 		.cpus = o->cpus,
 		.exit_port = o->exit_port,
+		.test_dev = o->test_dev,
 		.no_regions = o->no_regions,
 		.log_unknown = o->log_unknown,
 		.output = console_output,
@@ -359,7 +364,7 @@ static void default_kernel(struct front *fr)
 {
 	struct utsname host;
 
-	if (fr->options.kernel)
+	if (fr->options.kernel || fr->options.firmware)
 		return;
 	uname(&host);
 	snprintf(fr->kernel, sizeof(fr->kernel), "/boot/vmlinuz-%s", host.release);

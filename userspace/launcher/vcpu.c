@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "bios.h"
 #include "machine.h"
 
 #define XSAVE_BYTES	16384
@@ -134,23 +135,25 @@ static void set_flat(struct lodge_segment *seg, __u16 selector, __u8 type, bool 
 	};
 }
 
-static void set_segments(struct lodge_sregs *s, bool long_mode)
+static void set_segments(struct lodge_sregs *s, const struct boot_entry *entry)
 {
+	bool long_mode = entry->mode == BOOT_LONG;
 	unsigned int i;
 
-	set_flat(&s->seg[LODGE_CS], BOOT_CS, 0xb, long_mode);
+	set_flat(&s->seg[LODGE_CS], entry->cs, 0xb, long_mode);
 	for (i = 0; i < LODGE_LDTR; i++)
 		if (i != LODGE_CS)
-			set_flat(&s->seg[i], BOOT_DS, 0x3, false);
+			set_flat(&s->seg[i], entry->cs + 8, 0x3, false);
 	s->seg[LODGE_LDTR] = (struct lodge_segment){ .type = 2, .unusable = 1 };
 	s->seg[LODGE_TR] = (struct lodge_segment){
 		.limit = 0x67,
-		.selector = BOOT_TR,
+		.selector = entry->cs + 16,
 		.type = 0xb,
 		.present = 1,
 	};
-	s->gdt = (struct lodge_dtable){ .base = GUEST_GDT, .limit = 0x2f };
-	s->idt = (struct lodge_dtable){ 0 };
+	s->gdt = (struct lodge_dtable){ .base = entry->gdt, .limit = GUEST_GDT_BYTES - 1 };
+	/* The real-mode vectors, for who goes back there. */
+	s->idt = (struct lodge_dtable){ .limit = long_mode ? 0 : 0x3ff };
 }
 
 /* vCPU 0 starts as the boot protocol says, the others as after power-on. */
@@ -162,7 +165,9 @@ static int set_entry(struct vcpu *v)
 	struct lodge_regs regs = { .rip = entry->rip, .rflags = RFLAGS_FIXED };
 	int ret;
 
-	set_segments(&sregs, long_mode);
+	if (entry->mode == BOOT_RESET)
+		return 0;
+	set_segments(&sregs, entry);
 	sregs.cr0 = CR0_PE | CR0_ET | CR0_NE;
 	sregs.cr4 = 0;
 	sregs.efer = 0;
@@ -172,9 +177,13 @@ static int set_entry(struct vcpu *v)
 		sregs.cr4 |= CR4_PAE;
 		sregs.efer = EFER_LME | EFER_LMA;
 	}
-	regs.gpr[long_mode ? LODGE_RSI : LODGE_RBX] = entry->info;
+	regs.gpr[LODGE_RAX] = entry->rax;
+	regs.gpr[LODGE_RBX] = entry->rbx;
+	regs.gpr[LODGE_RSI] = entry->rsi;
 	ret = lodge_set_sregs(v->fd, &sregs);
-	return ret < 0 ? ret : lodge_set_regs(v->fd, &regs);
+	if (ret >= 0)
+		ret = lodge_set_regs(v->fd, &regs);
+	return ret < 0 ? ret : bios_init_lapic(v->fd);
 }
 
 /* Runs in the vCPU's own thread, at its start and after a machine reset. */

@@ -22,8 +22,17 @@ static void setup(__u64 bytes)
 	memset(&entry, 0, sizeof(entry));
 	images.kernel.data = file;
 	images.kernel.bytes = sizeof(file);
-	images.cmdline = "console=ttyS0";
+	images.kernel_path = "kernel";
 	images.rsdp = GUEST_ACPI;
+}
+
+static void add_initrd(void *data, __u64 bytes)
+{
+	static struct boot_module modules[4];
+
+	if (!images.modules)
+		images.module = modules;
+	modules[images.modules++].file = (struct blob){ data, bytes };
 }
 
 static void make_bzimage(void)
@@ -94,7 +103,7 @@ static void bzimage_good(void)
 	CHECK(load() == 0);
 	CHECK(entry.mode == BOOT_LONG);
 	CHECK(entry.rip == 0x1000200);
-	CHECK(entry.info == GUEST_ZERO_PAGE);
+	CHECK(entry.rsi == GUEST_ZERO_PAGE);
 	CHECK(mem.host[0x1000000] == 0x5a);
 	CHECK(!strcmp((char *)mem.host + GUEST_CMDLINE, "console=ttyS0"));
 	CHECK(get_le32(mem.host + GUEST_ZERO_PAGE + 0x228) == GUEST_CMDLINE);
@@ -110,7 +119,7 @@ static void bzimage_page_tables(void)
 	CHECK(get_le64(mem.host + GUEST_PAGE_TABLES) == GUEST_PAGE_TABLES + 0x1003);
 	CHECK(get_le64(mem.host + GUEST_PAGE_TABLES + 0x2000) == 0x83);
 	CHECK(get_le64(mem.host + GUEST_PAGE_TABLES + 0x5ff8) == 0xffe00083);
-	CHECK(get_le64(mem.host + GUEST_GDT + BOOT_CS) == 0x00af9b000000ffffull);
+	CHECK(get_le64(mem.host + GUEST_GDT + 0x10) == 0x00af9b000000ffffull);
 	memory_destroy(&mem);
 }
 
@@ -119,11 +128,25 @@ static void bzimage_initrd_high(void)
 	__u8 initrd[5] = "abcd";
 
 	make_bzimage();
-	images.initrd = (struct blob){ initrd, sizeof(initrd) };
+	add_initrd(initrd, sizeof(initrd));
 	CHECK(load() == 0);
 	CHECK(get_le32(mem.host + GUEST_ZERO_PAGE + 0x218) == MIB(64) - 4096);
 	CHECK(get_le32(mem.host + GUEST_ZERO_PAGE + 0x21c) == 5);
 	CHECK(!memcmp(mem.host + MIB(64) - 4096, "abcd", 5));
+	memory_destroy(&mem);
+}
+
+/* Linux reads archives one after the other, each at a multiple of 4 bytes. */
+static void bzimage_initrds(void)
+{
+	__u8 first[5] = "abcd", second[3] = "ef";
+
+	make_bzimage();
+	add_initrd(first, sizeof(first));
+	add_initrd(second, sizeof(second));
+	CHECK(load() == 0);
+	CHECK(get_le32(mem.host + GUEST_ZERO_PAGE + 0x21c) == 11);
+	CHECK(!memcmp(mem.host + MIB(64) - 4096, "abcd\0\0\0\0ef", 11));
 	memory_destroy(&mem);
 }
 
@@ -133,7 +156,7 @@ static void bzimage_initrd_limit(void)
 
 	make_bzimage();
 	put_le32(file + 0x22c, MIB(32) - 1);
-	images.initrd = (struct blob){ initrd, sizeof(initrd) };
+	add_initrd(initrd, sizeof(initrd));
 	CHECK(load() == 0);
 	CHECK(get_le32(mem.host + GUEST_ZERO_PAGE + 0x218) == MIB(32) - 4096);
 	memory_destroy(&mem);
@@ -144,7 +167,7 @@ static void bzimage_initrd_too_big(void)
 	__u8 *initrd = calloc(1, MIB(48));
 
 	make_bzimage();
-	images.initrd = (struct blob){ initrd, MIB(48) };
+	add_initrd(initrd, MIB(48));
 	CHECK(load_once() == -1);
 	free(initrd);
 }
@@ -231,13 +254,13 @@ static void elf_good(void)
 {
 	make_elf();
 	CHECK(load() == 0);
-	CHECK(entry.mode == BOOT_PVH);
+	CHECK(entry.mode == BOOT_PROTECTED);
 	CHECK(entry.rip == 0x1000040);
 	CHECK(mem.host[0x1000000] == 0xa5);
-	CHECK(get_le32(mem.host + entry.info) == 0x336ec578);
-	CHECK(get_le64(mem.host + entry.info + 24) == GUEST_CMDLINE);
-	CHECK(get_le32(mem.host + entry.info + 48) == 4);
-	CHECK(get_le32(mem.host + entry.info + 12) == 0);
+	CHECK(get_le32(mem.host + entry.rbx) == 0x336ec578);
+	CHECK(get_le64(mem.host + entry.rbx + 24) == GUEST_CMDLINE);
+	CHECK(get_le32(mem.host + entry.rbx + 48) == 4);
+	CHECK(get_le32(mem.host + entry.rbx + 12) == 0);
 	memory_destroy(&mem);
 }
 
@@ -404,6 +427,7 @@ static const struct test tests[] = {
 	{ "bzimage: loads", bzimage_good },
 	{ "bzimage: page tables and GDT", bzimage_page_tables },
 	{ "bzimage: initrd as high as possible", bzimage_initrd_high },
+	{ "bzimage: several initrds", bzimage_initrds },
 	{ "bzimage: initrd below its limit", bzimage_initrd_limit },
 	{ "bzimage: initrd too big", bzimage_initrd_too_big },
 	{ "bzimage: relocates when it must", bzimage_relocates },
@@ -415,14 +439,14 @@ static const struct test tests[] = {
 	{ "bzimage: setup longer than the file", bzimage_cut_short },
 	{ "bzimage: command line too long", bzimage_long_cmdline },
 	{ "files cut off at every length", every_short_file },
-	{ "elf: loads", elf_good },
+	{ "pvh: loads", elf_good },
 	{ "elf: bss is cleared", elf_bss_is_zero },
-	{ "elf: no PVH note", elf_no_note },
-	{ "elf: note sizes overflow", elf_note_sizes_overflow },
-	{ "elf: entry outside the kernel", elf_entry_outside },
+	{ "pvh: no entry note", elf_no_note },
+	{ "pvh: note sizes overflow", elf_note_sizes_overflow },
+	{ "pvh: entry outside the kernel", elf_entry_outside },
 	{ "elf: segment outside the file", elf_segment_outside_file },
 	{ "elf: segment outside memory", elf_segment_outside_memory },
-	{ "elf: segment over the boot tables", elf_segment_over_tables },
+	{ "pvh: segment over the boot tables", elf_segment_over_tables },
 	{ "elf: file size over memory size", elf_filesz_over_memsz },
 	{ "elf: program headers outside", elf_headers_outside },
 	{ "elf: other machine", elf_other_machine },

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Devices, buses, options, the terminal's keys and the console's eye. */
 #include <errno.h>
+#include <stdlib.h>
 
 #include <lodge/liblodge.h>
 
@@ -394,8 +395,10 @@ static void options_good(void)
 	struct run_options o;
 
 	CHECK(parse(&o, ARRAY_SIZE(argv), argv) == 0);
-	CHECK(o.initrds == 2 && o.memory == GIB(1) && o.cpus == 64 && o.exit_port == 0xf4);
+	CHECK(o.modules == 2 && !o.cmdline && o.memory == GIB(1));
+	CHECK(o.cpus == 64 && o.exit_port == 0xf4);
 	CHECK(o.serial == SERIAL_FILE && o.no_reboot && !strcmp(o.kernel, "vmlinuz"));
+	free(o.module);
 }
 
 static void options_bad(void)
@@ -408,12 +411,15 @@ static void options_bad(void)
 		{ "run", "--triple-fault", "" }, { "run", "a", "b" },
 		{ "run", "--name", "a name that is longer than what fits" },
 		{ "run", "--nonsense", "1" }, { "run", "a", "-k" },
+		{ "run", "--firmware=a", "b" },
 	};
 	struct run_options o;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(bad); i++)
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		CHECK(parse(&o, 3, bad[i]) == -1);
+		free(o.module);
+	}
 }
 
 static unsigned int drained;
