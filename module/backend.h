@@ -5,6 +5,7 @@
 
 #include <linux/sched.h>
 #include <asm/debugreg.h>
+#include <asm/processor-flags.h>
 
 #include "ops.h"
 
@@ -32,6 +33,23 @@ void lodge_unpack_rights(u16 rights, struct lodge_segment *seg);
 void lodge_isolate(struct lodge_vcpu *vcpu);
 void lodge_load_debug(struct lodge_vcpu *vcpu);
 void lodge_restore_debug(struct lodge_vcpu *vcpu);
+
+#define LODGE_RFLAGS_DEFINED	0x3f7fd5ull	/* without bit 1, which is always set */
+
+/*
+ * RFLAGS an entry takes, whatever userspace asked for. Virtual-8086 mode is one
+ * of protected mode: VMX refuses it elsewhere (SDM 27.3.1.4), SVM does not (APM
+ * 15.5.1 says nothing of it), and nothing a guest executes gets there.
+ */
+static inline u64 lodge_hw_rflags(struct lodge_vcpu *vcpu)
+{
+	u64 flags = (vcpu->regs[LODGE_RFLAGS] & LODGE_RFLAGS_DEFINED) | X86_EFLAGS_FIXED;
+
+	if (unlikely(flags & X86_EFLAGS_VM) &&
+	    (lodge_long_mode(vcpu) || !(lodge_reg_read(vcpu, LODGE_CR0) & X86_CR0_PE)))
+		flags &= ~(u64)X86_EFLAGS_VM;
+	return flags;
+}
 
 /* Around an entry. An exit leaves DR7 without breakpoints (SDM 28.5.1, APM 15.6). */
 static inline void lodge_debug_enter(struct lodge_vcpu *vcpu)

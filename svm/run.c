@@ -39,7 +39,7 @@ static void flush_registers(struct lodge_vcpu *vcpu)
 	save->rax = vcpu->regs[LODGE_RAX];
 	save->rsp = vcpu->regs[LODGE_RSP];
 	save->rip = vcpu->regs[LODGE_RIP];
-	save->rflags = vcpu->regs[LODGE_RFLAGS] | X86_EFLAGS_FIXED;
+	save->rflags = lodge_hw_rflags(vcpu);
 	if (save->cr2 != vcpu->cr2) {
 		save->cr2 = vcpu->cr2;
 		svm_dirty(vcpu, SVM_C_CR2);

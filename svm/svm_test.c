@@ -472,6 +472,23 @@ static void svme_is_set_and_not_seen(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, svm_control(vcpu)->clean & SVM_C_CR);
 }
 
+/* Bochs's VMRUN dies of virtual-8086 mode in long mode, and VMX fails the entry. */
+static void flags_that_no_mode_has_are_dropped(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
+
+	vcpu->regs[LODGE_CR0] = X86_CR0_PE;
+	vcpu->regs[LODGE_RFLAGS] = ~0ull;
+	KUNIT_EXPECT_EQ(test, 0x3f7fd7ull, lodge_hw_rflags(vcpu));
+	vcpu->efer = EFER_LMA;
+	KUNIT_EXPECT_EQ(test, 0x3d7fd7ull, lodge_hw_rflags(vcpu));
+	vcpu->efer = 0;
+	vcpu->regs[LODGE_CR0] = 0;
+	KUNIT_EXPECT_EQ(test, 0x3d7fd7ull, lodge_hw_rflags(vcpu));
+	vcpu->regs[LODGE_RFLAGS] = 0;
+	KUNIT_EXPECT_EQ(test, 2ull, lodge_hw_rflags(vcpu));
+}
+
 static struct kunit_case svm_cases[] = {
 	KUNIT_CASE(every_exit_code_has_a_handler),
 	KUNIT_CASE(high_exit_codes_are_bounded),
@@ -501,6 +518,7 @@ static struct kunit_case svm_cases[] = {
 	KUNIT_CASE(privilege_level_is_that_of_ss),
 	KUNIT_CASE(cache_disable_is_the_guests_alone),
 	KUNIT_CASE(svme_is_set_and_not_seen),
+	KUNIT_CASE(flags_that_no_mode_has_are_dropped),
 	{}
 };
 

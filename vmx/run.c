@@ -10,7 +10,6 @@
 #include "vmx.h"
 
 #define REGS_GPR	(GENMASK(15, 0) & ~BIT(LODGE_RSP))
-#define RFLAGS_DEFINED	0x3f7fd5ull	/* without bit 1, which is always set */
 #define PDPTE_PRESENT	BIT_ULL(0)
 #define PDPTE_RESERVED	0x1e6ull	/* SDM table 4-8 */
 #define PDPTE_ENTRIES	4
@@ -91,8 +90,7 @@ static void flush_registers(struct vmx_vcpu *vmx)
 	if (dirty & BIT(LODGE_RSP))
 		vmcs_write(GUEST_RSP, vcpu->regs[LODGE_RSP]);
 	if (dirty & BIT(LODGE_RFLAGS))
-		vmcs_write(GUEST_RFLAGS,
-			   (vcpu->regs[LODGE_RFLAGS] & RFLAGS_DEFINED) | X86_EFLAGS_FIXED);
+		vmcs_write(GUEST_RFLAGS, lodge_hw_rflags(vcpu));
 	vcpu->regs_dirty = 0;
 }
 

@@ -345,8 +345,6 @@ TEST_F(hostile, random_state_runs)
 	const char *cpu = getenv("LAB_CPU");
 	unsigned int i, j, ran = 0;
 
-	if (cpu && !strcmp(cpu, "amd-nrips"))
-		SKIP(return, "Bochs panics where VMRUN should fail or go on");
 	srand(2);
 	ASSERT_EQ(0, guest_get_sregs(&self->g, &good));
 	for (i = 0; i < 300; i++) {
@@ -358,6 +356,9 @@ TEST_F(hostile, random_state_runs)
 		regs.rip &= 0xffff;
 		/* Bochs never leaves a VMX guest with interrupts off. */
 		regs.rflags |= 0x200;
+		/* Its SVM kills the host when a guest steps over an exit: see run.single_step. */
+		if (cpu && !strcmp(cpu, "amd-nrips"))
+			regs.rflags &= ~0x100ull;
 		guest_set_regs(&self->g, &regs);
 		if (guest_set_sregs(&self->g, &sregs))
 			continue;
