@@ -15,8 +15,15 @@
 #define ACPI_IOAPIC_ADDR	0xfec00000u
 #define ACPI_LAPIC_ADDR		0xfee00000u
 
-/* Builds all tables at GUEST_ACPI; returns the RSDP's address, 0 without room. */
-__u64 acpi_build(const struct memory *m, unsigned int cpus);
+/**
+ * acpi_build() - build all tables at GUEST_ACPI
+ * @m: guest memory
+ * @cpus: number of vCPUs; their APIC ids are 0 and up
+ * @phys_bits: width of guest physical addresses: is there a 64-bit PCI window?
+ *
+ * Return: the RSDP's address; 0 when memory is too small.
+ */
+__u64 acpi_build(const struct memory *m, unsigned int cpus, unsigned int phys_bits);
 __u8 acpi_checksum(const void *table, __u64 bytes);
 
 #endif /* _LAUNCHER_ACPI_H */

@@ -11,6 +11,8 @@
 #include "bios.h"
 #include "firmware.h"
 #include "machine.h"
+#include "mptable.h"
+#include "smbios.h"
 
 #define JOIN_SECONDS	5
 
@@ -289,10 +291,12 @@ static int load_bios(struct machine *m, struct fault *f)
 	if (ret < 0)
 		return fault_set(f, "interrupt controllers", "the hypervisor refused their state",
 				 NULL, ret);
-	m->images.rsdp = acpi_build(&m->mem, m->config.cpus);
+	m->images.rsdp = acpi_build(&m->mem, m->config.cpus, m->info.phys_bits);
 	if (!m->images.rsdp)
 		return fault_set(f, "memory", "too small for the ACPI tables",
 				 "give the guest more memory with -m", ENOSPC);
+	smbios_build(&m->mem, m->config.cpus);
+	mptable_build(&m->mem, m->config.cpus);
 	return 0;
 }
 
@@ -300,6 +304,7 @@ static int load_firmware(struct machine *m, struct fault *f)
 {
 	int ret = firmware_map(m->vm, &m->images.firmware);
 
+	pci_reset(&m->pci, true);
 	return ret < 0 ? fault_set(f, "--firmware", "the hypervisor refused it", NULL, ret) : 0;
 }
 

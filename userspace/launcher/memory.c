@@ -72,6 +72,7 @@ unsigned int memory_ranges(const struct memory *m, struct memory_range out[MEMOR
 	out[n++] = (struct memory_range){ GUEST_ACPI, GUEST_KERNEL - GUEST_ACPI,
 					  MEMORY_RESERVED };
 	out[n++] = (struct memory_range){ GUEST_KERNEL, m->low - GUEST_KERNEL, MEMORY_RAM };
+	out[n++] = (struct memory_range){ PCI_ECAM_BASE, PCI_ECAM_RESERVED, MEMORY_RESERVED };
 	if (m->bytes > m->low)
 		out[n++] = (struct memory_range){ MEMORY_HIGH, m->bytes - m->low, MEMORY_RAM };
 	return n;

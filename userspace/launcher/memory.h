@@ -47,7 +47,7 @@ struct memory_range {
 
 #define MEMORY_RAM	1
 #define MEMORY_RESERVED	2
-#define MEMORY_RANGES	5
+#define MEMORY_RANGES	6
 
 int memory_init(struct memory *m, __u64 bytes);
 void memory_destroy(struct memory *m);
