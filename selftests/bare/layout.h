@@ -22,5 +22,8 @@
 #define AP_START	0x8000
 #define AP_MODE		0x7ff0
 #define AP_REAL		0x9000
+#define REAL_RESULTS	0x7000
+#define REAL_DONE	0x7080
+#define REAL_SCRATCH	0x7100
 
 #endif /* BARE_LAYOUT_H */
