@@ -434,6 +434,7 @@ static struct region *find(struct lodge_regions *regions, u32 space, u64 addr,
 			   u32 bytes)
 {
 	struct spans *spans = rcu_dereference(regions->spans[space]);
+	struct region *region;
 	u32 at;
 
 	if (!spans)
@@ -442,7 +443,9 @@ static struct region *find(struct lodge_regions *regions, u32 space, u64 addr,
 	if (at == spans->count || spans->span[at].first > addr ||
 	    spans->span[at].last - addr < bytes - 1)
 		return NULL;
-	return spans->span[at].region;
+	region = spans->span[at].region;
+	return region->args.flags & LODGE_REGION_EXACT && region->args.bytes != bytes ?
+	       NULL : region;
 }
 
 static void *shadow_of(const struct region *region, u64 addr)

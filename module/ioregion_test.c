@@ -116,6 +116,24 @@ static void accesses_across_the_edge(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, in(test, PORT + 7, 1, &value));
 }
 
+static void exact_accesses_only(struct kunit *test)
+{
+	struct lodge_region latch = uart(LODGE_READ_SHADOW, LODGE_WRITE_LATCH);
+	u64 value;
+
+	latch.flags = LODGE_REGION_EXACT;
+	latch.bytes = 4;
+	KUNIT_ASSERT_EQ(test, 0, set(test, latch));
+	KUNIT_EXPECT_TRUE(test, out(test, PORT, 4, 0x80000800));
+	KUNIT_EXPECT_FALSE(test, out(test, PORT, 1, 0));
+	KUNIT_EXPECT_FALSE(test, out(test, PORT + 1, 1, 6));
+	KUNIT_EXPECT_FALSE(test, out(test, PORT + 2, 2, 0));
+	KUNIT_EXPECT_FALSE(test, out(test, PORT + 2, 4, 0));
+	KUNIT_EXPECT_FALSE(test, in(test, PORT, 2, &value));
+	KUNIT_EXPECT_TRUE(test, in(test, PORT, 4, &value));
+	KUNIT_EXPECT_EQ(test, 0x80000800ull, value);
+}
+
 static void posts(struct kunit *test)
 {
 	struct lodge_post_ring *r = ring(test);
@@ -327,6 +345,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(nothing_declared),
 	KUNIT_CASE(shadow_reads),
 	KUNIT_CASE(accesses_across_the_edge),
+	KUNIT_CASE(exact_accesses_only),
 	KUNIT_CASE(posts),
 	KUNIT_CASE(full_ring_is_an_exit),
 	KUNIT_CASE(hostile_consumer),

@@ -217,7 +217,7 @@ const struct lodge_ioctl lodge_vm_ioctls[] = {
 	LODGE_IOCTL(LODGE_SET_DOMAIN, lodge_domain, eventfd, 0,
 		    LODGE_LOCK_VM, LODGE_COPY_IN, set_domain),
 	LODGE_IOCTL(LODGE_SET_REGION, lodge_region, eventfd,
-		    LODGE_REGION_DELETE | LODGE_REGION_MATCH,
+		    LODGE_REGION_DELETE | LODGE_REGION_MATCH | LODGE_REGION_EXACT,
 		    LODGE_LOCK_VM, LODGE_COPY_IN, set_region),
 	LODGE_IOCTL(LODGE_GET_CHIP, lodge_chip, chip, 0,
 		    LODGE_LOCK_VM, LODGE_COPY_INOUT, get_chip),

@@ -297,6 +297,7 @@ struct lodge_region {
 
 #define LODGE_REGION_DELETE	0x1u
 #define LODGE_REGION_MATCH	0x2u
+#define LODGE_REGION_EXACT	0x4u	/* accesses to a part of it are exits */
 
 #define LODGE_SPACE_PIO		0
 #define LODGE_SPACE_MMIO	1

@@ -76,6 +76,33 @@ static int set_delay_port(struct machine *m)
 	return ret < 0 ? ret : lodge_set_region(m->vm, &region);
 }
 
+/*
+ * Writing the address of a PCI register costs no exit; reading or writing the
+ * register does.
+ */
+static int set_pci_latch(struct machine *m)
+{
+	struct lodge_region region = {
+		.flags = LODGE_REGION_EXACT,
+		.space = LODGE_SPACE_PIO,
+		.domain = DOMAIN_PCI,
+		.addr = PCI_CONFIG_PORT,
+		.bytes = 4,
+		.read = LODGE_READ_SHADOW,
+		.write = LODGE_WRITE_LATCH,
+		.eventfd = -1,
+	};
+	int ret = lodge_set_domain(m->vm, DOMAIN_PCI, -1);
+
+	if (ret >= 0)
+		ret = lodge_map_domain(m->vm, &m->info, DOMAIN_PCI, &m->domain[DOMAIN_PCI]);
+	if (ret >= 0)
+		ret = lodge_set_region(m->vm, &region);
+	if (ret >= 0)
+		m->pci.address = (__u32 *)m->domain[DOMAIN_PCI].shadow;
+	return ret;
+}
+
 void regions_update_uart(struct machine *m, const struct uart *uart)
 {
 	bool plain = uart_output_is_plain(uart);
@@ -119,7 +146,7 @@ int regions_init(struct machine *m)
 {
 	int ret = init_uart(m);
 
-	if (set_pm_timer(m) < 0 || set_delay_port(m) < 0)
+	if (set_pm_timer(m) < 0 || set_delay_port(m) < 0 || set_pci_latch(m) < 0)
 		ret = ret < 0 ? ret : -1;
 	return ret;
 }
