@@ -8,6 +8,7 @@
 
 #include <linux/version.h>
 #include <linux/eventfd.h>
+#include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <asm/msr.h>
@@ -48,6 +49,31 @@ static inline void lodge_hrtimer_setup(struct hrtimer *timer,
 #else
 #define lodge_vm_flags_set(vma, bits)	vm_flags_set(vma, bits)
 #endif
+
+/*
+ * An asynchronous write holds off freezing until lodge_end_write() in its
+ * completion; vfs_iocb_iter_write() does the first half from 6.8 on.
+ */
+static inline ssize_t lodge_start_write(struct file *file, struct kiocb *kiocb,
+					struct iov_iter *iter)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+	ssize_t ret;
+
+	kiocb_start_write(kiocb);
+	ret = vfs_iocb_iter_write(file, kiocb, iter);
+	if (ret != -EIOCBQUEUED)
+		kiocb_end_write(kiocb);
+	return ret;
+#else
+	return vfs_iocb_iter_write(file, kiocb, iter);
+#endif
+}
+
+static inline void lodge_end_write(struct kiocb *kiocb)
+{
+	kiocb_end_write(kiocb);
+}
 
 /* Ring 2: rescheduling, signals, task work. 0 or -EINTR */
 int lodge_guest_work(void);

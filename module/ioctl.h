@@ -10,12 +10,14 @@
 
 struct lodge_vm;
 struct lodge_vcpu;
+struct lodge_virtio;
 struct lodge_stats;
 
-/* What a file descriptor stands for. Both are NULL for /dev/lodge. */
+/* What a file descriptor stands for. All are NULL for /dev/lodge. */
 struct lodge_target {
 	struct lodge_vm *vm;
 	struct lodge_vcpu *vcpu;
+	struct lodge_virtio *virtio;
 };
 
 enum lodge_ioctl_lock {
@@ -79,6 +81,8 @@ extern const struct lodge_ioctl lodge_vm_ioctls[];
 extern const unsigned int lodge_vm_ioctl_count;
 extern const struct lodge_ioctl lodge_vcpu_ioctls[];
 extern const unsigned int lodge_vcpu_ioctl_count;
+extern const struct lodge_ioctl lodge_virtio_ioctls[];
+extern const unsigned int lodge_virtio_ioctl_count;
 
 /* What a vCPU's control state is checked against; pure, for tests. */
 struct lodge_sregs_rules {

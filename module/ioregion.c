@@ -18,6 +18,7 @@
 #include <linux/vmalloc.h>
 
 #include "lodge.h"
+#include "../virtio/virtio.h"
 
 #define SPACES			2
 #define AREA_BYTES		(LODGE_DOMAIN_SHADOW + PAGE_SIZE)
@@ -45,6 +46,7 @@ struct region {
 	struct lodge_region args;
 	struct domain *domain;
 	struct eventfd_ctx *doorbell;
+	struct lodge_virtio *virtio;
 	bool rung;
 };
 
@@ -150,6 +152,8 @@ static void free_region(struct region *region)
 	if (!region)
 		return;
 	put_eventfd(region->doorbell);
+	if (region->virtio)
+		lodge_virtio_put(region->virtio);
 	kfree(region);
 }
 
@@ -294,7 +298,7 @@ static bool modes_valid(struct lodge_vm *vm, const struct lodge_region *args)
 {
 	bool doorbell = args->write == LODGE_WRITE_DOORBELL;
 
-	if (args->read > LODGE_READ_PM_TIMER || args->write > LODGE_WRITE_DOORBELL)
+	if (args->read > LODGE_READ_ISR || args->write > LODGE_WRITE_ISR_ACK)
 		return false;
 	if ((args->flags & LODGE_REGION_MATCH) && !doorbell)
 		return false;
@@ -307,26 +311,47 @@ static bool modes_valid(struct lodge_vm *vm, const struct lodge_region *args)
 				      args->shadow <= PAGE_SIZE - args->bytes);
 }
 
+/* A doorbell is an eventfd or a virtio device; the status is a device's. */
+static int bind(struct lodge_vm *vm, struct region *region)
+{
+	const struct lodge_region *args = &region->args;
+	bool doorbell = args->write == LODGE_WRITE_DOORBELL;
+	int ret = 0;
+
+	if (!doorbell && args->write != LODGE_WRITE_ISR_ACK && args->read != LODGE_READ_ISR)
+		return 0;
+	region->virtio = lodge_virtio_get_fd(vm, args->eventfd);
+	if (!IS_ERR(region->virtio))
+		return 0;
+	ret = PTR_ERR(region->virtio);
+	region->virtio = NULL;
+	if (ret != -EINVAL || !doorbell || args->read == LODGE_READ_ISR)
+		return ret;
+	region->doorbell = eventfd_ctx_fdget(args->eventfd);
+	if (!IS_ERR(region->doorbell))
+		return 0;
+	ret = PTR_ERR(region->doorbell);
+	region->doorbell = NULL;
+	return ret;
+}
+
 static struct region *make_region(struct lodge_vm *vm,
 				  const struct lodge_region *args)
 {
-	struct eventfd_ctx *doorbell = NULL;
 	struct region *region;
+	int ret;
 
 	if (!modes_valid(vm, args))
 		return ERR_PTR(-EINVAL);
-	if (args->write == LODGE_WRITE_DOORBELL) {
-		doorbell = eventfd_ctx_fdget(args->eventfd);
-		if (IS_ERR(doorbell))
-			return ERR_CAST(doorbell);
-	}
 	region = kzalloc(sizeof(*region), GFP_KERNEL_ACCOUNT);
-	if (!region) {
-		put_eventfd(doorbell);
+	if (!region)
 		return ERR_PTR(-ENOMEM);
-	}
 	region->args = *args;
-	region->doorbell = doorbell;
+	ret = bind(vm, region);
+	if (ret) {
+		kfree(region);
+		return ERR_PTR(ret);
+	}
 	if (uses_domain(args))
 		region->domain = &vm->regions->domains[args->domain];
 	return region;
@@ -510,6 +535,8 @@ bool lodge_region_read(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes,
 		*value = shadow_load(shadow_of(region, addr), bytes);
 	else if (region->args.read == LODGE_READ_PM_TIMER)
 		*value = pm_timer(vcpu->vm) >> (addr - region->args.addr) * 8;
+	else if (region->args.read == LODGE_READ_ISR)
+		*value = lodge_virtio_isr(region->virtio, 0, 0);
 	else
 		done = false;
 	rcu_read_unlock();
@@ -589,7 +616,9 @@ static bool ring_doorbell(struct lodge_vcpu *vcpu, struct region *region,
 	    ((region->args.match ^ value) & relevant))
 		return false;
 	lodge_count(vcpu, LODGE_STAT_DOORBELL);
-	if (may_signal_here()) {
+	if (region->virtio) {
+		lodge_virtio_doorbell(region->virtio, value);
+	} else if (may_signal_here()) {
 		lodge_eventfd_signal(region->doorbell);
 	} else {
 		WRITE_ONCE(region->rung, true);
@@ -611,6 +640,9 @@ static bool write_region(struct lodge_vcpu *vcpu, struct region *region, u64 add
 		return latch_same(region, addr, bytes, value);
 	case LODGE_WRITE_DOORBELL:
 		return ring_doorbell(vcpu, region, bytes, value);
+	case LODGE_WRITE_ISR_ACK:
+		lodge_virtio_isr(region->virtio, 0, value);
+		return true;
 	default:
 		return false;
 	}

@@ -19,6 +19,7 @@
 #include "lodge.h"
 #include "ioctl.h"
 #include "ops.h"
+#include "../virtio/virtio.h"
 
 int lodge_max_leaf = 2;
 
@@ -143,6 +144,11 @@ static int set_slot(struct lodge_target *target, void *args)
 	return lodge_slot_set(target->vm, args);
 }
 
+static int create_virtio(struct lodge_target *target, void *args)
+{
+	return lodge_virtio_create_fd(target->vm, args);
+}
+
 static int irq_line(struct lodge_target *target, void *args)
 {
 	struct lodge_irq_line *line = args;
@@ -209,6 +215,8 @@ const struct lodge_ioctl lodge_vm_ioctls[] = {
 		    LODGE_LOCK_NONE, LODGE_COPY_IN, signal_msi),
 	LODGE_IOCTL(LODGE_CREATE_VCPU, lodge_create_vcpu, id, 0,
 		    LODGE_LOCK_VM, LODGE_COPY_IN, create_vcpu),
+	LODGE_IOCTL(LODGE_CREATE_VIRTIO, lodge_create_virtio, gsi, LODGE_VIRTIO_READONLY,
+		    LODGE_LOCK_NONE, LODGE_COPY_INOUT, create_virtio),
 	LODGE_IOCTL(LODGE_SET_SLOT, lodge_slot, user_addr, LODGE_SLOT_READONLY,
 		    LODGE_LOCK_VM, LODGE_COPY_IN, set_slot),
 	LODGE_IOCTL(LODGE_SET_IRQFD, lodge_irqfd, gsi,

@@ -41,6 +41,8 @@
 #define LODGE_VM_STATS		_IO('L', 0x29)	/* struct lodge_stats */
 #define LODGE_RESET_VM		_IO('L', 0x2a)	/* struct lodge_reset */
 
+#define LODGE_CREATE_VIRTIO	_IO('L', 0x38)	/* struct lodge_create_virtio -> fd */
+
 /* vCPU fd */
 #define LODGE_RUN		_IO('L', 0x40)	/* no struct */
 #define LODGE_GET_REGS		_IO('L', 0x41)	/* struct lodge_get_regs */
@@ -64,6 +66,16 @@
 #define LODGE_TRANSLATE		_IO('L', 0x53)	/* struct lodge_translate */
 #define LODGE_NMI		_IO('L', 0x54)	/* struct lodge_nmi */
 #define LODGE_VCPU_STATS	_IO('L', 0x55)	/* struct lodge_stats */
+
+/* virtio device fd */
+#define LODGE_RING_SERVE	_IO('L', 0x60)	/* struct lodge_ring_serve */
+#define LODGE_SET_FEATURES	_IO('L', 0x61)	/* struct lodge_virtio_features */
+#define LODGE_VIRTIO_RESET	_IO('L', 0x62)	/* struct lodge_reset */
+#define LODGE_SET_RING		_IO('L', 0x63)	/* struct lodge_ring */
+#define LODGE_GET_RING		_IO('L', 0x64)
+#define LODGE_SET_RING_IRQ	_IO('L', 0x65)	/* struct lodge_ring_irq */
+#define LODGE_CHANGE_ISR	_IO('L', 0x66)	/* struct lodge_virtio_isr */
+#define LODGE_RING_STATS	_IO('L', 0x67)	/* struct lodge_ring_stats */
 
 /**
  * struct lodge_info - what this module and this CPU offer (LODGE_GET_INFO)
@@ -273,7 +285,8 @@ struct lodge_post_ring {
  * @domain: ordering domain, for shadow, post and latch
  * @shadow: offset of the range's first byte in the domain's shadow page
  * @mask: bits compared by LODGE_WRITE_LATCH_SAME
- * @eventfd: for LODGE_WRITE_DOORBELL
+ * @eventfd: for LODGE_WRITE_DOORBELL, an eventfd or a virtio device, whose ring
+ *	is the low 16 bits of the value; for the ISR modes, the virtio device
  * @match: with LODGE_REGION_MATCH, the value that rings the doorbell; other
  *	values become exits
  *
@@ -305,12 +318,14 @@ struct lodge_region {
 #define LODGE_READ_EXIT		0
 #define LODGE_READ_SHADOW	1
 #define LODGE_READ_PM_TIMER	2	/* 3.579545 MHz, 24 bits */
+#define LODGE_READ_ISR		3	/* interrupt status of a virtio device */
 
 #define LODGE_WRITE_EXIT	0
 #define LODGE_WRITE_POST	1
 #define LODGE_WRITE_LATCH	2
 #define LODGE_WRITE_LATCH_SAME	3
 #define LODGE_WRITE_DOORBELL	4
+#define LODGE_WRITE_ISR_ACK	5	/* clears what is written from the status */
 
 /* @chip: LODGE_CHIP_*; @data: struct lodge_*_state of that chip */
 struct lodge_chip {
@@ -654,6 +669,131 @@ struct lodge_run {
 	struct lodge_sregs sregs;
 	__u8 reserved[1024];
 	__u8 data[2048];
+};
+
+/* Virtio: kinds of devices, by their numbers in the standard */
+#define LODGE_VIRTIO_NET	1
+#define LODGE_VIRTIO_BLK	2
+#define LODGE_VIRTIO_CONSOLE	3
+#define LODGE_VIRTIO_RNG	4
+#define LODGE_VIRTIO_BALLOON	5
+
+#define LODGE_MAX_RINGS		64
+#define LODGE_VIRTIO_SERIAL	20
+#define LODGE_VIRTIO_NO_GSI	0xffffffffu
+
+/**
+ * struct lodge_create_virtio - a device whose rings the kernel serves
+ * @flags: LODGE_VIRTIO_READONLY
+ * @device: LODGE_VIRTIO_*
+ * @rings: how many, at most LODGE_MAX_RINGS
+ * @fd: back end: a file or block device for BLK, a tap for NET; -1: none
+ * @gsi: interrupt line, or LODGE_VIRTIO_NO_GSI
+ * @sectors: of 512 bytes, for BLK
+ * @features: out: feature bits the driver may pick from
+ * @serial: for BLK, padded with zeroes
+ */
+struct lodge_create_virtio {
+	__u32 size;
+	__u32 flags;
+	__u32 device;
+	__u32 rings;
+	__s32 fd;
+	__u32 gsi;
+	__u64 sectors;
+	__u64 features;
+	__u8 serial[LODGE_VIRTIO_SERIAL];
+	__u32 pad;
+};
+
+#define LODGE_VIRTIO_READONLY	0x1u
+
+/* @rings: bit per ring that the calling thread serves until a signal comes */
+struct lodge_ring_serve {
+	__u32 size;
+	__u32 flags;
+	__u64 rings;
+};
+
+/* @features: what the driver picked, VIRTIO_F_VERSION_1 among them */
+struct lodge_virtio_features {
+	__u32 size;
+	__u32 flags;
+	__u64 features;
+};
+
+/**
+ * struct lodge_ring - a ring in guest memory
+ * @flags: LODGE_RING_ENABLED, or 0 to stop it
+ * @ring: number
+ * @entries: its size
+ * @desc: guest physical address of the descriptors
+ * @driver: of the available ring, or the driver's event suppression
+ * @device: of the used ring, or the device's event suppression
+ * @next: index of what is made available next; packed rings have the wrap
+ *	counter in LODGE_RING_WRAP, which is set in a new one
+ * @used: index of what is used next, the same way
+ */
+struct lodge_ring {
+	__u32 size;
+	__u32 flags;
+	__u32 ring;
+	__u32 entries;
+	__u64 desc;
+	__u64 driver;
+	__u64 device;
+	__u16 next;
+	__u16 used;
+	__u32 pad;
+};
+
+#define LODGE_RING_ENABLED	0x1u
+#define LODGE_RING_BROKEN	0x2u	/* the driver broke the rules */
+#define LODGE_RING_WRAP		0x8000u
+
+/**
+ * struct lodge_ring_irq - how a ring interrupts: by the device's line, or
+ * @flags: LODGE_RING_IRQ_MSI: by message; LODGE_RING_IRQ_HOLD: not before this
+ *	is set anew
+ */
+struct lodge_ring_irq {
+	__u32 size;
+	__u32 flags;
+	__u32 ring;
+	__u32 data;
+	__u64 addr;
+	__u64 pad;
+};
+
+#define LODGE_RING_IRQ_HOLD	0x1u
+#define LODGE_RING_IRQ_MSI	0x2u
+
+/* The interrupt status and with it the line; @old: out, the status before */
+struct lodge_virtio_isr {
+	__u32 size;
+	__u32 flags;
+	__u32 set;
+	__u32 clear;
+	__u32 old;
+	__u32 pad;
+};
+
+/* @values: user address of __u64[@count]; order is enum lodge_ring_stat */
+struct lodge_ring_stats {
+	__u32 size;
+	__u32 flags;
+	__u32 ring;
+	__u32 count;
+	__u64 values;
+};
+
+enum lodge_ring_stat {
+	LODGE_RING_CHAINS,		/* taken from the ring */
+	LODGE_RING_BYTES,		/* read and written */
+	LODGE_RING_RUNS,		/* times its thread looked at it */
+	LODGE_RING_INTERRUPTS,
+	LODGE_RING_ERRORS,		/* rules that the driver broke */
+	LODGE_RING_STAT_COUNT
 };
 
 #endif /* _UAPI_LODGE_H */

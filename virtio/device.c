@@ -1,0 +1,476 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A virtio device's file descriptor, its ioctls and the threads that serve it. */
+#include <linux/anon_inodes.h>
+#include <linux/compat.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/nospec.h>
+#include <linux/poll.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+
+#include "../module/lodge.h"
+#include "../module/ioctl.h"
+#include "virtio.h"
+
+/* Not in every kernel's header. */
+#define VIRTIO_F_NOTIFICATION_DATA	38
+
+#define RING_FEATURES	(BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC) |		\
+			 BIT_ULL(VIRTIO_RING_F_EVENT_IDX) |		\
+			 BIT_ULL(VIRTIO_F_VERSION_1) |			\
+			 BIT_ULL(VIRTIO_F_RING_PACKED) |		\
+			 BIT_ULL(VIRTIO_F_NOTIFICATION_DATA) |	\
+			 BIT_ULL(VIRTIO_F_RING_RESET))
+
+static const struct lodge_virtio_ops *const kinds[] = {
+	&lodge_virtio_blk,
+};
+
+static const struct file_operations virtio_fops;
+
+static struct lodge_queue *queue_of(struct lodge_virtio *dev, u32 index)
+{
+	return index < dev->count ? &dev->queue[array_index_nospec(index, dev->count)] : NULL;
+}
+
+void lodge_virtio_doorbell(struct lodge_virtio *dev, u64 value)
+{
+	struct lodge_queue *queue = queue_of(dev, (u16)value);
+
+	if (queue)
+		lodge_queue_ring(queue);
+}
+
+struct lodge_virtio *lodge_virtio_get_fd(struct lodge_vm *vm, int fd)
+{
+	struct lodge_virtio *dev = ERR_PTR(-EINVAL);
+	struct file *file = fget(fd);
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	if (file->f_op == &virtio_fops) {
+		dev = file->private_data;
+		if (dev->vm == vm)
+			kref_get(&dev->ref);
+		else
+			dev = ERR_PTR(-EINVAL);
+	}
+	fput(file);
+	return dev;
+}
+
+static void free_device(struct kref *ref)
+{
+	struct lodge_virtio *dev = container_of(ref, struct lodge_virtio, ref);
+
+	kvfree_rcu(dev, rcu);
+}
+
+void lodge_virtio_put(struct lodge_virtio *dev)
+{
+	kref_put(&dev->ref, free_device);
+}
+
+/* Serving */
+
+static int on_event(wait_queue_entry_t *entry, unsigned int mode, int sync, void *key)
+{
+	struct lodge_queue_poll *poll = container_of(entry, struct lodge_queue_poll, entry);
+	__poll_t events = key_to_poll(key);
+
+	if (!events || events & (poll->queue->dev->ops->events(poll->queue) | EPOLLERR | EPOLLHUP))
+		lodge_queue_ring(poll->queue);
+	return 0;
+}
+
+struct attach {
+	poll_table table;
+	struct lodge_queue *queue;
+	int used;
+};
+
+/* A file has one wait queue, or one for each direction. */
+static void on_attach(struct file *file, wait_queue_head_t *head, poll_table *table)
+{
+	struct attach *attach = container_of(table, struct attach, table);
+	struct lodge_queue_poll *poll;
+
+	if (attach->used == ARRAY_SIZE(attach->queue->poll))
+		return;
+	poll = &attach->queue->poll[attach->used++];
+	init_waitqueue_func_entry(&poll->entry, on_event);
+	poll->queue = attach->queue;
+	poll->head = head;
+	add_wait_queue(head, &poll->entry);
+}
+
+static void attach(struct lodge_queue *queue)
+{
+	struct lodge_virtio *dev = queue->dev;
+	struct attach attach = { .queue = queue };
+
+	if (!dev->ops->events || !dev->backend || !dev->ops->events(queue))
+		return;
+	init_poll_funcptr(&attach.table, on_attach);
+	vfs_poll(dev->backend, &attach.table);
+	lodge_queue_ring(queue);
+}
+
+static void detach(struct lodge_queue *queue)
+{
+	struct lodge_queue_poll *poll = queue->poll;
+
+	for (; poll < queue->poll + ARRAY_SIZE(queue->poll); poll++) {
+		if (poll->head)
+			remove_wait_queue(poll->head, &poll->entry);
+		poll->head = NULL;
+	}
+}
+
+static int claim(struct lodge_virtio *dev, unsigned long rings)
+{
+	u32 i;
+
+	if (!rings || fls64(rings) > dev->count)
+		return -EINVAL;
+	if (mutex_lock_killable(&dev->lock))
+		return -EINTR;
+	if (dev->served & rings) {
+		mutex_unlock(&dev->lock);
+		return -EBUSY;
+	}
+	dev->served |= rings;
+	for_each_set_bit(i, &rings, dev->count)
+		WRITE_ONCE(dev->queue[i].server, __ffs(rings));
+	mutex_unlock(&dev->lock);
+	for_each_set_bit(i, &rings, dev->count)
+		attach(&dev->queue[i]);
+	return 0;
+}
+
+/* Nothing outlives the thread: a process that ends has no I/O under way. */
+static void leave(struct lodge_virtio *dev, unsigned long rings)
+{
+	u32 i;
+
+	for_each_set_bit(i, &rings, dev->count) {
+		detach(&dev->queue[i]);
+		lodge_queue_wait_idle(&dev->queue[i]);
+	}
+	mutex_lock(&dev->lock);
+	dev->served &= ~rings;
+	mutex_unlock(&dev->lock);
+}
+
+static bool any_rung(const struct lodge_virtio *dev, unsigned long rings)
+{
+	u32 i;
+
+	for_each_set_bit(i, &rings, dev->count)
+		if (READ_ONCE(dev->queue[i].rung))
+			return true;
+	return false;
+}
+
+static int serve_rings(struct lodge_virtio *dev, unsigned long rings)
+{
+	struct rcuwait *wait = &dev->wait[__ffs(rings)];
+	int ret;
+	u32 i;
+
+	for (;;) {
+		for_each_set_bit(i, &rings, dev->count) {
+			ret = lodge_queue_run(&dev->queue[i]);
+			if (ret)
+				return ret;
+		}
+		if (signal_pending(current))
+			return -EINTR;
+		cond_resched();
+		rcuwait_wait_event(wait, any_rung(dev, rings), TASK_INTERRUPTIBLE);
+	}
+}
+
+static int ring_serve(struct lodge_target *target, void *args)
+{
+	struct lodge_ring_serve *serve = args;
+	int ret = claim(target->virtio, serve->rings);
+
+	if (ret)
+		return ret;
+	ret = serve_rings(target->virtio, serve->rings);
+	leave(target->virtio, serve->rings);
+	return ret;
+}
+
+/* Control */
+
+static bool any_enabled(const struct lodge_virtio *dev)
+{
+	u32 i;
+
+	for (i = 0; i < dev->count; i++)
+		if (READ_ONCE(dev->queue[i].enabled))
+			return true;
+	return false;
+}
+
+static int set_features(struct lodge_target *target, void *args)
+{
+	struct lodge_virtio *dev = target->virtio;
+	struct lodge_virtio_features *features = args;
+	int ret = 0;
+
+	if (features->features & ~dev->offered ||
+	    !(features->features & BIT_ULL(VIRTIO_F_VERSION_1)))
+		return -EINVAL;
+	if (mutex_lock_killable(&dev->lock))
+		return -EINTR;
+	if (any_enabled(dev))
+		ret = -EBUSY;
+	else
+		dev->features = features->features;
+	mutex_unlock(&dev->lock);
+	return ret;
+}
+
+/* By the line, if there is one, until userspace says otherwise. */
+static void reset_irq(struct lodge_queue *queue)
+{
+	bool line = queue->dev->gsi != LODGE_VIRTIO_NO_GSI;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&queue->irq_lock, flags);
+	queue->irq_held = false;
+	queue->irq = (struct lodge_ring_irq) { .flags = line ? 0 : LODGE_RING_IRQ_HOLD };
+	raw_spin_unlock_irqrestore(&queue->irq_lock, flags);
+}
+
+static int reset(struct lodge_target *target, void *args)
+{
+	struct lodge_virtio *dev = target->virtio;
+	u32 i;
+
+	if (mutex_lock_killable(&dev->lock))
+		return -EINTR;
+	for (i = 0; i < dev->count; i++) {
+		lodge_queue_disable(&dev->queue[i]);
+		reset_irq(&dev->queue[i]);
+	}
+	lodge_virtio_isr(dev, 0, ~0u);
+	dev->features = 0;
+	mutex_unlock(&dev->lock);
+	return 0;
+}
+
+static int set_ring(struct lodge_target *target, void *args)
+{
+	struct lodge_virtio *dev = target->virtio;
+	struct lodge_ring *ring = args;
+	struct lodge_queue *queue = queue_of(dev, ring->ring);
+	int ret = 0;
+
+	if (!queue)
+		return -EINVAL;
+	if (mutex_lock_killable(&dev->lock))
+		return -EINTR;
+	if (!(ring->flags & LODGE_RING_ENABLED))
+		lodge_queue_disable(queue);
+	else if (dev->features)
+		ret = lodge_queue_enable(queue, ring);
+	else
+		ret = -EINVAL;
+	mutex_unlock(&dev->lock);
+	return ret;
+}
+
+static int get_ring(struct lodge_target *target, void *args)
+{
+	struct lodge_ring *ring = args;
+	struct lodge_queue *queue = queue_of(target->virtio, ring->ring);
+	const struct lodge_vring *v;
+
+	if (!queue)
+		return -EINVAL;
+	if (mutex_lock_killable(&queue->lock))
+		return -EINTR;
+	v = &queue->ring;
+	ring->flags = (queue->enabled ? LODGE_RING_ENABLED : 0) |
+		      (queue->broken ? LODGE_RING_BROKEN : 0);
+	ring->entries = v->entries;
+	ring->desc = v->desc_gpa;
+	ring->driver = v->driver_gpa;
+	ring->device = v->device_gpa;
+	ring->next = v->next.index | (v->next.wrap ? LODGE_RING_WRAP : 0);
+	ring->used = v->used.index | (v->used.wrap ? LODGE_RING_WRAP : 0);
+	mutex_unlock(&queue->lock);
+	return 0;
+}
+
+static int set_irq(struct lodge_target *target, void *args)
+{
+	struct lodge_ring_irq *irq = args;
+	struct lodge_queue *queue = queue_of(target->virtio, irq->ring);
+
+	return queue ? lodge_queue_set_irq(queue, irq) : -EINVAL;
+}
+
+static int change_isr(struct lodge_target *target, void *args)
+{
+	struct lodge_virtio_isr *isr = args;
+
+	isr->old = lodge_virtio_isr(target->virtio, isr->set, isr->clear);
+	return 0;
+}
+
+static int ring_stats(struct lodge_target *target, void *args)
+{
+	struct lodge_ring_stats *stats = args;
+	struct lodge_queue *queue = queue_of(target->virtio, stats->ring);
+	u32 count = min_t(u32, stats->count, LODGE_RING_STAT_COUNT);
+
+	if (!queue)
+		return -EINVAL;
+	stats->count = LODGE_RING_STAT_COUNT;
+	return copy_to_user(u64_to_user_ptr(stats->values), queue->stats,
+			    count * sizeof(queue->stats[0])) ? -EFAULT : 0;
+}
+
+const struct lodge_ioctl lodge_virtio_ioctls[] = {
+	LODGE_IOCTL(LODGE_RING_SERVE, lodge_ring_serve, rings, 0,
+		    LODGE_LOCK_NONE, LODGE_COPY_IN, ring_serve),
+	LODGE_IOCTL(LODGE_SET_FEATURES, lodge_virtio_features, features, 0,
+		    LODGE_LOCK_NONE, LODGE_COPY_IN, set_features),
+	LODGE_IOCTL(LODGE_VIRTIO_RESET, lodge_reset, flags, 0,
+		    LODGE_LOCK_NONE, LODGE_COPY_IN, reset),
+	LODGE_IOCTL(LODGE_SET_RING, lodge_ring, ring, LODGE_RING_ENABLED,
+		    LODGE_LOCK_NONE, LODGE_COPY_IN, set_ring),
+	LODGE_IOCTL(LODGE_GET_RING, lodge_ring, ring, 0,
+		    LODGE_LOCK_NONE, LODGE_COPY_INOUT, get_ring),
+	LODGE_IOCTL(LODGE_SET_RING_IRQ, lodge_ring_irq, ring,
+		    LODGE_RING_IRQ_HOLD | LODGE_RING_IRQ_MSI,
+		    LODGE_LOCK_NONE, LODGE_COPY_IN, set_irq),
+	LODGE_IOCTL(LODGE_CHANGE_ISR, lodge_virtio_isr, clear, 0,
+		    LODGE_LOCK_NONE, LODGE_COPY_INOUT, change_isr),
+	LODGE_IOCTL(LODGE_RING_STATS, lodge_ring_stats, values, 0,
+		    LODGE_LOCK_NONE, LODGE_COPY_INOUT, ring_stats),
+};
+
+const unsigned int lodge_virtio_ioctl_count = ARRAY_SIZE(lodge_virtio_ioctls);
+
+static long virtio_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct lodge_virtio *dev = file->private_data;
+	struct lodge_target target = { .vm = dev->vm, .virtio = dev };
+
+	return lodge_ioctl(lodge_virtio_ioctls, lodge_virtio_ioctl_count, &target, cmd, arg);
+}
+
+/* Nobody serves: who does holds the file. */
+static void destroy(struct lodge_virtio *dev)
+{
+	u32 i;
+
+	lodge_virtio_isr(dev, 0, ~0u);
+	for (i = 0; i < dev->count; i++)
+		lodge_queue_free(&dev->queue[i]);
+	if (dev->backend)
+		fput(dev->backend);
+	lodge_vm_put(dev->vm);
+	lodge_virtio_put(dev);
+}
+
+static int virtio_release(struct inode *inode, struct file *file)
+{
+	destroy(file->private_data);
+	return 0;
+}
+
+static const struct file_operations virtio_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = virtio_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.release = virtio_release,
+	.llseek = noop_llseek,
+};
+
+/* Creation */
+
+static const struct lodge_virtio_ops *kind_of(u32 id)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (kinds[i]->id == id)
+			return kinds[i];
+	return NULL;
+}
+
+static struct lodge_virtio *alloc(struct lodge_vm *vm, const struct lodge_virtio_ops *ops,
+				  const struct lodge_create_virtio *args)
+{
+	struct lodge_virtio *dev;
+	u32 i;
+
+	dev = kvzalloc(struct_size(dev, queue, args->rings), GFP_KERNEL_ACCOUNT);
+	if (!dev)
+		return NULL;
+	kref_init(&dev->ref);
+	mutex_init(&dev->lock);
+	init_waitqueue_head(&dev->idle);
+	raw_spin_lock_init(&dev->isr_lock);
+	dev->ops = ops;
+	dev->flags = args->flags;
+	dev->gsi = args->gsi;
+	dev->count = args->rings;
+	for (i = 0; i < LODGE_MAX_RINGS; i++)
+		rcuwait_init(&dev->wait[i]);
+	for (i = 0; i < dev->count; i++) {
+		lodge_queue_init(dev, i);
+		reset_irq(&dev->queue[i]);
+	}
+	lodge_vm_get(vm);
+	dev->vm = vm;
+	return dev;
+}
+
+static int set_up(struct lodge_virtio *dev, struct lodge_create_virtio *args)
+{
+	int ret = 0;
+
+	if (args->fd >= 0) {
+		dev->backend = fget(args->fd);
+		if (!dev->backend)
+			return -EBADF;
+	}
+	if (dev->ops->create)
+		ret = dev->ops->create(dev, args);
+	if (ret)
+		return ret;
+	dev->offered = RING_FEATURES |
+		       (dev->ops->features_of ? dev->ops->features_of(dev) : dev->ops->features);
+	args->features = dev->offered;
+	return 0;
+}
+
+int lodge_virtio_create_fd(struct lodge_vm *vm, struct lodge_create_virtio *args)
+{
+	const struct lodge_virtio_ops *ops = kind_of(args->device);
+	struct lodge_virtio *dev;
+	int ret;
+
+	if (!ops || !args->rings || args->rings > ops->max_queues || args->pad ||
+	    (args->gsi >= LODGE_NR_GSIS && args->gsi != LODGE_VIRTIO_NO_GSI))
+		return -EINVAL;
+	dev = alloc(vm, ops, args);
+	if (!dev)
+		return -ENOMEM;
+	ret = set_up(dev, args);
+	if (!ret)
+		ret = anon_inode_getfd("[lodge-virtio]", &virtio_fops, dev, O_RDWR | O_CLOEXEC);
+	if (ret < 0)
+		destroy(dev);
+	return ret;
+}

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A queue: chains from the ring to the device and back. Whoever serves it runs
+ * in the owner's mm; doorbells and completions only set @rung and wake him.
+ */
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/srcu.h>
+
+#include "../module/lodge.h"
+#include "virtio.h"
+
+/* Then others have their turn, and the driver hears of what is done. */
+#define CHAINS_PER_RUN	64
+#define PUBLISH_NS	(20 * NSEC_PER_USEC)
+
+void lodge_queue_ring(struct lodge_queue *queue)
+{
+	WRITE_ONCE(queue->rung, 1);
+	/* rcuwait_wake_up() has the barrier that orders this before the look at the task. */
+	rcuwait_wake_up(&queue->dev->wait[READ_ONCE(queue->server)]);
+}
+
+void lodge_queue_init(struct lodge_virtio *dev, u32 index)
+{
+	struct lodge_queue *queue = &dev->queue[index];
+
+	queue->dev = dev;
+	queue->index = index;
+	mutex_init(&queue->lock);
+	raw_spin_lock_init(&queue->irq_lock);
+	init_llist_head(&queue->done);
+	queue->server = index;
+}
+
+void lodge_queue_free(struct lodge_queue *queue)
+{
+	kvfree(queue->requests);
+	kfree(queue->ring.table);
+}
+
+static int make_requests(struct lodge_queue *queue)
+{
+	u32 i;
+
+	if (queue->requests)
+		return 0;
+	queue->requests = kvcalloc(LODGE_QUEUE_DEPTH, sizeof(*queue->requests),
+				   GFP_KERNEL_ACCOUNT);
+	queue->ring.table = kcalloc(LODGE_CHAIN_IOVS, sizeof(*queue->ring.table),
+				    GFP_KERNEL_ACCOUNT);
+	if (!queue->requests || !queue->ring.table) {
+		lodge_queue_free(queue);
+		queue->requests = NULL;
+		queue->ring.table = NULL;
+		return -ENOMEM;
+	}
+	for (i = 0; i < LODGE_QUEUE_DEPTH; i++) {
+		queue->requests[i].queue = queue;
+		queue->requests[i].next = queue->free;
+		queue->free = &queue->requests[i];
+	}
+	return 0;
+}
+
+static struct lodge_ring_pos position(u16 value, bool packed)
+{
+	return (struct lodge_ring_pos) {
+		.index = packed ? value & ~LODGE_RING_WRAP : value,
+		.wrap = packed && value & LODGE_RING_WRAP,
+	};
+}
+
+static int enable(struct lodge_queue *queue, const struct lodge_ring *args)
+{
+	const struct lodge_virtio *dev = queue->dev;
+	bool packed = lodge_virtio_has(dev, VIRTIO_F_RING_PACKED);
+	struct lodge_vring ring = {
+		.vm = dev->vm, .packed = packed, .entries = args->entries,
+		.event_idx = lodge_virtio_has(dev, VIRTIO_RING_F_EVENT_IDX),
+		.indirect = lodge_virtio_has(dev, VIRTIO_RING_F_INDIRECT_DESC),
+		.desc_gpa = args->desc, .driver_gpa = args->driver, .device_gpa = args->device,
+		.next = position(args->next, packed), .used = position(args->used, packed),
+		.avail = args->next,
+	};
+	int ret;
+
+	if (queue->enabled)
+		return -EBUSY;
+	ret = lodge_vring_check(&ring) ?: make_requests(queue);
+	if (ret)
+		return ret;
+	ring.table = queue->ring.table;
+	queue->ring = ring;
+	queue->generation = 0;
+	queue->broken = false;
+	queue->enabled = true;
+	return 0;
+}
+
+int lodge_queue_enable(struct lodge_queue *queue, const struct lodge_ring *args)
+{
+	int ret;
+
+	if (mutex_lock_killable(&queue->lock))
+		return -EINTR;
+	ret = enable(queue, args);
+	mutex_unlock(&queue->lock);
+	if (!ret)
+		lodge_queue_ring(queue);
+	return ret;
+}
+
+static void put_request(struct lodge_queue *queue, struct lodge_vreq *req)
+{
+	req->next = queue->free;
+	queue->free = req;
+}
+
+int lodge_queue_pop(struct lodge_queue *queue, struct lodge_vreq **req)
+{
+	int ret;
+
+	*req = queue->free;
+	if (!*req)
+		return -EAGAIN;
+	ret = lodge_vring_pop(&queue->ring, &(*req)->chain);
+	if (ret <= 0)
+		return ret;
+	queue->free = (*req)->next;
+	queue->stats[LODGE_RING_CHAINS]++;
+	return 1;
+}
+
+void lodge_queue_unpop(struct lodge_queue *queue, struct lodge_vreq *req)
+{
+	lodge_vring_unpop(&queue->ring, &req->chain);
+	queue->stats[LODGE_RING_CHAINS]--;
+	put_request(queue, req);
+}
+
+int lodge_queue_push(struct lodge_queue *queue, struct lodge_vreq *req, u32 written)
+{
+	int ret = lodge_vring_push(&queue->ring, &req->chain, written);
+
+	queue->stats[LODGE_RING_BYTES] += req->chain.readable + written;
+	put_request(queue, req);
+	return ret;
+}
+
+static int publish(struct lodge_queue *queue)
+{
+	int ret = lodge_vring_publish(&queue->ring);
+
+	if (ret > 0) {
+		queue->stats[LODGE_RING_INTERRUPTS]++;
+		lodge_queue_interrupt(queue);
+	}
+	return min(ret, 0);
+}
+
+void lodge_vreq_complete(struct lodge_vreq *req, long result)
+{
+	struct lodge_queue *queue = req->queue;
+	struct lodge_virtio *dev = queue->dev;
+
+	req->result = result;
+	llist_add(&req->done, &queue->done);
+	lodge_queue_ring(queue);
+	/* From here on the device may go, but for an RCU grace period. */
+	rcu_read_lock();
+	if (atomic_dec_and_test(&queue->inflight))
+		wake_up_all(&dev->idle);
+	rcu_read_unlock();
+}
+
+/* What completed goes into the ring. */
+static int reap(struct lodge_queue *queue)
+{
+	struct llist_node *done = llist_reverse_order(llist_del_all(&queue->done));
+	struct lodge_vreq *req, *next;
+	int ret = queue->broken ? -EPROTO : 0;
+	u32 written;
+
+	llist_for_each_entry_safe(req, next, done, done) {
+		written = queue->dev->ops->finish(req);
+		if (!ret)
+			ret = lodge_queue_push(queue, req, written);
+		else
+			put_request(queue, req);
+	}
+	return ret;
+}
+
+void lodge_queue_wait_idle(struct lodge_queue *queue)
+{
+	wait_event(queue->dev->idle, !atomic_read(&queue->inflight));
+}
+
+/* The ring's parts, where the slots have them now. Under SRCU */
+static int map_ring(struct lodge_queue *queue)
+{
+	struct lodge_mmu *mmu = &queue->dev->vm->mmu;
+	u64 generation = srcu_dereference(mmu->slots, &mmu->srcu)->generation + 1;
+
+	if (queue->generation == generation)
+		return 0;
+	queue->generation = generation;
+	return lodge_vring_map(&queue->ring);
+}
+
+/* What is in flight may end in the ring: a driver waits for its reset to end. */
+void lodge_queue_disable(struct lodge_queue *queue)
+{
+	struct srcu_struct *srcu = &queue->dev->vm->mmu.srcu;
+	bool was;
+	int idx;
+
+	mutex_lock(&queue->lock);
+	was = queue->enabled;
+	queue->enabled = false;
+	mutex_unlock(&queue->lock);
+	lodge_queue_wait_idle(queue);
+	if (!was)
+		return;
+	mutex_lock(&queue->lock);
+	idx = srcu_read_lock(srcu);
+	if (map_ring(queue))
+		queue->broken = true;
+	if (!reap(queue))
+		publish(queue);
+	srcu_read_unlock(srcu, idx);
+	mutex_unlock(&queue->lock);
+}
+
+/* One chain: 1; 0 when there is none; -EAGAIN when something else comes first. */
+static int serve_one(struct lodge_queue *queue)
+{
+	struct lodge_vreq *req;
+	long ret = lodge_queue_pop(queue, &req);
+
+	if (ret <= 0)
+		return ret;
+	/* The device may complete it before serve() returns. */
+	atomic_inc(&queue->inflight);
+	ret = queue->dev->ops->serve(queue, req);
+	if (ret == -EIOCBQUEUED)
+		return 1;
+	atomic_dec(&queue->inflight);
+	if (ret == -EAGAIN)
+		lodge_queue_unpop(queue, req);
+	if (ret == -EINPROGRESS)
+		return 1;
+	return ret < 0 ? ret : lodge_queue_push(queue, req, ret) ?: 1;
+}
+
+/* 1: more to do; 0: nothing left, or not before the back end is ready */
+static int serve_some(struct lodge_queue *queue)
+{
+	u64 start = ktime_get_ns();
+	int ret, i;
+
+	for (i = 0; i < CHAINS_PER_RUN; i++) {
+		ret = serve_one(queue);
+		if (ret == -EAGAIN)
+			return 0;
+		if (ret < 0)
+			return ret;
+		if (!ret)
+			break;
+		if (ktime_get_ns() - start > PUBLISH_NS) {
+			ret = publish(queue);
+			if (ret)
+				return ret;
+			start = ktime_get_ns();
+		}
+	}
+	return i < CHAINS_PER_RUN ? lodge_vring_arm(&queue->ring) : 1;
+}
+
+static int serve(struct lodge_queue *queue)
+{
+	int ret = map_ring(queue), more;
+
+	ret = ret ?: lodge_vring_disarm(&queue->ring);
+	ret = ret ?: reap(queue);
+	if (ret)
+		return ret;
+	more = serve_some(queue);
+	ret = publish(queue);
+	if (more > 0)
+		WRITE_ONCE(queue->rung, 1);
+	return min(more, 0) ?: ret;
+}
+
+int lodge_queue_run(struct lodge_queue *queue)
+{
+	struct srcu_struct *srcu = &queue->dev->vm->mmu.srcu;
+	int ret = 0, idx;
+
+	if (!READ_ONCE(queue->rung))
+		return 0;
+	if (mutex_lock_killable(&queue->lock))
+		return -EINTR;
+	/* Cleared before we look; a full barrier. */
+	xchg(&queue->rung, 0);
+	queue->stats[LODGE_RING_RUNS]++;
+	if (queue->enabled && !queue->broken) {
+		idx = srcu_read_lock(srcu);
+		ret = serve(queue);
+		srcu_read_unlock(srcu, idx);
+	}
+	if (ret) {
+		queue->stats[LODGE_RING_ERRORS]++;
+		queue->broken = true;
+		ret = -EPROTO;
+	}
+	mutex_unlock(&queue->lock);
+	return ret;
+}
