@@ -14,6 +14,7 @@
  *	0		RAM, up to 3 GiB of it
  *	0xc0000000	32-bit memory of PCI devices
  *	0xe0000000	PCI configuration space (ECAM)
+ *	0xfea00000	virtio-mmio devices
  *	0xfec00000	I/O APIC; 0xfed00000 HPET; 0xfee00000 local APICs
  *	0xff000000	firmware, test device
  *	4 GiB		the rest of RAM
@@ -32,6 +33,10 @@
 #define PCI_ECAM_RESERVED	MIB(256)
 #define PCI_BUSES		1
 #define PCI_SLOTS		32
+
+/* Announced on the command line: a page for each device. */
+#define VIRTIO_MMIO_BASE	0xfea00000ull
+#define VIRTIO_MMIO_BYTES	0x200
 
 #define HPET_BASE		0xfed00000ull
 #define HPET_BYTES		0x400

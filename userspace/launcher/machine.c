@@ -324,8 +324,10 @@ int machine_reset(struct machine *m, struct fault *f)
 	pthread_mutex_lock(&m->lock);
 	drain_locked(m);
 	ret = lodge_reset_vm(m->vm);
-	if (ret >= 0)
+	if (ret >= 0) {
 		devices_reset(m);
+		virtio_reset_all(m);
+	}
 	pthread_mutex_unlock(&m->lock);
 	if (ret < 0)
 		return fault_set(f, "reset", "the hypervisor refused it", NULL, ret);
@@ -365,6 +367,7 @@ bool machine_stop(struct machine *m)
 	pthread_mutex_unlock(&m->run_lock);
 	for (i = 0; i < m->config.cpus; i++)
 		ok &= join(&m->vcpu[i]);
+	ok &= virtio_stop(m);
 	if (ok)
 		machine_drain(m);
 	return ok;
@@ -417,7 +420,7 @@ static int create_devices(struct machine *m, struct fault *f)
 				 "give --exit-dev another port: 0xf4 is free", EEXIST);
 	if (!m->config.no_regions)
 		regions_init(m);
-	return 0;
+	return virtio_init(m, m->config.virtio, f);
 }
 
 int machine_init(struct machine *m, const struct machine_config *config, struct fault *f)
@@ -452,7 +455,7 @@ int machine_start(struct machine *m, struct fault *f)
 	for (i = 0; i < m->config.cpus; i++)
 		if (vcpu_start(&m->vcpu[i], f))
 			return -1;
-	return 0;
+	return virtio_start(m, f);
 }
 
 void machine_destroy(struct machine *m)
@@ -463,6 +466,7 @@ void machine_destroy(struct machine *m)
 		vcpu_destroy(&m->vcpu[i]);
 	for (i = 0; i < MACHINE_DOMAINS; i++)
 		lodge_unmap_domain(&m->domain[i]);
+	virtio_destroy(m);
 	if (m->vm >= 0)
 		close(m->vm);
 	if (m->dev >= 0)

@@ -19,6 +19,7 @@
 #include "fw_cfg.h"
 #include "pci.h"
 #include "uart.h"
+#include "virtio.h"
 
 #define DOMAIN_UART	0
 #define DOMAIN_DELAY	1
@@ -34,6 +35,7 @@
  * @test_dev: QEMU's ISA test device
  * @no_regions: let every access to a device exit to this program
  * @log_unknown: print accesses that no device answers
+ * @virtio: disks and other virtio devices
  * @output: called with each byte the guest sends through its serial port
  * @flush: called after some calls of @output
  * @output_arg: first argument of @output and @flush
@@ -46,6 +48,7 @@ struct machine_config {
 	bool test_dev;
 	bool no_regions;
 	bool log_unknown;
+	const struct virtio_options *virtio;
 	void (*output)(void *arg, __u8 byte);
 	void (*flush)(void *arg);
 	void *output_arg;
@@ -88,6 +91,8 @@ struct machine {
 	struct fw_cfg fw_cfg;
 	struct test_dev test_dev;
 	struct pci pci;
+	struct virtio *virtio[VIRTIO_MAX];
+	unsigned int virtios;
 	__u64 unknown;
 
 	int event_fd;		/* wakes the front end: events, room for input */

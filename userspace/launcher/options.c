@@ -17,6 +17,7 @@ enum {
 	OPT_TEST_DEV,
 	OPT_FIRMWARE,
 	OPT_NAME,
+	OPT_TRANSPORT,
 	OPT_NO_REBOOT,
 	OPT_TRIPLE_FAULT,
 	OPT_PANIC,
@@ -35,6 +36,8 @@ static const struct option long_options[] = {
 	{ "exit-dev", required_argument, NULL, OPT_EXIT_DEV },
 	{ "test-dev", no_argument, NULL, OPT_TEST_DEV },
 	{ "firmware", required_argument, NULL, OPT_FIRMWARE },
+	{ "disk", required_argument, NULL, 'd' },
+	{ "transport", required_argument, NULL, OPT_TRANSPORT },
 	{ "name", required_argument, NULL, OPT_NAME },
 	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
 	{ "triple-fault", required_argument, NULL, OPT_TRIPLE_FAULT },
@@ -60,6 +63,7 @@ static const char usage[] =
 "  -m, --mem SIZE         memory, such as 512M or 2G; a bare number is MiB\n"
 "                         (default: 256M)\n"
 "  -c, --cpus N           virtual CPUs, 1 to 64 (default: 1)\n"
+VIRTIO_USAGE
 "      --serial WHERE     serial port: stdio (default), file=PATH or null\n"
 "      --timeout SEC      end the guest after SEC seconds, with status 124\n"
 "      --exit-dev PORT    a guest's write of V to PORT ends it with status\n"
@@ -178,6 +182,8 @@ static int long_option(struct run_options *o, int opt, struct fault *f)
 	case OPT_FIRMWARE:
 		o->firmware = optarg;
 		return 0;
+	case OPT_TRANSPORT:
+		return virtio_set_transport(&o->virtio, optarg, f);
 	case OPT_NAME:
 		return set_name(o, optarg, f);
 	case OPT_NO_REBOOT:
@@ -218,6 +224,8 @@ static int one_option(struct run_options *o, int opt, const char *arg, struct fa
 	case 'c':
 		return set_number(optarg, 1, LODGE_MAX_VCPUS, &o->cpus) ?
 		       bad(f, "-c", "not a number of CPUs from 1 to 64") : 0;
+	case 'd':
+		return virtio_add_disk(&o->virtio, optarg, f);
 	case 'h':
 		o->help = true;
 		return 0;
@@ -238,7 +246,7 @@ int options_parse(struct run_options *o, int argc, char **argv, struct fault *f)
 	};
 	optind = 0;	/* start anew: glibc's way */
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, "k:i:p:m:c:h", long_options, NULL)) != -1)
+	while ((opt = getopt_long(argc, argv, "k:i:p:m:c:d:h", long_options, NULL)) != -1)
 		if (one_option(o, opt, argv[optind - 1], f))
 			return -1;
 	if (optind < argc && (o->kernel || optind + 1 < argc))
@@ -285,6 +293,7 @@ void options_print(const struct run_options *o)
 		fprintf(stderr, " -m %lluK -c %u", o->memory >> 10, o->cpus);
 	else
 		fprintf(stderr, " -m %lluM -c %u", o->memory >> 20, o->cpus);
+	virtio_options_print(&o->virtio);
 	print_serial(o);
 	if (o->timeout)
 		fprintf(stderr, " --timeout %u", o->timeout);

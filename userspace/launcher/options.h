@@ -4,6 +4,7 @@
 #define _LAUNCHER_OPTIONS_H
 
 #include "boot.h"
+#include "virtio_options.h"
 
 #define DEFAULT_MEMORY	MIB(256)
 #define MEMORY_MIN	MIB(2)
@@ -39,6 +40,7 @@ struct run_options {
 	int exit_port;
 	bool test_dev;
 	const char *name;
+	struct virtio_options virtio;
 	bool no_reboot;
 	bool triple_fault_reset;
 	bool panic_ignore;

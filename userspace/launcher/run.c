@@ -293,7 +293,9 @@ static int load_files(struct front *fr, struct fault *f)
 	struct boot_images *images = &fr->machine.images;
 	unsigned int i;
 
-	images->cmdline = o->cmdline;
+	images->cmdline = virtio_cmdline(&o->virtio, o->cmdline);
+	if (!images->cmdline)
+		return fault_set(f, "-p", "no memory", NULL, ENOMEM);
 	images->kernel_path = o->kernel;
 	if (o->firmware)
 		return firmware_read(&images->firmware, o->firmware, f);
@@ -326,6 +328,7 @@ static int prepare(struct front *fr, struct fault *f)
 		.test_dev = o->test_dev,
 		.no_regions = o->no_regions,
 		.log_unknown = o->log_unknown,
+		.virtio = &o->virtio,
 		.output = console_output,
 		.flush = console_flush,
 		.output_arg = &fr->console,

@@ -44,6 +44,8 @@ int lodge_set_chip(int vm, const struct lodge_chip *chip);
 int lodge_reset_vm(int vm);
 int lodge_vm_stats(int vm, __u64 *values, __u32 count);
 
+int lodge_create_virtio(int vm, struct lodge_create_virtio *create);	/* the descriptor */
+
 int lodge_map_domain(int vm, const struct lodge_info *info, __u32 domain,
 		     struct lodge_io_domain *out);
 void lodge_unmap_domain(struct lodge_io_domain *domain);
@@ -76,5 +78,15 @@ int lodge_set_debugregs(int vcpu, const struct lodge_debugregs *debugregs);
 int lodge_translate(int vcpu, __u64 gva, struct lodge_translate *out);
 int lodge_nmi(int vcpu);
 int lodge_vcpu_stats(int vcpu, __u64 *values, __u32 count);
+
+/* A virtio device */
+int lodge_ring_serve(int dev, __u64 rings);	/* -EINTR; -EPROTO: the driver erred */
+int lodge_set_features(int dev, __u64 features);
+int lodge_virtio_reset(int dev);
+int lodge_set_ring(int dev, const struct lodge_ring *ring);
+int lodge_get_ring(int dev, struct lodge_ring *ring);
+int lodge_set_ring_irq(int dev, const struct lodge_ring_irq *irq);
+int lodge_change_isr(int dev, __u32 set, __u32 clear);	/* what it was */
+int lodge_ring_stats(int dev, __u32 ring, __u64 *values, __u32 count);
 
 #endif /* _LODGE_LIBLODGE_H */

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Virtio devices. Configuration space and status are here, the rings are in
+ * the kernel (LODGE_CREATE_VIRTIO), served by threads of ours that block there.
+ * Everything but those threads runs under the machine's lock.
+ */
+#ifndef _LAUNCHER_VIRTIO_H
+#define _LAUNCHER_VIRTIO_H
+
+#include <pthread.h>
+
+#include <lodge/liblodge.h>
+
+#include "pci.h"
+#include "virtio_options.h"
+
+#define VIRTIO_CONFIG_BYTES	256
+#define VIRTIO_RING_ENTRIES	256
+#define VIRTIO_NO_VECTOR	0xffff
+
+struct machine;
+struct virtio;
+
+/* What the driver told about a ring. */
+struct virtio_ring {
+	__u32 entries;
+	__u64 desc;
+	__u64 driver;
+	__u64 device;
+	__u16 vector;
+	bool ready;
+};
+
+struct virtio_thread {
+	struct virtio *virtio;
+	unsigned int ring;
+	pthread_t thread;
+	bool started;
+};
+
+/**
+ * struct virtio_transport - how the guest sees the device
+ * @add: give it an address and an interrupt: 0 or -errno
+ * @config_changed: interrupt: configuration or status changed
+ * @reset: the device was reset
+ */
+struct virtio_transport {
+	int (*add)(struct virtio *v);
+	void (*config_changed)(struct virtio *v);
+	void (*reset)(struct virtio *v);
+};
+
+/**
+ * struct virtio - a device
+ * @name: for threads and messages
+ * @id: LODGE_VIRTIO_*
+ * @rings: how many
+ * @backend: file behind it, or -1
+ * @fd: the kernel's part
+ * @offered: features offered; @picked: what the driver picked so far
+ * @status: device status field
+ * @config: device-specific configuration
+ * @feature_select: half of @offered that is read; @driver_select: of @picked
+ * @queue_select: the ring that registers concern
+ * @config_vector: MSI-X vector for configuration changes
+ * @number: counts devices; @base, @gsi: virtio-mmio's place
+ */
+struct virtio {
+	struct machine *machine;
+	const struct virtio_transport *transport;
+	char name[24];
+	unsigned int id;
+	unsigned int rings;
+	int backend;
+	int fd;
+	__u64 offered;
+	__u64 picked;
+	__u8 status;
+	__u8 config[VIRTIO_CONFIG_BYTES];
+	unsigned int config_bytes;
+	struct virtio_ring ring[LODGE_MAX_RINGS];
+	struct virtio_thread thread[LODGE_MAX_RINGS];
+
+	__u32 feature_select;
+	__u32 driver_select;
+	__u32 queue_select;
+	__u16 config_vector;
+	unsigned int number;
+	__u64 base;
+	unsigned int gsi;
+	struct pci_device pci;
+	__u64 doorbell;
+	bool stop;
+};
+
+/* All devices that were asked for; -1 with @f filled when one cannot be. */
+int virtio_init(struct machine *m, const struct virtio_options *o, struct fault *f);
+int virtio_start(struct machine *m, struct fault *f);
+void virtio_reset_all(struct machine *m);
+/* False when a thread does not end. */
+bool virtio_stop(struct machine *m);
+void virtio_destroy(struct machine *m);
+
+/* virtio.c, for the transports */
+extern const struct virtio_transport virtio_pci;
+extern const struct virtio_transport virtio_mmio;
+void virtio_set_status(struct virtio *v, __u8 status);
+void virtio_pick(struct virtio *v, __u32 value);
+__u32 virtio_offer(const struct virtio *v);
+/* The selected ring, or NULL. */
+struct virtio_ring *virtio_selected(struct virtio *v);
+void virtio_ring_ready(struct virtio *v, bool ready);
+__u64 virtio_config_read(const struct virtio *v, __u64 offset, unsigned int bytes);
+int virtio_set_doorbell(struct virtio *v, __u64 addr, __u32 read, __u32 write);
+void virtio_clear_region(struct virtio *v, __u64 addr);
+
+/* The devices: fill @create, @v->config and @v->rings; -1 with @f filled. */
+int virtio_blk_init(struct virtio *v, const struct disk_option *o,
+		    struct lodge_create_virtio *create, struct fault *f);
+
+#endif /* _LAUNCHER_VIRTIO_H */

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Options of "lodge run" that concern virtio devices. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <lodge/liblodge.h>
+
+#include "layout.h"
+#include "virtio_options.h"
+
+/* ISA lines that no device of the PC uses; edge-triggered, so not shared. */
+static const unsigned int mmio_lines[] = { 5, 6, 7, 12, 13, 14, 15, 3 };
+
+static int bad(struct fault *f, const char *what, const char *why)
+{
+	return fault_set(f, what, why, "lodge run --help", EINVAL);
+}
+
+/* The next word of "A,B=C,...": false at the end. Words are at most @room - 1 long. */
+static bool next_word(const char **text, char *word, size_t room)
+{
+	size_t length = strcspn(*text, ",");
+
+	if (!**text)
+		return false;
+	if (length >= room)
+		length = room - 1;
+	memcpy(word, *text, length);
+	word[length] = 0;
+	*text += strcspn(*text, ",");
+	if (**text == ',')
+		++*text;
+	return true;
+}
+
+static int disk_word(struct disk_option *d, const char *word)
+{
+	__u64 queues;
+
+	if (!strcmp(word, "ro")) {
+		d->readonly = true;
+	} else if (!strcmp(word, "direct")) {
+		d->direct = true;
+	} else if (!strcmp(word, "root")) {
+		d->root = true;
+	} else if (!strncmp(word, "serial=", 7) && strlen(word + 7) < sizeof(d->serial)) {
+		strcpy(d->serial, word + 7);
+	} else if (!strncmp(word, "queues=", 7) &&
+		   parse_number(word + 7, 1, LODGE_MAX_RINGS, &queues)) {
+		d->queues = queues;
+	} else {
+		return -1;
+	}
+	return 0;
+}
+
+int virtio_add_disk(struct virtio_options *o, const char *text, struct fault *f)
+{
+	struct disk_option *d = &o->disk[o->disks];
+	char word[64];
+
+	if (o->disks == VIRTIO_MAX_DISKS)
+		return bad(f, "-d", "more than 16 disks");
+	*d = (struct disk_option){ .text = text, .queues = 1 };
+	if (!next_word(&text, d->path, sizeof(d->path)) || !*d->path)
+		return bad(f, "-d", "no file");
+	while (next_word(&text, word, sizeof(word)))
+		if (disk_word(d, word))
+			return bad(f, d->text, "not one of ro, direct, root, queues=N, serial=S");
+	o->disks++;
+	return 0;
+}
+
+int virtio_set_transport(struct virtio_options *o, const char *text, struct fault *f)
+{
+	if (strcmp(text, "pci") && strcmp(text, "mmio"))
+		return bad(f, "--transport", "neither pci nor mmio");
+	o->mmio = !strcmp(text, "mmio");
+	return 0;
+}
+
+void virtio_options_print(const struct virtio_options *o)
+{
+	unsigned int i;
+
+	for (i = 0; i < o->disks; i++) {
+		fputs(" -d ", stderr);
+		print_quoted(stderr, o->disk[i].text);
+	}
+	if (o->mmio)
+		fputs(" --transport mmio", stderr);
+}
+
+static unsigned int count(const struct virtio_options *o)
+{
+	return o->disks;
+}
+
+bool virtio_mmio_place(unsigned int number, __u64 *base, unsigned int *gsi)
+{
+	if (number >= ARRAY_SIZE(mmio_lines))
+		return false;
+	*base = VIRTIO_MMIO_BASE + number * 0x1000;
+	*gsi = mmio_lines[number];
+	return true;
+}
+
+static void announce(char *to, size_t room, unsigned int devices)
+{
+	unsigned int i, gsi;
+	__u64 base;
+	size_t used;
+
+	for (i = 0; i < devices && virtio_mmio_place(i, &base, &gsi); i++) {
+		used = strlen(to);
+		snprintf(to + used, room - used, " virtio_mmio.device=%#x@%#llx:%u",
+			 VIRTIO_MMIO_BYTES, base, gsi);
+	}
+}
+
+char *virtio_cmdline(const struct virtio_options *o, const char *cmdline)
+{
+	size_t room = strlen(cmdline) + 64 * (count(o) + 1);
+	char *to = malloc(room);
+	unsigned int i;
+	size_t used;
+
+	if (!to)
+		return NULL;
+	strcpy(to, cmdline);
+	if (o->mmio)
+		announce(to, room, count(o));
+	for (i = 0; i < o->disks; i++) {
+		used = strlen(to);
+		if (o->disk[i].root)
+			snprintf(to + used, room - used, " root=/dev/vd%c %s", 'a' + i,
+				 o->disk[i].readonly ? "ro" : "rw");
+	}
+	return to;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Options of "lodge run" that concern virtio devices. */
+#ifndef _LAUNCHER_VIRTIO_OPTIONS_H
+#define _LAUNCHER_VIRTIO_OPTIONS_H
+
+#include "util.h"
+
+#define VIRTIO_MAX_DISKS	16
+#define VIRTIO_MAX_NETS		4
+#define VIRTIO_MAX		(VIRTIO_MAX_DISKS + VIRTIO_MAX_NETS + 2)
+
+/* -d PATH[,ro][,direct][,queues=N][,serial=S][,root] */
+struct disk_option {
+	const char *text;
+	char path[4096];
+	char serial[21];
+	unsigned int queues;
+	bool readonly;
+	bool direct;
+	bool root;
+};
+
+struct virtio_options {
+	struct disk_option disk[VIRTIO_MAX_DISKS];
+	unsigned int disks;
+	bool mmio;
+};
+
+int virtio_add_disk(struct virtio_options *o, const char *text, struct fault *f);
+int virtio_set_transport(struct virtio_options *o, const char *text, struct fault *f);
+/* As options, on stderr. */
+void virtio_options_print(const struct virtio_options *o);
+
+/* @cmdline and what the kernel must be told about the devices; from malloc(). */
+char *virtio_cmdline(const struct virtio_options *o, const char *cmdline);
+/* Address and line of virtio-mmio device @number; false when there are too many. */
+bool virtio_mmio_place(unsigned int number, __u64 *base, unsigned int *gsi);
+
+#define VIRTIO_USAGE \
+"  -d, --disk PATH[,OPT]  a disk: a file or block device; may be given again.\n" \
+"                         ro, direct (no host page cache), queues=N, serial=S,\n" \
+"                         root (the kernel mounts it)\n" \
+"      --transport T      how virtio devices are found: pci (default) or mmio\n"
+
+#endif /* _LAUNCHER_VIRTIO_OPTIONS_H */
