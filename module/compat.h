@@ -78,6 +78,18 @@ static inline void lodge_end_write(struct kiocb *kiocb)
 /* Ring 2: rescheduling, signals, task work. 0 or -EINTR */
 int lodge_guest_work(void);
 
+#include <linux/sched.h>
+
+/* How long this thread has waited for a CPU, in ns. */
+static inline u64 lodge_run_delay(void)
+{
+#ifdef CONFIG_SCHED_INFO
+	return current->sched_info.run_delay;
+#else
+	return 0;
+#endif
+}
+
 #include <asm/nospec-branch.h>
 
 /* VMSCAPE: predictions that a guest trained do not reach userspace. */

@@ -85,7 +85,7 @@ enum lodge_next lodge_complete_user(struct lodge_vcpu *vcpu)
 	if (bytes) {
 		vcpu->pio_waiting = 0;
 		memcpy(&value, vcpu->run->data, bytes);
-		lodge_finish_pio_in(vcpu, value, bytes);
+		lodge_set_accumulator(vcpu, value, bytes);
 	}
 	if (!vcpu->replay.waiting)
 		return LODGE_REENTER;

@@ -18,20 +18,15 @@
 
 #define LAST_BASIC		0xdu
 #define LAST_EXTENDED		0x80000021u
-#define BASE_HYPERVISOR		0x40000000u
+#define PV_SIGNATURE		0x40000000u
+#define PV_FEATURES		0x40000001u
+#define LODGE_SIGNATURE		0x40000100u
 #define BASE_EXTENDED		0x80000000u
 #define XSAVE_LEGACY		(512 + 64)
 #define LINEAR_BITS		48
 #define MAX_PHYS_BITS		48	/* four levels of second-level tables */
 #define SIGNATURE_GENU		0x756e6547u	/* leaf 0 EBX, see repeat_last */
 #define APIC_ENABLED		BIT(11)
-
-struct row {
-	u32 leaf;
-	u32 subleaf;
-	bool subleafs;
-	u32 keep[4];
-};
 
 #define LEAF1_ECX	(F(XMM3) | F(PCLMULQDQ) | F(SSSE3) | F(FMA) | F(CX16) |	\
 			 F(PCID) | F(XMM4_1) | F(XMM4_2) | F(MOVBE) |		\
@@ -81,29 +76,41 @@ struct row {
 #define AVX512_EDX	(F(AVX512_4VNNIW) | F(AVX512_4FMAPS) |			\
 			 F(AVX512_VP2INTERSECT) | F(AVX512_FP16))
 
-/* What is kept of the host's leaves. A leaf that is not here reads as zero. */
-static const struct row rows[] = {
+#define PV(feature)	BIT(LODGE_PV_##feature & 31)
+#define PV_OFFERED	(PV(CLOCK_OLD) | PV(NO_IO_DELAY) | PV(CLOCK) | PV(STEAL) |	\
+			 PV(EOI) | PV(KICK) | PV(IPI) | PV(STABLE))
+/* Components of XCR0 that may be offered, as subleaves of leaf 0xd */
+#define XSTATES		(BIT(2) | GENMASK(7, 5) | BIT(9))
+
+/*
+ * What is offered: @keep of the host's leaf and @add. A leaf that is not here
+ * reads as zero. @subs: its subleaves, 0 for a leaf that has none
+ */
+static const struct row {
+	u32 leaf;
+	u32 subs;
+	u32 keep[4];
+	u32 add[4];
+} rows[] = {
 	{ 0x0, .keep = { ALL, ALL, ALL, ALL } },
-	{ 0x1, .keep = { ALL, 0xff00, LEAF1_ECX, LEAF1_EDX } },
+	/* One vCPU is one package: its APIC id is all the topology there is. */
+	{ 0x1, 0, { ALL, 0xff00, LEAF1_ECX, LEAF1_EDX },
+	  { 0, 1 << 16, F(HYPERVISOR) | F(TSC_DEADLINE_TIMER), F(APIC) } },
 	{ 0x2, .keep = { ALL, ALL, ALL, ALL } },
-	{ 0x4, 0, true, { 0x3fff, ALL, ALL, ALL } },
-	{ 0x4, 1, true, { 0x3fff, ALL, ALL, ALL } },
-	{ 0x4, 2, true, { 0x3fff, ALL, ALL, ALL } },
-	{ 0x4, 3, true, { 0x3fff, ALL, ALL, ALL } },
-	{ 0x4, 4, true, { 0, 0, 0, 0 } },
-	{ 0x6, .keep = { 0, 0, 0, 0 } },
-	{ 0x7, 0, true, { ALL, LEAF7_EBX, LEAF7_ECX, LEAF7_EDX } },
-	{ 0x7, 1, true, { LEAF71_EAX, 0, 0, 0 } },
-	{ 0xb, 0, true, { 0, 0, 0, 0 } },
-	{ 0xb, 1, true, { 0, 0, 0, 0 } },
-	{ 0xd, 0, true, { 0, 0, 0, 0 } },
-	{ 0xd, 1, true, { 0x7, 0, 0, 0 } },	/* no XSAVES */
-	{ 0xd, 2, true, { ALL, ALL, 0x2, 0 } },
-	{ 0xd, 5, true, { ALL, ALL, 0x2, 0 } },
-	{ 0xd, 6, true, { ALL, ALL, 0x2, 0 } },
-	{ 0xd, 7, true, { ALL, ALL, 0x2, 0 } },
-	{ 0xd, 9, true, { ALL, ALL, 0x2, 0 } },
-	{ 0x40000000, .keep = { 0, 0, 0, 0 } },
+	{ 0x4, GENMASK(4, 0), { 0x3fff, ALL, ALL, ALL } },
+	{ 0x6, .add = { BIT(2) } },		/* ARAT: the APIC timer never stops */
+	{ 0x7, BIT(0), { ALL, LEAF7_EBX, LEAF7_ECX, LEAF7_EDX }, { 0, F(TSC_ADJUST) } },
+	{ 0x7, BIT(1), { LEAF71_EAX } },
+	/* Thread level, then core level, both with one member (SDM 9.9.3). */
+	{ 0xb, BIT(0), .add = { 0, 1, 1 << 8 } },
+	{ 0xb, BIT(1), .add = { 0, 1, 2 << 8 | 1 } },
+	{ 0xd, BIT(0) },			/* sizes are computed when asked */
+	{ 0xd, BIT(1), { 0x7 } },		/* no XSAVES */
+	{ 0xd, XSTATES, { ALL, ALL, 0x2 } },
+	/* The paravirtual ABI that Linux knows: "KVMKVMKVM" and its features. */
+	{ PV_SIGNATURE, .add = { PV_FEATURES, 0x4b4d564b, 0x564b4d56, 0x4d } },
+	{ PV_FEATURES, .add = { PV_OFFERED } },
+	{ LODGE_SIGNATURE, .add = { LODGE_SIGNATURE, 0x67646f4c, 0x646f4c65, 0x6f4c6567 } },
 	{ 0x80000000, .keep = { ALL, ALL, ALL, ALL } },
 	{ 0x80000001, .keep = { ALL, 0, EXT1_ECX, EXT1_EDX } },
 	{ 0x80000002, .keep = { ALL, ALL, ALL, ALL } },
@@ -115,106 +122,80 @@ static const struct row rows[] = {
 	{ 0x80000008, .keep = { 0, EXT8_EBX, 0, 0 } },
 	{ 0x80000019, .keep = { ALL, ALL, 0, 0 } },
 	{ 0x8000001a, .keep = { ALL, 0, 0, 0 } },
-	{ 0x8000001d, 0, true, { 0x3fff, ALL, ALL, ALL } },
-	{ 0x8000001d, 1, true, { 0x3fff, ALL, ALL, ALL } },
-	{ 0x8000001d, 2, true, { 0x3fff, ALL, ALL, ALL } },
-	{ 0x8000001d, 3, true, { 0x3fff, ALL, ALL, ALL } },
-	{ 0x8000001d, 4, true, { 0, 0, 0, 0 } },
-	{ 0x8000001e, .keep = { 0, 0, 0, 0 } },
-	{ 0x80000021, .keep = { EXT21_EAX, 0, 0, 0 } },
+	{ 0x8000001d, GENMASK(4, 0), { 0x3fff, ALL, ALL, ALL } },
+	{ 0x8000001e },
+	{ 0x80000021, .keep = { EXT21_EAX } },
 };
 
-/* One vCPU is one package: its APIC id is all the topology there is. */
-static void set_leaf1(const struct lodge_cpuid_host *host, struct lodge_cpuid_entry *e)
+/* Features that make no sense without state that the guest may have. */
+static const struct {
+	u32 leaf;
+	u8 sub;
+	u8 reg;
+	u32 bits;
+	u64 xcr0;
+} needs_state[] = {
+	{ 0x1, 0, LODGE_ECX, F(XSAVE), XFEATURE_MASK_FP },
+	{ 0x1, 0, LODGE_ECX, F(AVX) | F(FMA) | F(F16C), XFEATURE_MASK_YMM },
+	{ 0x7, 0, LODGE_EBX, F(AVX2), XFEATURE_MASK_YMM },
+	{ 0x7, 0, LODGE_ECX, F(VAES) | F(VPCLMULQDQ), XFEATURE_MASK_YMM },
+	{ 0x7, 0, LODGE_EBX, AVX512_EBX, XFEATURE_MASK_AVX512 },
+	{ 0x7, 0, LODGE_ECX, AVX512_ECX, XFEATURE_MASK_AVX512 },
+	{ 0x7, 0, LODGE_EDX, AVX512_EDX, XFEATURE_MASK_AVX512 },
+	{ 0x7, 0, LODGE_ECX, F(PKU), XFEATURE_MASK_PKRU },
+	{ 0x7, 1, LODGE_EAX, BIT(4) | BIT(23), XFEATURE_MASK_YMM },
+	{ 0x7, 1, LODGE_EAX, BIT(5), XFEATURE_MASK_AVX512 },
+	{ 0x80000001, 0, LODGE_ECX, F(XOP) | F(FMA4), XFEATURE_MASK_YMM },
+};
+
+/* Those that a guest would be misled by when the TSC is not stable. */
+static const struct {
+	u32 leaf;
+	u8 reg;
+	u32 bits;
+} needs_tsc[] = {
+	{ 0x1, LODGE_ECX, F(TSC_DEADLINE_TIMER) },
+	{ PV_FEATURES, LODGE_EAX, PV(STABLE) },
+	{ 0x80000007, LODGE_EDX, BIT(8) },
+};
+
+static u32 *regs_of(const struct lodge_cpuid_entry *e)
 {
-	e->ebx |= 1 << 16;
-	e->ecx |= F(HYPERVISOR);
-	e->edx |= F(APIC);
-	if (host->stable_tsc)
-		e->ecx |= F(TSC_DEADLINE_TIMER);
-	if (!host->xcr0)
-		e->ecx &= ~(u32)F(XSAVE);
-	if (!(host->xcr0 & XFEATURE_MASK_YMM))
-		e->ecx &= ~(u32)(F(AVX) | F(FMA) | F(F16C));
+	BUILD_BUG_ON(offsetof(struct lodge_cpuid_entry, edx) !=
+		     offsetof(struct lodge_cpuid_entry, eax) + LODGE_EDX * sizeof(u32));
+	return (u32 *)((char *)e + offsetof(struct lodge_cpuid_entry, eax));
 }
 
-static void set_leaf7(const struct lodge_cpuid_host *host, struct lodge_cpuid_entry *e)
+static void fit_to_host(const struct lodge_cpuid_host *host, struct lodge_cpuid_entry *e)
 {
-	if (e->subleaf) {
-		if (!(host->xcr0 & XFEATURE_MASK_YMM))
-			e->eax &= ~(u32)(BIT(4) | BIT(23));
-		if (!(host->xcr0 & XFEATURE_MASK_AVX512))
-			e->eax &= ~(u32)BIT(5);
-		return;
-	}
-	e->eax = min(e->eax, 1u);
-	e->ebx |= F(TSC_ADJUST);
-	if (!(host->xcr0 & XFEATURE_MASK_YMM)) {
-		e->ebx &= ~(u32)F(AVX2);
-		e->ecx &= ~(u32)(F(VAES) | F(VPCLMULQDQ));
-	}
-	if (!(host->xcr0 & XFEATURE_MASK_AVX512)) {
-		e->ebx &= ~(u32)AVX512_EBX;
-		e->ecx &= ~(u32)AVX512_ECX;
-		e->edx &= ~(u32)AVX512_EDX;
-	}
-	if (!(host->xcr0 & XFEATURE_MASK_PKRU))
-		e->ecx &= ~(u32)F(PKU);
-}
+	u32 *regs = regs_of(e);
+	int i;
 
-/* Sizes are computed when asked; a component not offered has none. */
-static void set_leafd(const struct lodge_cpuid_host *host, struct lodge_cpuid_entry *e)
-{
-	if (e->subleaf == 0) {
-		e->eax = host->xcr0;
-		e->edx = host->xcr0 >> 32;
-	} else if (e->subleaf > 1 && !(host->xcr0 & BIT_ULL(e->subleaf))) {
-		e->eax = 0;
-		e->ebx = 0;
-		e->ecx = 0;
-	}
-}
-
-/* Thread level, then core level, both with one member (SDM 9.9.3). */
-static void set_leafb(struct lodge_cpuid_entry *e)
-{
-	e->ebx = 1;
-	e->ecx = e->subleaf | (e->subleaf + 1) << 8;
-}
-
-static void set_entry(const struct lodge_cpuid_host *host, struct lodge_cpuid_entry *e)
-{
+	for (i = 0; i < ARRAY_SIZE(needs_state); i++)
+		if (needs_state[i].leaf == e->leaf && needs_state[i].sub == e->subleaf &&
+		    !(host->xcr0 & needs_state[i].xcr0))
+			regs[needs_state[i].reg] &= ~needs_state[i].bits;
+	for (i = 0; i < ARRAY_SIZE(needs_tsc) && !host->stable_tsc; i++)
+		if (needs_tsc[i].leaf == e->leaf)
+			regs[needs_tsc[i].reg] &= ~needs_tsc[i].bits;
 	switch (e->leaf) {
 	case 0x0:
 		e->eax = min(e->eax, LAST_BASIC);
 		break;
-	case 0x1:
-		set_leaf1(host, e);
-		break;
-	case 0x6:
-		e->eax = BIT(2);	/* ARAT: the APIC timer never stops */
-		break;
 	case 0x7:
-		set_leaf7(host, e);
-		break;
-	case 0xb:
-		set_leafb(e);
+		if (!e->subleaf)
+			e->eax = min(e->eax, 1u);
 		break;
 	case 0xd:
-		set_leafd(host, e);
-		break;
-	case BASE_HYPERVISOR:		/* "LodgeLodgeLo" */
-		e->eax = BASE_HYPERVISOR;
-		e->ebx = 0x67646f4c;
-		e->ecx = 0x646f4c65;
-		e->edx = 0x6f4c6567;
+		if (!e->subleaf) {
+			e->eax = host->xcr0;
+			e->edx = host->xcr0 >> 32;
+		} else if (e->subleaf > 1 && !(host->xcr0 & BIT_ULL(e->subleaf))) {
+			memset(regs, 0, 4 * sizeof(*regs));
+		}
 		break;
 	case BASE_EXTENDED:
 		e->eax = min(e->eax, LAST_EXTENDED);
-		break;
-	case 0x80000007:
-		if (!host->stable_tsc)
-			e->edx = 0;
 		break;
 	case 0x80000008:
 		e->eax = host->phys_bits | LINEAR_BITS << 8;
@@ -226,9 +207,7 @@ static u32 range_base(u32 leaf)
 {
 	if (leaf >= BASE_EXTENDED && leaf < 0xc0000000)
 		return BASE_EXTENDED;
-	if (leaf >= BASE_HYPERVISOR && leaf < BASE_EXTENDED)
-		return BASE_HYPERVISOR;
-	return 0;
+	return leaf >= PV_SIGNATURE && leaf < BASE_EXTENDED ? PV_SIGNATURE : 0;
 }
 
 /* Does the host have this leaf, or do we make it up? */
@@ -236,43 +215,45 @@ static bool leaf_exists(const struct lodge_cpuid_host *host, u32 leaf)
 {
 	u32 base = range_base(leaf), regs[4];
 
-	if (base == BASE_HYPERVISOR)
+	if (base == PV_SIGNATURE)
 		return true;
 	host->read(base, 0, regs);
 	return leaf == base || leaf <= regs[LODGE_EAX];
 }
 
-/**
- * lodge_cpuid_build() - the table of what a guest may be offered
- * @host: this CPU
- * @entries: where to
- * @room: entries there
- *
- * Return: the number of entries, or -ENOSPC.
- */
+static void build_entry(const struct lodge_cpuid_host *host, const struct row *row,
+			u32 subleaf, struct lodge_cpuid_entry *e)
+{
+	u32 regs[4];
+	int i;
+
+	*e = (struct lodge_cpuid_entry) {
+		.leaf = row->leaf,
+		.subleaf = subleaf,
+		.flags = row->subs ? LODGE_CPUID_SUBLEAF : 0,
+	};
+	host->read(row->leaf, subleaf, regs);
+	for (i = 0; i < 4; i++)
+		regs_of(e)[i] = (regs[i] & row->keep[i]) | row->add[i];
+	fit_to_host(host, e);
+}
+
+/* The table of what a guest may be offered: the number of entries, or -ENOSPC. */
 int lodge_cpuid_build(const struct lodge_cpuid_host *host,
 		      struct lodge_cpuid_entry *entries, u32 room)
 {
-	u32 regs[4], i, count = 0;
+	u32 i, sub, count = 0;
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		const struct row *row = &rows[i];
+		unsigned long subs = rows[i].subs ?: BIT(0);
 
-		if (!leaf_exists(host, row->leaf))
+		if (!leaf_exists(host, rows[i].leaf))
 			continue;
-		if (count == room)
-			return -ENOSPC;
-		host->read(row->leaf, row->subleaf, regs);
-		entries[count] = (struct lodge_cpuid_entry) {
-			.leaf = row->leaf,
-			.subleaf = row->subleaf,
-			.flags = row->subleafs ? LODGE_CPUID_SUBLEAF : 0,
-			.eax = regs[LODGE_EAX] & row->keep[LODGE_EAX],
-			.ebx = regs[LODGE_EBX] & row->keep[LODGE_EBX],
-			.ecx = regs[LODGE_ECX] & row->keep[LODGE_ECX],
-			.edx = regs[LODGE_EDX] & row->keep[LODGE_EDX],
-		};
-		set_entry(host, &entries[count++]);
+		for_each_set_bit(sub, &subs, 32) {
+			if (count == room)
+				return -ENOSPC;
+			build_entry(host, &rows[i], sub, &entries[count++]);
+		}
 	}
 	return count;
 }
@@ -295,6 +276,7 @@ static const struct {
 	{ CPUID_8000_0001_ECX, LODGE_ECX, 0, 0x80000001 },
 	{ CPUID_8000_0008_EBX, LODGE_EBX, 0, 0x80000008 },
 	{ CPUID_8000_0021_EAX, LODGE_EAX, 0, 0x80000021 },
+	{ LODGE_PV_WORD, LODGE_EAX, 0, PV_FEATURES },
 };
 
 /* The CPU's answer, less what the host kernel turned off (clearcpuid=, bugs). */
@@ -305,34 +287,23 @@ static void read_host(u32 leaf, u32 subleaf, u32 regs[4])
 	cpuid_count(leaf, subleaf, &regs[LODGE_EAX], &regs[LODGE_EBX],
 		    &regs[LODGE_ECX], &regs[LODGE_EDX]);
 	for (i = 0; i < ARRAY_SIZE(words); i++)
-		if (words[i].leaf == leaf && words[i].subleaf == subleaf)
-			regs[words[i].reg] &=
-				boot_cpu_data.x86_capability[words[i].word];
+		if (words[i].leaf == leaf && words[i].subleaf == subleaf &&
+		    words[i].word < NCAPINTS)
+			regs[words[i].reg] &= boot_cpu_data.x86_capability[words[i].word];
 }
 
-/**
- * lodge_stable_tsc() - may guests rely on the rate of the host's TSC?
- */
+/* May guests rely on the rate of the host's TSC? */
 bool lodge_stable_tsc(void)
 {
 	return boot_cpu_has(X86_FEATURE_CONSTANT_TSC) && !check_tsc_unstable();
 }
 
-/**
- * lodge_phys_bits() - guest physical address width
- */
 u8 lodge_phys_bits(void)
 {
 	return min_t(u8, boot_cpu_data.x86_phys_bits, MAX_PHYS_BITS);
 }
 
-/**
- * lodge_cpuid_supported() - what this host can offer a guest
- * @entries: where to
- * @room: entries there
- *
- * Return: the number of entries, or -ENOSPC.
- */
+/* What this host can offer a guest: the number of entries, or -ENOSPC. */
 int lodge_cpuid_supported(struct lodge_cpuid_entry *entries, u32 room)
 {
 	struct lodge_cpuid_host host = {
@@ -345,23 +316,19 @@ int lodge_cpuid_supported(struct lodge_cpuid_entry *entries, u32 room)
 	return lodge_cpuid_build(&host, entries, room);
 }
 
-static int compare(const void *a, const void *b)
+/* A leaf without subleaves answers to all of them. */
+static __always_inline int compare(const void *a, const void *b)
 {
 	const struct lodge_cpuid_entry *x = a, *y = b;
 
 	if (x->leaf != y->leaf)
 		return x->leaf < y->leaf ? -1 : 1;
-	if (x->subleaf != y->subleaf)
-		return x->subleaf < y->subleaf ? -1 : 1;
-	return 0;
+	if (x->subleaf == y->subleaf || !(y->flags & LODGE_CPUID_SUBLEAF))
+		return 0;
+	return x->subleaf < y->subleaf ? -1 : 1;
 }
 
-/**
- * lodge_cpuid_prepare() - check a table from userspace and sort it
- * @table: table, not yet in use
- *
- * Return: 0; -EINVAL for unknown flags and for a leaf given twice.
- */
+/* Check a table from userspace and sort it: 0; -EINVAL: flags, a leaf twice. */
 int lodge_cpuid_prepare(struct lodge_cpuid_table *table)
 {
 	struct lodge_cpuid_entry *e = table->entries;
@@ -376,9 +343,7 @@ int lodge_cpuid_prepare(struct lodge_cpuid_table *table)
 	}
 	sort(e, table->count, sizeof(*e), compare, NULL);
 	for (i = 1; i < table->count; i++)
-		if (e[i].leaf == e[i - 1].leaf &&
-		    (e[i].subleaf == e[i - 1].subleaf || !e[i].flags ||
-		     !e[i - 1].flags))
+		if (!compare(&e[i - 1], &e[i]) || !compare(&e[i], &e[i - 1]))
 			return -EINVAL;
 	/* SDM's CPUID repeats the last basic leaf, APM's answers with zeros. */
 	first = lodge_cpuid_lookup(table, 0, 0);
@@ -386,77 +351,41 @@ int lodge_cpuid_prepare(struct lodge_cpuid_table *table)
 	return 0;
 }
 
-/**
- * lodge_cpuid_lookup() - entry of a leaf; any ring
- * @table: table
- * @leaf: EAX in
- * @subleaf: ECX in
- *
- * Return: the entry, or NULL.
- */
+/* Entry of a leaf, or NULL; any ring. */
 const struct lodge_cpuid_entry *
 lodge_cpuid_lookup(const struct lodge_cpuid_table *table, u32 leaf, u32 subleaf)
 {
-	u32 low = 0, high = table->count;
+	struct lodge_cpuid_entry key = { .leaf = leaf, .subleaf = subleaf };
 
-	while (low < high) {
-		u32 middle = (low + high) / 2;
-		const struct lodge_cpuid_entry *e = &table->entries[middle];
-		u32 wanted = e->flags & LODGE_CPUID_SUBLEAF ? subleaf : 0;
-
-		if (e->leaf == leaf && e->subleaf == wanted)
-			return e;
-		if (e->leaf < leaf || (e->leaf == leaf && e->subleaf < wanted))
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
+	return __inline_bsearch(&key, table->entries, table->count, sizeof(key), compare);
 }
 
-/**
- * lodge_cpuid_resolve() - entry that answers a leaf, also outside the ranges
- * @table: table
- * @leaf: EAX in
- * @subleaf: ECX in
- *
- * Return: the entry, or NULL for zeros.
- */
+/* Entry that answers a leaf, also outside the ranges; NULL for zeros. */
 const struct lodge_cpuid_entry *
 lodge_cpuid_resolve(const struct lodge_cpuid_table *table, u32 leaf, u32 subleaf)
 {
 	const struct lodge_cpuid_entry *e = lodge_cpuid_lookup(table, leaf, subleaf);
+	u32 from = leaf >= LODGE_SIGNATURE && leaf < BASE_EXTENDED ? LODGE_SIGNATURE :
+								     range_base(leaf);
 	const struct lodge_cpuid_entry *base;
 
 	if (e || !table->repeat_last)
 		return e;
-	base = lodge_cpuid_lookup(table, range_base(leaf), 0);
+	base = lodge_cpuid_lookup(table, from, 0);
 	if (base && leaf <= base->eax)
 		return NULL;
 	base = lodge_cpuid_lookup(table, 0, 0);
 	return base ? lodge_cpuid_lookup(table, base->eax, subleaf) : NULL;
 }
 
-/**
- * lodge_cpuid_find() - what a vCPU was told of a leaf; any ring
- * @vcpu: vCPU
- * @leaf: EAX in
- * @subleaf: ECX in
- *
- * Return: the entry, or NULL.
- */
+/* What a vCPU was told of a leaf, or NULL; any ring. */
 const struct lodge_cpuid_entry *lodge_cpuid_find(struct lodge_vcpu *vcpu,
 						 u32 leaf, u32 subleaf)
 {
 	return lodge_cpuid_lookup(vcpu->cpuid, leaf, subleaf);
 }
 
-/**
- * lodge_xsave_size() - bytes of an XSAVE area (SDM 13.4)
- * @table: where the components are described
- * @xcr0: components
- * @compact: the format of XSAVEC
- */
+/* Bytes of an XSAVE area (SDM 13.4); @compact: the format of XSAVEC. */
 u32 lodge_xsave_size(const struct lodge_cpuid_table *table, u64 xcr0, bool compact)
 {
 	u32 size = XSAVE_LEGACY;
@@ -512,48 +441,17 @@ static void patch(struct lodge_vcpu *vcpu, u32 leaf, u32 subleaf, u32 regs[4])
 	}
 }
 
-/**
- * lodge_cpuid_query() - what CPUID answers now; ring 1
- * @vcpu: loaded vCPU
- * @eax: in: leaf
- * @ebx: out
- * @ecx: in: subleaf
- * @edx: out
- */
-void lodge_cpuid_query(struct lodge_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx,
-		       u32 *edx)
+/* What CPUID answers now; ring 1. EAX in: leaf, ECX in: subleaf. */
+void lodge_cpuid_query(struct lodge_vcpu *vcpu, u32 regs[4])
 {
-	const struct lodge_cpuid_entry *e;
-	u32 subleaf = *ecx, regs[4] = {};
+	u32 leaf = regs[LODGE_EAX], subleaf = regs[LODGE_ECX];
+	const struct lodge_cpuid_entry *e = lodge_cpuid_resolve(vcpu->cpuid, leaf, subleaf);
 
-	e = lodge_cpuid_resolve(vcpu->cpuid, *eax, subleaf);
-	if (e) {
-		regs[LODGE_EAX] = e->eax;
-		regs[LODGE_EBX] = e->ebx;
-		regs[LODGE_ECX] = e->ecx;
-		regs[LODGE_EDX] = e->edx;
-		patch(vcpu, e->leaf, subleaf, regs);
-	} else if (*eax == 0xb) {
-		patch(vcpu, 0xb, subleaf, regs);	/* SDM: past the last level */
-	}
-	*eax = regs[LODGE_EAX];
-	*ebx = regs[LODGE_EBX];
-	*ecx = regs[LODGE_ECX];
-	*edx = regs[LODGE_EDX];
-}
-
-static u32 entry_reg(const struct lodge_cpuid_entry *e, u8 reg)
-{
-	switch (reg) {
-	case LODGE_EAX:
-		return e->eax;
-	case LODGE_EBX:
-		return e->ebx;
-	case LODGE_ECX:
-		return e->ecx;
-	default:
-		return e->edx;
-	}
+	memset(regs, 0, 4 * sizeof(*regs));
+	if (e)
+		memcpy(regs, regs_of(e), 4 * sizeof(*regs));
+	if (e || leaf == 0xb)	/* SDM: also past the last level */
+		patch(vcpu, e ? e->leaf : leaf, subleaf, regs);
 }
 
 /* A guest has what it was told of and what we can do for it. */
@@ -566,12 +464,10 @@ static void set_features(struct lodge_vcpu *vcpu,
 	memset(vcpu->features, 0, sizeof(vcpu->features));
 	for (i = 0; i < ARRAY_SIZE(words); i++) {
 		told = lodge_cpuid_find(vcpu, words[i].leaf, words[i].subleaf);
-		can = lodge_cpuid_lookup(supported, words[i].leaf,
-					 words[i].subleaf);
+		can = lodge_cpuid_lookup(supported, words[i].leaf, words[i].subleaf);
 		if (told && can)
-			vcpu->features[words[i].word] =
-				entry_reg(told, words[i].reg) &
-				entry_reg(can, words[i].reg);
+			vcpu->features[words[i].word] = regs_of(told)[words[i].reg] &
+							regs_of(can)[words[i].reg];
 	}
 }
 
@@ -597,10 +493,7 @@ static const struct {
 	{ X86_CR4_PKE, X86_FEATURE_PKU },
 };
 
-/**
- * lodge_cr4_reserved() - CR4 bits that a guest may not set
- * @features: words of X86_FEATURE_*
- */
+/* CR4 bits that a guest with these words of X86_FEATURE_* may not set. */
 u64 lodge_cr4_reserved(const u32 *features)
 {
 	u64 allowed = X86_CR4_PCE;
@@ -638,8 +531,7 @@ static struct lodge_cpuid_table *supported_table(void)
 	struct lodge_cpuid_table *table;
 	int count;
 
-	table = kvzalloc(struct_size(table, entries, LODGE_MAX_CPUID),
-			 GFP_KERNEL_ACCOUNT);
+	table = kvzalloc(struct_size(table, entries, LODGE_MAX_CPUID), GFP_KERNEL_ACCOUNT);
 	if (!table)
 		return NULL;
 	count = lodge_cpuid_supported(table->entries, LODGE_MAX_CPUID);
@@ -677,12 +569,7 @@ int lodge_cpuid_set(struct lodge_vcpu *vcpu, struct lodge_cpuid_table *table)
 	return 0;
 }
 
-/**
- * lodge_cpuid_set_default() - a new vCPU has all that is supported
- * @vcpu: loaded vCPU; ring 2
- *
- * Return: 0 or -ENOMEM.
- */
+/* A new vCPU has all that is supported: 0 or -ENOMEM. */
 int lodge_cpuid_set_default(struct lodge_vcpu *vcpu)
 {
 	struct lodge_cpuid_table *table = supported_table();

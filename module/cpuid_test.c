@@ -109,8 +109,22 @@ static void signature(struct kunit *test)
 	struct lodge_cpuid_table *t = build(test, 0, false, read_old);
 	const struct lodge_cpuid_entry *e = entry(test, t, 0x40000000, 0);
 
-	KUNIT_EXPECT_EQ(test, 0x40000000u, e->eax);
+	KUNIT_EXPECT_EQ(test, 0x40000001u, e->eax);
+	KUNIT_EXPECT_EQ(test, 0, memcmp(&e->ebx, "KVMKVMKVM\0\0\0", 12));
+	e = entry(test, t, 0x40000100, 0);
+	KUNIT_EXPECT_EQ(test, 0x40000100u, e->eax);
 	KUNIT_EXPECT_EQ(test, 0, memcmp(&e->ebx, "LodgeLodgeLo", 12));
+}
+
+/* Clock 0 and 3, no I/O delay 1, steal 5, EOI 6, kick 7, IPI 11; stable 24 */
+static void paravirtual_features(struct kunit *test)
+{
+	struct lodge_cpuid_table *t = build(test, 0, false, read_all);
+
+	KUNIT_EXPECT_EQ(test, 0x8ebu, entry(test, t, 0x40000001, 0)->eax);
+	KUNIT_EXPECT_EQ(test, 0u, entry(test, t, 0x40000001, 0)->edx);
+	t = build(test, 0, true, read_old);
+	KUNIT_EXPECT_EQ(test, 0x10008ebu, entry(test, t, 0x40000001, 0)->eax);
 }
 
 static void deadline_wants_stable_tsc(struct kunit *test)
@@ -281,6 +295,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(unsupported_is_hidden),
 	KUNIT_CASE(always_there),
 	KUNIT_CASE(signature),
+	KUNIT_CASE(paravirtual_features),
 	KUNIT_CASE(deadline_wants_stable_tsc),
 	KUNIT_CASE(vectors_follow_xcr0),
 	KUNIT_CASE(widths),

@@ -17,12 +17,13 @@
 #define CR4_TLB		(X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | \
 			 X86_CR4_PCIDE | X86_CR4_SMEP | X86_CR4_SMAP | \
 			 X86_CR4_LA57 | X86_CR4_PKE)
-#define EFER_DEFINED	(EFER_SCE | EFER_LME | EFER_LMA | EFER_NX)
+/* A change of one of these loads the PDPTEs. */
+#define CR0_PDPTES	(X86_CR0_PG | X86_CR0_CD | X86_CR0_NW)
+#define CR4_PDPTES	(X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_SMEP)
+#define PDPTE_PRESENT	BIT_ULL(0)
+#define PDPTE_RESERVED	0x1e6ull	/* SDM table 4-8 */
 
-/**
- * lodge_cr0_valid() - combinations that MOV to CR0 accepts at all
- * @cr0: value
- */
+/* Combinations that MOV to CR0 accepts at all. */
 bool lodge_cr0_valid(u64 cr0)
 {
 	if (cr0 >> 32)
@@ -32,52 +33,62 @@ bool lodge_cr0_valid(u64 cr0)
 	return !(cr0 & X86_CR0_PG) || (cr0 & X86_CR0_PE);
 }
 
-static int enter_long_mode(struct lodge_vcpu *vcpu)
+/*
+ * PAE paging loads four entries when it is switched on or changed (SDM 4.4.1,
+ * APM 5.2.3): none may have a reserved bit set.
+ */
+static int check_pdptes(struct lodge_vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4)
 {
-	struct lodge_segment cs;
+	u64 pdpte[4], reserved = PDPTE_RESERVED | ~GENMASK_ULL(vcpu->maxphyaddr - 1, 0);
+	u64 gpa = cr3 & 0xffffffe0;
+	int i, ret;
 
-	lodge_op(get_segment)(vcpu, LODGE_CS, &cs);
-	if (!(lodge_reg_read(vcpu, LODGE_CR4) & X86_CR4_PAE) || cs.l)
-		return -EINVAL;
-	lodge_op(set_efer)(vcpu, vcpu->efer | EFER_LMA);
-	return 0;
-}
-
-static int leave_long_mode(struct lodge_vcpu *vcpu)
-{
-	struct lodge_segment cs;
-
-	lodge_op(get_segment)(vcpu, LODGE_CS, &cs);
-	if ((lodge_reg_read(vcpu, LODGE_CR4) & X86_CR4_PCIDE) || cs.l)
-		return -EINVAL;
-	lodge_op(set_efer)(vcpu, vcpu->efer & ~EFER_LMA);
+	if (!(cr0 & X86_CR0_PG) || !(cr4 & X86_CR4_PAE) || (vcpu->efer & EFER_LME))
+		return 0;
+	ret = lodge_read_guest_atomic(vcpu->vm, gpa, pdpte, sizeof(pdpte));
+	if (ret == -EAGAIN) {
+		vcpu->exit.kind = LODGE_K_FAULT;
+		vcpu->exit.fault.gpa = gpa;
+		vcpu->exit.fault.access = LODGE_ACCESS_READ;
+		return ret;
+	}
+	for (i = 0; i < 4 && !ret; i++)
+		if ((pdpte[i] & PDPTE_PRESENT) && (pdpte[i] & reserved))
+			return -EINVAL;
 	return 0;
 }
 
 /* Paging is being switched: EFER.LMA follows (SDM 9.8.5). */
 static int switch_paging(struct lodge_vcpu *vcpu, bool on)
 {
+	u64 cr4 = lodge_reg_read(vcpu, LODGE_CR4);
+	struct lodge_segment cs;
+
 	set_bit(LODGE_REQ_TLB, &vcpu->requests);
-	if (on && (vcpu->efer & EFER_LME))
-		return enter_long_mode(vcpu);
-	if (!on && (vcpu->efer & EFER_LMA))
-		return leave_long_mode(vcpu);
+	if (!(vcpu->efer & (on ? EFER_LME : EFER_LMA)))
+		return 0;
+	lodge_op(get_segment)(vcpu, LODGE_CS, &cs);
+	if (cs.l || (on ? !(cr4 & X86_CR4_PAE) : cr4 & X86_CR4_PCIDE))
+		return -EINVAL;
+	lodge_op(set_efer)(vcpu, on ? vcpu->efer | EFER_LMA : vcpu->efer & ~EFER_LMA);
 	return 0;
 }
 
 int lodge_set_cr0(struct lodge_vcpu *vcpu, u64 value)
 {
 	u64 old = lodge_reg_read(vcpu, LODGE_CR0);
-	int ret;
+	int ret = 0;
 
 	if (!lodge_cr0_valid(value))
 		return -EINVAL;
 	value = (value & CR0_DEFINED) | X86_CR0_ET;
-	if ((old ^ value) & X86_CR0_PG) {
+	if ((old ^ value) & CR0_PDPTES)
+		ret = check_pdptes(vcpu, value, lodge_reg_read(vcpu, LODGE_CR3),
+				   lodge_reg_read(vcpu, LODGE_CR4));
+	if (!ret && (old ^ value) & X86_CR0_PG)
 		ret = switch_paging(vcpu, value & X86_CR0_PG);
-		if (ret)
-			return ret;
-	}
+	if (ret)
+		return ret;
 	if ((old ^ value) & X86_CR0_WP)
 		set_bit(LODGE_REQ_TLB, &vcpu->requests);
 	lodge_op(set_cr0)(vcpu, value);
@@ -86,16 +97,17 @@ int lodge_set_cr0(struct lodge_vcpu *vcpu, u64 value)
 
 int lodge_set_cr3(struct lodge_vcpu *vcpu, u64 value)
 {
-	bool keep = false;
+	u64 cr4 = lodge_reg_read(vcpu, LODGE_CR4);
+	bool keep = (cr4 & X86_CR4_PCIDE) && (value & X86_CR3_PCID_NOFLUSH);
+	int ret;
 
-	if (lodge_long_mode(vcpu)) {
-		if (lodge_reg_read(vcpu, LODGE_CR4) & X86_CR4_PCIDE) {
-			keep = value & X86_CR3_PCID_NOFLUSH;
-			value &= ~X86_CR3_PCID_NOFLUSH;
-		}
-		if (value >> vcpu->maxphyaddr)
-			return -EINVAL;
-	}
+	if (keep)
+		value &= ~X86_CR3_PCID_NOFLUSH;
+	if (lodge_long_mode(vcpu) && value >> vcpu->maxphyaddr)
+		return -EINVAL;
+	ret = check_pdptes(vcpu, lodge_reg_read(vcpu, LODGE_CR0), value, cr4);
+	if (ret)
+		return ret;
 	lodge_op(set_cr3)(vcpu, value);
 	if (!keep)
 		set_bit(LODGE_REQ_TLB, &vcpu->requests);
@@ -119,9 +131,15 @@ static bool cr4_valid(struct lodge_vcpu *vcpu, u64 old, u64 value)
 int lodge_set_cr4(struct lodge_vcpu *vcpu, u64 value)
 {
 	u64 old = lodge_reg_read(vcpu, LODGE_CR4);
+	int ret = 0;
 
 	if (!cr4_valid(vcpu, old, value))
 		return -EINVAL;
+	if ((old ^ value) & CR4_PDPTES)
+		ret = check_pdptes(vcpu, lodge_reg_read(vcpu, LODGE_CR0),
+				   lodge_reg_read(vcpu, LODGE_CR3), value);
+	if (ret)
+		return ret;
 	lodge_op(set_cr4)(vcpu, value);
 	if ((old ^ value) & CR4_TLB)
 		set_bit(LODGE_REQ_TLB, &vcpu->requests);
@@ -136,32 +154,44 @@ int lodge_set_cr8(struct lodge_vcpu *vcpu, u64 value)
 	return 0;
 }
 
+/* Bits of EFER that this guest's CPUID offers, and LMA. */
+u64 lodge_efer_offered(struct lodge_vcpu *vcpu)
+{
+	static const struct {
+		u16 feature;
+		u16 bit;
+	} bits[] = {
+		{ X86_FEATURE_SYSCALL, EFER_SCE }, { X86_FEATURE_LM, EFER_LME },
+		{ X86_FEATURE_NX, EFER_NX }, { X86_FEATURE_FXSR_OPT, EFER_FFXSR },
+	};
+	u64 efer = EFER_LMA;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(bits); i++)
+		if (lodge_guest_has(vcpu, bits[i].feature))
+			efer |= bits[i].bit;
+	return efer;
+}
+
+/* LMA is the CPU's own: writes leave it as it is. */
 int lodge_set_efer(struct lodge_vcpu *vcpu, u64 value)
 {
-	bool paging = lodge_reg_read(vcpu, LODGE_CR0) & X86_CR0_PG;
-	u64 allowed = EFER_LMA;
+	u64 old = vcpu->efer;
 
-	if (lodge_guest_has(vcpu, X86_FEATURE_SYSCALL))
-		allowed |= EFER_SCE;
-	if (lodge_guest_has(vcpu, X86_FEATURE_LM))
-		allowed |= EFER_LME;
-	if (lodge_guest_has(vcpu, X86_FEATURE_NX))
-		allowed |= EFER_NX;
-	if (value & ~(allowed & EFER_DEFINED))
+	if (value & ~lodge_efer_offered(vcpu))
 		return -EINVAL;
-	if (paging && ((value ^ vcpu->efer) & EFER_LME))
+	if (((value ^ old) & EFER_LME) && (lodge_reg_read(vcpu, LODGE_CR0) & X86_CR0_PG))
 		return -EINVAL;
-	value = (value & ~EFER_LMA) | (vcpu->efer & EFER_LMA);
-	if ((value ^ vcpu->efer) & EFER_NX)
+	if ((value ^ old) & EFER_NX)
 		set_bit(LODGE_REQ_TLB, &vcpu->requests);
-	lodge_op(set_efer)(vcpu, value);
+	lodge_op(set_efer)(vcpu, (value & ~EFER_LMA) | (old & EFER_LMA));
 	return 0;
 }
 
 #define DR6_FIXED	0xffff0ff0ull
 #define DR6_VOLATILE	(DR_TRAP_BITS | LODGE_DR6_BD | DR_STEP | LODGE_DR6_BT)
 #define DR7_FIXED	0x400ull
-#define DR7_VOLATILE	0xffff2bffull
+#define DR7_VOLATILE	0xffff23ffull
 
 u64 lodge_get_dr(struct lodge_vcpu *vcpu, int dr)
 {

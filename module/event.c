@@ -25,13 +25,7 @@ static bool is_exception(const struct lodge_event *event)
 				event->type == LODGE_EV_PRIV_SOFT_EXCEPTION);
 }
 
-/**
- * lodge_merge_exceptions() - vector of @second raised while delivering @first
- * @first: vector being delivered
- * @second: vector raised meanwhile
- *
- * Return: @second, X86_TRAP_DF, or -1 for a triple fault.
- */
+/* What @second raised while @first is delivered becomes; -1: a triple fault. */
 int lodge_merge_exceptions(u8 first, u8 second)
 {
 	if (first == X86_TRAP_DF)
@@ -71,22 +65,12 @@ static void queue(struct lodge_vcpu *vcpu, u8 vector, bool has_error, u32 error)
 	set_bit(LODGE_REQ_EVENT, &vcpu->requests);
 }
 
-/**
- * lodge_queue_exception() - raise an exception without error code
- * @vcpu: vCPU; ring 1 or 2
- * @vector: X86_TRAP_*
- */
 void lodge_queue_exception(struct lodge_vcpu *vcpu, u8 vector)
 {
 	queue(vcpu, vector, false, 0);
 }
 
-/**
- * lodge_queue_exception_e() - raise an exception with error code
- * @vcpu: vCPU; ring 1 or 2
- * @vector: X86_TRAP_*
- * @error: error code; real mode has none
- */
+/* Real mode pushes no error codes. */
 void lodge_queue_exception_e(struct lodge_vcpu *vcpu, u8 vector, u32 error)
 {
 	bool protected = lodge_reg_read(vcpu, LODGE_CR0) & X86_CR0_PE;
@@ -94,35 +78,19 @@ void lodge_queue_exception_e(struct lodge_vcpu *vcpu, u8 vector, u32 error)
 	queue(vcpu, vector, protected, error);
 }
 
-/**
- * lodge_queue_page_fault() - raise #PF
- * @vcpu: vCPU; ring 1 or 2
- * @gva: for CR2
- * @error: error code
- */
 void lodge_queue_page_fault(struct lodge_vcpu *vcpu, u64 gva, u32 error)
 {
 	vcpu->cr2 = gva;
 	queue(vcpu, X86_TRAP_PF, true, error);
 }
 
-/**
- * lodge_queue_debug() - raise #DB
- * @vcpu: vCPU; ring 1 or 2
- * @dr6: causes, merged into DR6 (SDM 17.2.3)
- */
 void lodge_queue_debug(struct lodge_vcpu *vcpu, u64 dr6)
 {
 	vcpu->dr6 = (vcpu->dr6 & ~(u64)DR_TRAP_BITS) | dr6;
 	queue(vcpu, X86_TRAP_DB, false, 0);
 }
 
-/**
- * lodge_queue_nmi() - make an NMI pending
- * @vcpu: vCPU; any context
- *
- * One may be in service and one wait; further ones are lost (SDM 6.7.1).
- */
+/* One may be in service and one wait; further ones are lost (SDM 6.7.1). */
 void lodge_queue_nmi(struct lodge_vcpu *vcpu)
 {
 	u8 old = READ_ONCE(vcpu->nmi_pending);
@@ -179,6 +147,7 @@ static bool inject_interrupt(struct lodge_vcpu *vcpu)
 		return false;
 	event.vector = vector;
 	inject(vcpu, &event);
+	lodge_pv_eoi_offer(vcpu, vector);
 	return true;
 }
 
@@ -195,10 +164,7 @@ static bool inject_nmi(struct lodge_vcpu *vcpu)
 	return true;
 }
 
-/**
- * lodge_prepare_events() - inject what is due, ask to hear of the rest
- * @vcpu: vCPU about to be entered; ring 1
- */
+/* Inject what is due, ask to hear of the rest; ring 1, before an entry. */
 void lodge_prepare_events(struct lodge_vcpu *vcpu)
 {
 	if (vcpu->exception.valid)

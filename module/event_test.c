@@ -1,22 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* KUnit: exceptions on exceptions, pending NMIs, requests and kicks. */
-#include <kunit/test.h>
 #include <linux/sched.h>
 #include <asm/debugreg.h>
 #include <asm/trapnr.h>
 
-#include "lodge.h"
-
-static struct lodge_vcpu *fake_vcpu(struct kunit *test, u64 cr0)
-{
-	struct lodge_vcpu *vcpu = kunit_kzalloc(test, sizeof(*vcpu), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, vcpu);
-	lodge_run_init(vcpu);
-	vcpu->regs_valid = BIT(LODGE_NR_REGS) - 1;
-	vcpu->regs[LODGE_CR0] = cr0;
-	return vcpu;
-}
+#include "cpu_test.h"
 
 /* SDM table 6-5, every pair that is not benign, and some that are. */
 static void merge_follows_the_table(struct kunit *test)
@@ -55,7 +43,7 @@ static void anything_on_double_fault_is_triple(struct kunit *test)
 
 static void exception_is_queued_once(struct kunit *test)
 {
-	struct lodge_vcpu *vcpu = fake_vcpu(test, X86_CR0_PE);
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
 
 	lodge_queue_exception_e(vcpu, X86_TRAP_GP, 0x18);
 	KUNIT_EXPECT_TRUE(test, vcpu->exception.valid);
@@ -67,15 +55,16 @@ static void exception_is_queued_once(struct kunit *test)
 
 static void real_mode_pushes_no_error_code(struct kunit *test)
 {
-	struct lodge_vcpu *vcpu = fake_vcpu(test, 0);
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
 
+	vcpu->regs[LODGE_CR0] = 0;
 	lodge_queue_exception_e(vcpu, X86_TRAP_GP, 0x18);
 	KUNIT_EXPECT_FALSE(test, vcpu->exception.has_error);
 }
 
 static void two_faults_make_a_double_fault(struct kunit *test)
 {
-	struct lodge_vcpu *vcpu = fake_vcpu(test, X86_CR0_PE);
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
 
 	lodge_queue_exception_e(vcpu, X86_TRAP_GP, 0x18);
 	lodge_queue_exception_e(vcpu, X86_TRAP_NP, 0x20);
@@ -86,7 +75,7 @@ static void two_faults_make_a_double_fault(struct kunit *test)
 
 static void third_fault_shuts_down(struct kunit *test)
 {
-	struct lodge_vcpu *vcpu = fake_vcpu(test, X86_CR0_PE);
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
 
 	lodge_queue_exception(vcpu, X86_TRAP_DF);
 	lodge_queue_exception_e(vcpu, X86_TRAP_GP, 0);
@@ -95,7 +84,7 @@ static void third_fault_shuts_down(struct kunit *test)
 
 static void fault_during_delivery_counts(struct kunit *test)
 {
-	struct lodge_vcpu *vcpu = fake_vcpu(test, X86_CR0_PE);
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
 
 	vcpu->inflight = (struct lodge_event) {
 		.valid = true, .type = LODGE_EV_EXCEPTION, .vector = X86_TRAP_PF,
@@ -108,7 +97,7 @@ static void fault_during_delivery_counts(struct kunit *test)
 
 static void interrupt_in_flight_is_kept(struct kunit *test)
 {
-	struct lodge_vcpu *vcpu = fake_vcpu(test, X86_CR0_PE);
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
 
 	vcpu->inflight = (struct lodge_event) {
 		.valid = true, .type = LODGE_EV_INTERRUPT, .vector = 0x31,
@@ -120,7 +109,7 @@ static void interrupt_in_flight_is_kept(struct kunit *test)
 
 static void page_fault_keeps_error_and_address(struct kunit *test)
 {
-	struct lodge_vcpu *vcpu = fake_vcpu(test, X86_CR0_PE);
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
 
 	lodge_queue_page_fault(vcpu, 0x1234, 7);
 	KUNIT_EXPECT_EQ(test, 0x1234ull, vcpu->cr2);
@@ -129,7 +118,7 @@ static void page_fault_keeps_error_and_address(struct kunit *test)
 
 static void debug_sets_its_causes(struct kunit *test)
 {
-	struct lodge_vcpu *vcpu = fake_vcpu(test, X86_CR0_PE);
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
 
 	vcpu->dr6 = 0xffff0ff0 | 3;
 	lodge_queue_debug(vcpu, DR_STEP);
@@ -140,7 +129,7 @@ static void debug_sets_its_causes(struct kunit *test)
 /* One in service, one waiting: a third is lost (SDM 6.7.1). */
 static void nmis_collapse_to_two(struct kunit *test)
 {
-	struct lodge_vcpu *vcpu = fake_vcpu(test, X86_CR0_PE);
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
 	int i;
 
 	for (i = 0; i < 5; i++)
@@ -150,7 +139,7 @@ static void nmis_collapse_to_two(struct kunit *test)
 
 static void kick_marks_a_running_vcpu_once(struct kunit *test)
 {
-	struct lodge_vcpu *vcpu = fake_vcpu(test, X86_CR0_PE);
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
 
 	preempt_disable();
 	vcpu->cpu = smp_processor_id();

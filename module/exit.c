@@ -8,11 +8,10 @@
 #include <asm/debugreg.h>
 #include <asm/trapnr.h>
 
+#include "cpuid.h"
 #include "insn.h"
 #include "lodge.h"
 #include "backend.h"
-
-#define HYPERCALL_ENOSYS	(-1000l)
 
 static enum lodge_next handle(struct lodge_vcpu *vcpu, enum lodge_exit_kind kind)
 {
@@ -42,102 +41,113 @@ void lodge_advance(struct lodge_vcpu *vcpu, unsigned int len)
 {
 	u64 rip = lodge_reg_read(vcpu, LODGE_RIP) + len;
 
-	if (!lodge_long_mode(vcpu))
-		rip = (u32)rip;
-	lodge_reg_write(vcpu, LODGE_RIP, rip);
+	lodge_reg_write(vcpu, LODGE_RIP, lodge_long_mode(vcpu) ? rip : (u32)rip);
 	if (lodge_op(get_shadow)(vcpu))
 		lodge_op(set_shadow)(vcpu, 0);
 	if (unlikely(lodge_reg_read(vcpu, LODGE_RFLAGS) & X86_EFLAGS_TF))
 		lodge_queue_debug(vcpu, DR_STEP);
 }
 
-enum lodge_next lodge_on_cpuid(struct lodge_vcpu *vcpu)
+/*
+ * What an instruction does, and whether it may: 0; -EINVAL for #GP; -ENXIO for
+ * #UD; -EAGAIN: ring 2 has to do what vcpu->exit says before it is executed
+ * again; -EINTR: it raised an exception of its own.
+ */
+typedef int (*action)(struct lodge_vcpu *vcpu, u64 a, u64 b);
+
+static __always_inline enum lodge_next perform(struct lodge_vcpu *vcpu, action act, u64 a, u64 b)
 {
 	unsigned int len = lodge_op(insn_len)(vcpu);
-	u32 eax = lodge_eax(vcpu), ecx = vcpu->regs[LODGE_RCX], ebx, edx;
 
 	if (unlikely(!len))
 		return handle(vcpu, LODGE_K_FETCH);
-	lodge_count(vcpu, LODGE_STAT_CPUID);
-	lodge_cpuid_query(vcpu, &eax, &ebx, &ecx, &edx);
-	lodge_reg_write(vcpu, LODGE_RAX, eax);
-	lodge_reg_write(vcpu, LODGE_RBX, ebx);
-	lodge_reg_write(vcpu, LODGE_RCX, ecx);
-	lodge_reg_write(vcpu, LODGE_RDX, edx);
-	lodge_advance(vcpu, len);
-	return LODGE_REENTER;
+	switch (act(vcpu, a, b)) {
+	case 0:
+		lodge_advance(vcpu, len);
+		return LODGE_REENTER;
+	case -EINTR:
+		return LODGE_REENTER;
+	case -EAGAIN:
+		return LODGE_HANDLE;
+	case -ENXIO:
+		return lodge_on_undefined(vcpu);
+	default:
+		return lodge_gp(vcpu);
+	}
 }
 
-enum lodge_next lodge_on_rdmsr(struct lodge_vcpu *vcpu)
+static int do_cpuid(struct lodge_vcpu *vcpu, u64 a, u64 b)
 {
-	unsigned int len = lodge_op(insn_len)(vcpu);
+	u32 regs[4] = { [LODGE_EAX] = lodge_eax(vcpu), [LODGE_ECX] = vcpu->regs[LODGE_RCX] };
+
+	lodge_count(vcpu, LODGE_STAT_CPUID);
+	lodge_cpuid_query(vcpu, regs);
+	lodge_reg_write(vcpu, LODGE_RAX, regs[LODGE_EAX]);
+	lodge_reg_write(vcpu, LODGE_RBX, regs[LODGE_EBX]);
+	lodge_reg_write(vcpu, LODGE_RCX, regs[LODGE_ECX]);
+	lodge_reg_write(vcpu, LODGE_RDX, regs[LODGE_EDX]);
+	return 0;
+}
+
+static int do_rdmsr(struct lodge_vcpu *vcpu, u64 a, u64 b)
+{
 	u64 value;
 
-	if (unlikely(!len))
-		return handle(vcpu, LODGE_K_FETCH);
 	lodge_count(vcpu, LODGE_STAT_MSR);
 	if (lodge_get_msr(vcpu, vcpu->regs[LODGE_RCX], &value, false))
-		return lodge_gp(vcpu);
+		return -EINVAL;
 	lodge_set_edx_eax(vcpu, value);
-	lodge_advance(vcpu, len);
-	return LODGE_REENTER;
+	return 0;
 }
 
-enum lodge_next lodge_on_wrmsr(struct lodge_vcpu *vcpu)
+static int do_wrmsr(struct lodge_vcpu *vcpu, u64 a, u64 b)
 {
-	unsigned int len = lodge_op(insn_len)(vcpu);
-
-	if (unlikely(!len))
-		return handle(vcpu, LODGE_K_FETCH);
 	lodge_count(vcpu, LODGE_STAT_MSR);
-	if (lodge_set_msr(vcpu, vcpu->regs[LODGE_RCX], lodge_edx_eax(vcpu), false))
-		return lodge_gp(vcpu);
-	lodge_advance(vcpu, len);
-	return LODGE_REENTER;
+	return lodge_set_msr(vcpu, vcpu->regs[LODGE_RCX], lodge_edx_eax(vcpu), false);
+}
+
+static int do_nothing(struct lodge_vcpu *vcpu, u64 a, u64 b)
+{
+	return 0;
 }
 
 enum lodge_next lodge_on_hlt(struct lodge_vcpu *vcpu)
 {
-	unsigned int len = lodge_op(insn_len)(vcpu);
+	enum lodge_next next = perform(vcpu, do_nothing, 0, 0);
 
-	if (unlikely(!len))
-		return handle(vcpu, LODGE_K_FETCH);
+	if (unlikely(next != LODGE_REENTER))
+		return next;
 	lodge_count(vcpu, LODGE_STAT_HLT);
-	lodge_advance(vcpu, len);
 	vcpu->mp_state = LODGE_MP_HALTED;
-	if (vcpu->exception.valid || lodge_runnable(vcpu)) {
-		vcpu->mp_state = LODGE_MP_RUNNABLE;
-		set_bit(LODGE_REQ_EVENT, &vcpu->requests);
-		return LODGE_REENTER;
-	}
-	return handle(vcpu, LODGE_K_NONE);
+	if (!vcpu->exception.valid && !lodge_runnable(vcpu))
+		return handle(vcpu, LODGE_K_NONE);
+	vcpu->mp_state = LODGE_MP_RUNNABLE;
+	WRITE_ONCE(vcpu->pv.kicked, false);
+	set_bit(LODGE_REQ_EVENT, &vcpu->requests);
+	return LODGE_REENTER;
 }
 
 /* A spinning guest: let others on this CPU have their turn. */
 enum lodge_next lodge_on_pause(struct lodge_vcpu *vcpu)
 {
-	unsigned int len = lodge_op(insn_len)(vcpu);
+	enum lodge_next next = perform(vcpu, do_nothing, 0, 0);
 
-	if (unlikely(!len))
-		return handle(vcpu, LODGE_K_FETCH);
-	lodge_advance(vcpu, len);
-	return handle(vcpu, LODGE_K_NONE);
+	return next == LODGE_REENTER ? handle(vcpu, LODGE_K_NONE) : next;
 }
 
-enum lodge_next lodge_on_hypercall(struct lodge_vcpu *vcpu)
+static int do_hypercall(struct lodge_vcpu *vcpu, u64 a, u64 b)
 {
-	unsigned int len = lodge_op(insn_len)(vcpu);
+	u64 mask = code64(vcpu) ? ~0ull : U32_MAX, ret = -EPERM;
 
-	if (unlikely(!len))
-		return handle(vcpu, LODGE_K_FETCH);
 	lodge_count(vcpu, LODGE_STAT_HYPERCALL);
-	lodge_reg_write(vcpu, LODGE_RAX, HYPERCALL_ENOSYS);
-	lodge_advance(vcpu, len);
-	return LODGE_REENTER;
+	if (!lodge_op(cpl)(vcpu))
+		ret = lodge_pv_hypercall(vcpu, mask);
+	lodge_reg_write(vcpu, LODGE_RAX, ret & mask);
+	return 0;
 }
 
 /* AL, AX or EAX; a 32-bit result clears the upper half (SDM 3.4.1.1). */
-static void set_accumulator(struct lodge_vcpu *vcpu, u32 value, u8 bytes)
+void lodge_set_accumulator(struct lodge_vcpu *vcpu, u32 value, u8 bytes)
 {
 	u64 rax = vcpu->regs[LODGE_RAX];
 
@@ -162,7 +172,7 @@ static bool pio_in_kernel(struct lodge_vcpu *vcpu, u16 port, u8 bytes, bool writ
 			return false;
 		value = wide;
 	}
-	set_accumulator(vcpu, value, bytes);
+	lodge_set_accumulator(vcpu, value, bytes);
 	return true;
 }
 
@@ -170,6 +180,7 @@ enum lodge_next lodge_on_pio(struct lodge_vcpu *vcpu, u16 port, u8 bytes,
 			     bool write, bool string)
 {
 	unsigned int len;
+	bool done;
 
 	lodge_count(vcpu, LODGE_STAT_PIO);
 	if (unlikely(string))
@@ -177,19 +188,10 @@ enum lodge_next lodge_on_pio(struct lodge_vcpu *vcpu, u16 port, u8 bytes,
 	len = lodge_op(insn_len)(vcpu);
 	if (unlikely(!len))
 		return handle(vcpu, LODGE_K_FETCH);
-	if (pio_in_kernel(vcpu, port, bytes, write)) {
-		lodge_advance(vcpu, len);
-		return LODGE_REENTER;
-	}
+	done = pio_in_kernel(vcpu, port, bytes, write);
 	/* RIP moves on first: the exit is a point between instructions. */
 	lodge_advance(vcpu, len);
-	return lodge_user_pio(vcpu, port, bytes, write);
-}
-
-/* The IN that userspace answered. */
-void lodge_finish_pio_in(struct lodge_vcpu *vcpu, u32 value, u8 bytes)
-{
-	set_accumulator(vcpu, value, bytes);
+	return done ? LODGE_REENTER : lodge_user_pio(vcpu, port, bytes, write);
 }
 
 enum lodge_next lodge_on_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access)
@@ -200,140 +202,114 @@ enum lodge_next lodge_on_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access)
 	return handle(vcpu, LODGE_K_FAULT);
 }
 
-enum lodge_next lodge_on_cr_read(struct lodge_vcpu *vcpu, int cr, int gpr)
+static int do_cr_read(struct lodge_vcpu *vcpu, u64 cr, u64 gpr)
 {
-	unsigned int len = lodge_op(insn_len)(vcpu);
+	static const u8 regs[] = { [0] = LODGE_CR0, [3] = LODGE_CR3, [4] = LODGE_CR4 };
 	u64 value;
 
-	if (unlikely(!len))
-		return handle(vcpu, LODGE_K_FETCH);
+	if (cr == 8)
+		value = lodge_lapic_get_cr8(vcpu);
+	else if (cr < ARRAY_SIZE(regs) && regs[cr])
+		value = lodge_reg_read(vcpu, regs[cr]);
+	else
+		return -ENXIO;
+	lodge_reg_write(vcpu, gpr, code64(vcpu) ? value : (u32)value);
+	return 0;
+}
+
+enum lodge_next lodge_on_cr_read(struct lodge_vcpu *vcpu, int cr, int gpr)
+{
+	return perform(vcpu, do_cr_read, cr, gpr);
+}
+
+static int do_cr_write(struct lodge_vcpu *vcpu, u64 cr, u64 value)
+{
 	switch (cr) {
 	case 0:
-		value = lodge_reg_read(vcpu, LODGE_CR0);
-		break;
+		return lodge_set_cr0(vcpu, value);
 	case 3:
-		value = lodge_reg_read(vcpu, LODGE_CR3);
-		break;
+		return lodge_set_cr3(vcpu, value);
 	case 4:
-		value = lodge_reg_read(vcpu, LODGE_CR4);
-		break;
+		return lodge_set_cr4(vcpu, value);
 	case 8:
-		value = lodge_lapic_get_cr8(vcpu);
-		break;
-	default:
-		return lodge_on_undefined(vcpu);
+		return lodge_set_cr8(vcpu, value);
 	}
-	lodge_reg_write(vcpu, gpr, code64(vcpu) ? value : (u32)value);
-	lodge_advance(vcpu, len);
-	return LODGE_REENTER;
+	return -ENXIO;
 }
 
 enum lodge_next lodge_on_cr_write(struct lodge_vcpu *vcpu, int cr, int gpr)
 {
-	unsigned int len = lodge_op(insn_len)(vcpu);
 	u64 value = lodge_reg_read(vcpu, gpr);
-	int ret;
 
-	if (unlikely(!len))
-		return handle(vcpu, LODGE_K_FETCH);
-	if (!code64(vcpu))
-		value = (u32)value;
-	switch (cr) {
-	case 0:
-		ret = lodge_set_cr0(vcpu, value);
-		break;
-	case 3:
-		ret = lodge_set_cr3(vcpu, value);
-		break;
-	case 4:
-		ret = lodge_set_cr4(vcpu, value);
-		break;
-	case 8:
-		ret = lodge_set_cr8(vcpu, value);
-		break;
-	default:
-		return lodge_on_undefined(vcpu);
-	}
-	if (ret)
-		return lodge_gp(vcpu);
-	lodge_advance(vcpu, len);
-	return LODGE_REENTER;
-}
-
-static enum lodge_next set_cr0(struct lodge_vcpu *vcpu, u64 value)
-{
-	unsigned int len = lodge_op(insn_len)(vcpu);
-
-	if (unlikely(!len))
-		return handle(vcpu, LODGE_K_FETCH);
-	if (lodge_set_cr0(vcpu, value))
-		return lodge_gp(vcpu);
-	lodge_advance(vcpu, len);
-	return LODGE_REENTER;
+	return perform(vcpu, do_cr_write, cr, code64(vcpu) ? value : (u32)value);
 }
 
 enum lodge_next lodge_on_clts(struct lodge_vcpu *vcpu)
 {
-	return set_cr0(vcpu, lodge_reg_read(vcpu, LODGE_CR0) & ~X86_CR0_TS);
+	return perform(vcpu, do_cr_write, 0, lodge_reg_read(vcpu, LODGE_CR0) & ~X86_CR0_TS);
 }
 
 /* LMSW loads PE, MP, EM and TS and cannot clear PE. */
 enum lodge_next lodge_on_lmsw(struct lodge_vcpu *vcpu, u16 msw)
 {
-	u64 cr0 = lodge_reg_read(vcpu, LODGE_CR0);
+	return perform(vcpu, do_cr_write, 0,
+		       (lodge_reg_read(vcpu, LODGE_CR0) & ~0xeull) | (msw & 0xf));
+}
 
-	return set_cr0(vcpu, (cr0 & ~0xeull) | (msw & 0xf));
+/* DR4 and DR5 are DR6 and DR7, or nothing (SDM 17.2.2); GD: SDM 17.2.4. */
+static int check_dr(struct lodge_vcpu *vcpu, u64 dr)
+{
+	if ((dr == 4 || dr == 5) && (lodge_reg_read(vcpu, LODGE_CR4) & X86_CR4_DE))
+		return -ENXIO;
+	if (!(vcpu->dr7 & LODGE_DR7_GD))
+		return 0;
+	lodge_queue_debug(vcpu, LODGE_DR6_BD);
+	vcpu->dr7 &= ~(u64)LODGE_DR7_GD;
+	lodge_op(sync_dr7)(vcpu);
+	return -EINTR;
+}
+
+static int do_dr_read(struct lodge_vcpu *vcpu, u64 dr, u64 gpr)
+{
+	int ret = check_dr(vcpu, dr);
+
+	if (!ret)
+		lodge_reg_write(vcpu, gpr, lodge_get_dr(vcpu, dr));
+	return ret;
+}
+
+static int do_dr_write(struct lodge_vcpu *vcpu, u64 dr, u64 gpr)
+{
+	u64 value = lodge_reg_read(vcpu, gpr);
+
+	return check_dr(vcpu, dr) ?: lodge_set_dr(vcpu, dr, code64(vcpu) ? value : (u32)value);
 }
 
 enum lodge_next lodge_on_dr(struct lodge_vcpu *vcpu, int dr, int gpr, bool write)
 {
-	unsigned int len = lodge_op(insn_len)(vcpu);
-	u64 value;
-
-	if (unlikely(!len))
-		return handle(vcpu, LODGE_K_FETCH);
-	if ((dr == 4 || dr == 5) && (lodge_reg_read(vcpu, LODGE_CR4) & X86_CR4_DE))
-		return lodge_on_undefined(vcpu);
-	if (vcpu->dr7 & LODGE_DR7_GD) {
-		lodge_queue_debug(vcpu, LODGE_DR6_BD);
-		vcpu->dr7 &= ~(u64)LODGE_DR7_GD;
-		lodge_op(sync_dr7)(vcpu);
-		return LODGE_REENTER;
-	}
-	if (!write) {
-		lodge_reg_write(vcpu, gpr, lodge_get_dr(vcpu, dr));
-	} else {
-		value = lodge_reg_read(vcpu, gpr);
-		if (lodge_set_dr(vcpu, dr, code64(vcpu) ? value : (u32)value))
-			return lodge_gp(vcpu);
-	}
-	lodge_advance(vcpu, len);
-	return LODGE_REENTER;
+	return write ? perform(vcpu, do_dr_write, dr, gpr) : perform(vcpu, do_dr_read, dr, gpr);
 }
 
-enum lodge_next lodge_on_xsetbv(struct lodge_vcpu *vcpu)
+static int do_xsetbv(struct lodge_vcpu *vcpu, u64 a, u64 b)
 {
-	unsigned int len = lodge_op(insn_len)(vcpu);
-
-	if (unlikely(!len))
-		return handle(vcpu, LODGE_K_FETCH);
-	if (lodge_op(cpl)(vcpu) || (u32)vcpu->regs[LODGE_RCX] ||
-	    lodge_set_xcr0(vcpu, lodge_edx_eax(vcpu)))
-		return lodge_gp(vcpu);
-	lodge_advance(vcpu, len);
-	return LODGE_REENTER;
+	if (lodge_op(cpl)(vcpu) || (u32)vcpu->regs[LODGE_RCX])
+		return -EINVAL;
+	return lodge_set_xcr0(vcpu, lodge_edx_eax(vcpu));
 }
 
-/* Guest memory is coherent and no device is assigned: nothing to write back. */
-enum lodge_next lodge_on_invd(struct lodge_vcpu *vcpu)
-{
-	unsigned int len = lodge_op(insn_len)(vcpu);
-
-	if (unlikely(!len))
-		return handle(vcpu, LODGE_K_FETCH);
-	lodge_advance(vcpu, len);
-	return LODGE_REENTER;
+#define ON_INSN(name, action)							\
+enum lodge_next lodge_on_##name(struct lodge_vcpu *vcpu)			\
+{										\
+	return perform(vcpu, action, 0, 0);					\
 }
+
+ON_INSN(cpuid, do_cpuid)
+ON_INSN(rdmsr, do_rdmsr)
+ON_INSN(wrmsr, do_wrmsr)
+ON_INSN(hypercall, do_hypercall)
+ON_INSN(xsetbv, do_xsetbv)
+/* INVD, WBINVD: guest memory is coherent and no device is assigned. */
+ON_INSN(invd, do_nothing)
 
 enum lodge_next lodge_on_undefined(struct lodge_vcpu *vcpu)
 {
@@ -418,10 +394,7 @@ static enum lodge_next handle_fetch(struct lodge_vcpu *vcpu)
 				   lodge_reg_read(vcpu, LODGE_RIP), -count);
 }
 
-/**
- * lodge_handle_exit() - ring 2: do what ring 1 left in vcpu->exit
- * @vcpu: loaded vCPU, interrupts on
- */
+/* Ring 2: do what ring 1 left in vcpu->exit. */
 enum lodge_next lodge_handle_exit(struct lodge_vcpu *vcpu)
 {
 	switch (vcpu->exit.kind) {

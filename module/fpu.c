@@ -52,11 +52,7 @@ static u32 read_mxcsr_mask(void)
 	return fx.mxcsr_mask ?: 0xffbf;	/* SDM 11.6.6 */
 }
 
-/**
- * lodge_fpu_init() - learn the XSAVE layout of this CPU; module load
- *
- * Return: 0, or -ENODEV without XSAVE.
- */
+/* Module load: learn the XSAVE layout of this CPU: 0, or -ENODEV without XSAVE. */
 int lodge_fpu_init(void)
 {
 	u32 size, offset, ecx, edx;
@@ -89,12 +85,6 @@ u32 lodge_fpu_size(void)
 	return area_size;
 }
 
-/**
- * lodge_fpu_create() - give a vCPU its XSAVE area
- * @vcpu: vCPU being made
- *
- * Return: 0 or -ENOMEM.
- */
 int lodge_fpu_create(struct lodge_vcpu *vcpu)
 {
 	vcpu->fpu.area = alloc_pages_exact(area_size,
@@ -113,10 +103,7 @@ void lodge_fpu_destroy(struct lodge_vcpu *vcpu)
 	vcpu->fpu.area = NULL;
 }
 
-/**
- * lodge_fpu_reset() - power-on state (SDM table 10-1)
- * @vcpu: vCPU; ring 2
- */
+/* Power-on state (SDM table 10-1); ring 2 */
 void lodge_fpu_reset(struct lodge_vcpu *vcpu)
 {
 	memset(vcpu->fpu.area, 0, area_size);
@@ -127,10 +114,7 @@ void lodge_fpu_reset(struct lodge_vcpu *vcpu)
 	vcpu->fpu.pkru = 0;
 }
 
-/**
- * lodge_fpu_enter() - host state out, guest state in
- * @vcpu: vCPU about to be entered; interrupts off, and they stay off
- */
+/* Host state out, guest state in. Interrupts are off and stay off. */
 void lodge_fpu_enter(struct lodge_vcpu *vcpu)
 {
 	struct lodge_fpu *fpu = &vcpu->fpu;
@@ -147,11 +131,9 @@ void lodge_fpu_enter(struct lodge_vcpu *vcpu)
 	fpu->loaded = true;
 }
 
-/**
- * lodge_fpu_leave() - guest state out, host's XCR0 and PKRU in
- * @vcpu: vCPU that left ring 1; interrupts off, and they stay off
- *
- * The host's vector registers come back with the return to userspace.
+/*
+ * Guest state out, the host's XCR0 and PKRU in. Its vector registers come back
+ * with the return to userspace.
  */
 void lodge_fpu_leave(struct lodge_vcpu *vcpu)
 {
@@ -170,10 +152,7 @@ void lodge_fpu_leave(struct lodge_vcpu *vcpu)
 	kernel_fpu_end();
 }
 
-/**
- * lodge_get_xcr0() - the guest's XCR0
- * @vcpu: vCPU, in or out of ring 1
- *
+/*
  * Read back from the CPU while it is there: QEMU's TCG executes the guest's
  * XSETBV without the exit that APM 15.9 asks for.
  */
@@ -182,29 +161,21 @@ u64 lodge_get_xcr0(struct lodge_vcpu *vcpu)
 	return vcpu->fpu.loaded ? xgetbv(XCR_XFEATURE_ENABLED_MASK) : vcpu->fpu.xcr0;
 }
 
-/* SDM 13.3: what XSETBV accepts, within what the guest's CPUID offers. */
-static bool xcr0_valid(struct lodge_vcpu *vcpu, u64 value)
+/* SDM 13.3: x87 is always on, AVX needs SSE, AVX-512's three AVX and each other. */
+bool lodge_xcr0_valid(u64 xcr0)
 {
-	u64 avx512 = value & XFEATURE_MASK_AVX512;
+	u64 avx512 = xcr0 & XFEATURE_MASK_AVX512;
 
-	if ((value & ~(lodge_xcr0 & vcpu->xcr0_mask)) || !(value & XFEATURE_MASK_FP))
+	if (!(xcr0 & XFEATURE_MASK_FP) ||
+	    ((xcr0 & XFEATURE_MASK_YMM) && !(xcr0 & XFEATURE_MASK_SSE)))
 		return false;
-	if ((value & XFEATURE_MASK_YMM) && !(value & XFEATURE_MASK_SSE))
-		return false;
-	return !avx512 || (avx512 == XFEATURE_MASK_AVX512 &&
-			   (value & XFEATURE_MASK_YMM));
+	return !avx512 || (avx512 == XFEATURE_MASK_AVX512 && (xcr0 & XFEATURE_MASK_YMM));
 }
 
-/**
- * lodge_set_xcr0() - what XSETBV does, in or out of ring 1
- * @vcpu: vCPU
- * @value: new XCR0
- *
- * Return: 0, or -EINVAL where XSETBV gives #GP.
- */
+/* What XSETBV does, in or out of ring 1: 0, or -EINVAL for #GP. */
 int lodge_set_xcr0(struct lodge_vcpu *vcpu, u64 value)
 {
-	if (!xcr0_valid(vcpu, value))
+	if ((value & ~(lodge_xcr0 & vcpu->xcr0_mask)) || !lodge_xcr0_valid(value))
 		return -EINVAL;
 	vcpu->fpu.xcr0 = value;
 	if (vcpu->fpu.loaded)
@@ -212,14 +183,7 @@ int lodge_set_xcr0(struct lodge_vcpu *vcpu, u64 value)
 	return 0;
 }
 
-/**
- * lodge_fpu_get() - copy the guest's XSAVE area out
- * @vcpu: vCPU; ring 2
- * @to: user buffer
- * @bytes: its length
- *
- * Return: 0, -EINVAL when too short, -EFAULT.
- */
+/* Copy the guest's XSAVE area out; ring 2: 0, -EINVAL when too short, -EFAULT. */
 int lodge_fpu_get(struct lodge_vcpu *vcpu, void __user *to, u32 bytes)
 {
 	void *area = vcpu->fpu.area;
@@ -252,13 +216,9 @@ static bool area_valid(const void *area)
 	return true;
 }
 
-/**
- * lodge_fpu_set() - replace the guest's XSAVE area
- * @vcpu: vCPU; ring 2
- * @from: user buffer, standard format
- * @bytes: its length
- *
- * Return: 0, -EINVAL (short, reserved bits), -EFAULT, -ENOMEM; unchanged then.
+/*
+ * Replace the guest's XSAVE area, standard format; ring 2: 0, or unchanged and
+ * -EINVAL (short, reserved bits), -EFAULT, -ENOMEM.
  */
 int lodge_fpu_set(struct lodge_vcpu *vcpu, const void __user *from, u32 bytes)
 {
@@ -270,17 +230,15 @@ int lodge_fpu_set(struct lodge_vcpu *vcpu, const void __user *from, u32 bytes)
 	area = alloc_pages_exact(area_size, GFP_KERNEL_ACCOUNT);
 	if (!area)
 		return -ENOMEM;
-	if (copy_from_user(area, from, area_size))
+	if (copy_from_user(area, from, area_size)) {
 		ret = -EFAULT;
-	else if (!area_valid(area))
+	} else if (!area_valid(area)) {
 		ret = -EINVAL;
-	if (ret) {
-		free_pages_exact(area, area_size);
-		return ret;
+	} else {
+		if (pkru_offset && (*(u64 *)(area + OFFSET_XSTATE_BV) & XFEATURE_MASK_PKRU))
+			vcpu->fpu.pkru = *(u32 *)(area + pkru_offset);
+		swap(area, vcpu->fpu.area);
 	}
-	if (pkru_offset && (*(u64 *)(area + OFFSET_XSTATE_BV) & XFEATURE_MASK_PKRU))
-		vcpu->fpu.pkru = *(u32 *)(area + pkru_offset);
-	swap(area, vcpu->fpu.area);
 	free_pages_exact(area, area_size);
-	return 0;
+	return ret;
 }

@@ -21,6 +21,7 @@
 #include <linux/types.h>
 #include <linux/wait.h>
 #include <asm/cpufeature.h>
+#include <asm/pvclock-abi.h>
 
 #include "../uapi/lodge.h"
 #include "../ept/ept.h"
@@ -100,6 +101,7 @@ enum lodge_request {
 	LODGE_REQ_POST,		/* signal eventfds of posted writes */
 	LODGE_REQ_MP,		/* INIT or SIPI arrived */
 	LODGE_REQ_TRIPLE,	/* triple fault: shut down */
+	LODGE_REQ_PV,		/* write the paravirtual clock's pages */
 };
 
 #define LODGE_RING1_REQUESTS	(BIT(LODGE_REQ_RING2) - 1)
@@ -167,6 +169,13 @@ struct lodge_replay {
 	struct lodge_replay_access access[LODGE_REPLAY_MAX];
 };
 
+/* Who wrote a TSC last, and what offset that made: see module/msr.c. */
+struct lodge_tsc_sync {
+	raw_spinlock_t lock;	/* both */
+	u64 offset;
+	const struct lodge_vcpu *writer;
+};
+
 struct lodge_vm {
 	struct kref ref;
 	struct mm_struct *mm;		/* grabbed; users are checked at entry */
@@ -181,6 +190,52 @@ struct lodge_vm {
 	struct lodge_irqfds *irqfds;
 	u64 tsc_base;			/* host TSC when the VM was made */
 	u64 created_ns;
+	struct lodge_tsc_sync tsc_sync;
+};
+
+/* Words of X86_FEATURE_*, and one for the paravirtual features' leaf. */
+#define LODGE_PV_WORD		NCAPINTS
+#define LODGE_PV(bit)		(LODGE_PV_WORD * 32 + (bit))
+#define LODGE_PV_CLOCK_OLD	LODGE_PV(0)
+#define LODGE_PV_NO_IO_DELAY	LODGE_PV(1)
+#define LODGE_PV_CLOCK		LODGE_PV(3)
+#define LODGE_PV_STEAL		LODGE_PV(5)
+#define LODGE_PV_EOI		LODGE_PV(6)
+#define LODGE_PV_KICK		LODGE_PV(7)
+#define LODGE_PV_IPI		LODGE_PV(11)
+#define LODGE_PV_STABLE		LODGE_PV(24)
+
+#define LODGE_MSR_PV_WALL_OLD	0x11u
+#define LODGE_MSR_PV_CLOCK_OLD	0x12u
+#define LODGE_MSR_PV_WALL	0x4b564d00u
+#define LODGE_MSR_PV_CLOCK	0x4b564d01u
+#define LODGE_MSR_PV_STEAL	0x4b564d03u
+#define LODGE_MSR_PV_EOI	0x4b564d04u
+
+/**
+ * struct lodge_pv - what a vCPU agreed with its guest: owned by pvclock.c
+ * @clock, @wall, @steal, @eoi: the MSRs
+ * @time: the clock's page as it was written last
+ * @clock_cpu: the CPU that @time was made on, -1
+ * @floor: ns that the guest may have read, when the TSC is not stable
+ * @delay: run_delay of @delay_of that is in the guest's steal time already
+ * @wall_due: the guest waits for the wall clock
+ * @eoi_offered: the interrupt in service may end by clearing the guest's bit
+ * @kicked: leave HLT, or do not enter it; any context
+ */
+struct lodge_pv {
+	u64 clock;
+	u64 wall;
+	u64 steal;
+	u64 eoi;
+	struct pvclock_vcpu_time_info time;
+	int clock_cpu;
+	u64 floor;
+	u64 delay;
+	const struct task_struct *delay_of;
+	bool wall_due;
+	bool eoi_offered;
+	bool kicked;
 };
 
 /* Guest FPU: owned by module/fpu.c. */
@@ -213,6 +268,7 @@ struct lodge_vcpu {
 
 	/* warm */
 	struct lodge_msr_state msr;
+	struct lodge_pv pv;
 	struct lodge_fpu fpu;
 	u64 cr2;
 	u64 tsc_offset;
@@ -236,7 +292,7 @@ struct lodge_vcpu {
 	struct file *file;
 	u64 cr4_guest_rsvd;		/* CR4 bits this guest's CPUID lacks */
 	u64 xcr0_mask;			/* XCR0 bits this guest's CPUID offers */
-	u32 features[NCAPINTS];		/* offered and supported; X86_FEATURE_* */
+	u32 features[NCAPINTS + 1];	/* offered and supported; X86_FEATURE_*, LODGE_PV() */
 };
 
 /* Registers */
@@ -355,7 +411,8 @@ enum lodge_next lodge_user_internal(struct lodge_vcpu *vcpu, u32 code, u64 info0
 				    u64 info1);
 enum lodge_next lodge_user_memory(struct lodge_vcpu *vcpu, u64 gpa, u32 access,
 				  int error);
-void lodge_finish_pio_in(struct lodge_vcpu *vcpu, u32 value, u8 bytes);
+/* AL, AX or EAX gets what IN read. */
+void lodge_set_accumulator(struct lodge_vcpu *vcpu, u32 value, u8 bytes);
 /* Leave the instruction behind: RIP, interrupt shadow, single step. */
 void lodge_advance(struct lodge_vcpu *vcpu, unsigned int len);
 /* Ring 2: emulate the instruction at RIP; may end in LODGE_USER. */
@@ -392,7 +449,10 @@ static inline enum lodge_next lodge_gp(struct lodge_vcpu *vcpu)
 	return LODGE_REENTER;
 }
 
-/* cr.c: control registers: 0, or -EINVAL where the manuals say #GP */
+/*
+ * cr.c: control registers: 0; -EINVAL where the manuals say #GP; -EAGAIN: ring 2
+ * has to do what vcpu->exit says first. vCPU loaded
+ */
 
 bool lodge_cr0_valid(u64 cr0);
 int lodge_set_cr0(struct lodge_vcpu *vcpu, u64 value);
@@ -400,6 +460,7 @@ int lodge_set_cr3(struct lodge_vcpu *vcpu, u64 value);
 int lodge_set_cr4(struct lodge_vcpu *vcpu, u64 value);
 int lodge_set_cr8(struct lodge_vcpu *vcpu, u64 value);
 int lodge_set_efer(struct lodge_vcpu *vcpu, u64 value);
+u64 lodge_efer_offered(struct lodge_vcpu *vcpu);
 int lodge_set_xcr0(struct lodge_vcpu *vcpu, u64 value);
 int lodge_set_dr(struct lodge_vcpu *vcpu, int dr, u64 value);
 u64 lodge_get_dr(struct lodge_vcpu *vcpu, int dr);
@@ -409,8 +470,7 @@ u64 lodge_get_dr(struct lodge_vcpu *vcpu, int dr);
 int lodge_cpuid_supported(struct lodge_cpuid_entry *entries, u32 room);
 int lodge_cpuid_set(struct lodge_vcpu *vcpu, struct lodge_cpuid_table *table);
 /* Ring 1. Live bits (OSXSAVE, APIC, sizes) are computed here. */
-void lodge_cpuid_query(struct lodge_vcpu *vcpu, u32 *eax, u32 *ebx, u32 *ecx,
-		       u32 *edx);
+void lodge_cpuid_query(struct lodge_vcpu *vcpu, u32 regs[4]);
 const struct lodge_cpuid_entry *lodge_cpuid_find(struct lodge_vcpu *vcpu,
 						 u32 leaf, u32 subleaf);
 int lodge_cpuid_set_default(struct lodge_vcpu *vcpu);
@@ -433,11 +493,19 @@ void lodge_msr_reset(struct lodge_vcpu *vcpu);
 /* MSRs the guest may reach without an exit; ends with 0. */
 extern const u32 lodge_msr_passthrough[];
 
-/* mtrr.c: SDM 12.11; results as above */
+/* pvclock.c: the paravirtual ABI; where no ring is named, ring 1 or 2 */
 
-bool lodge_mtrr_type_valid(u8 type);
-int lodge_mtrr_get(struct lodge_vcpu *vcpu, u32 index, u64 *value);
-int lodge_mtrr_set(struct lodge_vcpu *vcpu, u32 index, u64 value);
+void lodge_pv_scale(u32 khz, u32 *mul, s8 *shift);
+void lodge_pv_reset(struct lodge_vcpu *vcpu);
+void lodge_pv_changed(struct lodge_vcpu *vcpu, u32 index);
+void lodge_pv_tsc_moved(struct lodge_vcpu *vcpu, u64 delta);
+u64 lodge_pv_hypercall(struct lodge_vcpu *vcpu, u64 mask);
+void lodge_pv_update(struct lodge_vcpu *vcpu);		/* ring 2 */
+void lodge_pv_load(struct lodge_vcpu *vcpu);		/* preemption off */
+void lodge_pv_put(struct lodge_vcpu *vcpu);		/* preemption off */
+void lodge_pv_eoi_offer(struct lodge_vcpu *vcpu, u8 vector);	/* ring 1 */
+void lodge_pv_eoi_sync(struct lodge_vcpu *vcpu, bool atomic);
+void lodge_pv_eoi_withdraw(struct lodge_vcpu *vcpu, bool atomic);
 
 /* fpu.c: all of it between ring 2 and ring 1 */
 
@@ -448,6 +516,7 @@ void lodge_fpu_reset(struct lodge_vcpu *vcpu);
 /* XCR0 bits a guest may have; set at load */
 extern u64 lodge_xcr0;
 u64 lodge_get_xcr0(struct lodge_vcpu *vcpu);
+bool lodge_xcr0_valid(u64 xcr0);	/* combinations, whoever offers them */
 /*
  * Both with interrupts off, and they stay off: the kernel's FPU section would
  * otherwise hold off soft interrupts, and ticks would not count as guest time.

@@ -5,7 +5,8 @@
  *
  * Nothing a guest writes reaches a host MSR from here but two commands, each
  * reduced to its one defined bit; state that lives in hardware is the
- * vendor's, after the checks made here.
+ * vendor's, after the checks made here. Memory is write-back whatever PAT and
+ * MTRRs say: they are storage with the checks that SDM 12.11 and 12.12 give.
  */
 #include <asm/msr.h>
 #include <asm/tsc.h>
@@ -14,10 +15,14 @@
 #include "ops.h"
 #include "translate.h"
 
+#define ANY			(~0ull)
 #define MC_BANKS		4
 #define MISC_ENABLE_RESET	0x1801ull	/* fast strings; no BTS, no PEBS */
+#define MISC_ENABLE_READ_ONLY	0x1880ull
+#define MISC_ENABLE_BITS	0x400c51889ull	/* SDM table 2-2 */
 #define PAT_RESET		0x0007040600070406ull
 #define MTRR_CAP		0x508ull	/* 8 variable, fixed, write-combining */
+#define MTRR_DEF_BITS		(0xffull | BIT(10) | BIT(11))
 #define DEBUGCTL_IGNORED	0x3ull		/* LBR, BTF */
 #define PRED_IBPB		BIT(0)
 #define FLUSH_L1		BIT(0)
@@ -32,239 +37,100 @@
 				 GENMASK_ULL(20, 19) | BIT_ULL(24) |		\
 				 GENMASK_ULL(28, 26) | BIT_ULL(62))
 
-struct msr_row;
-typedef int (*msr_get)(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-		       u64 *value);
-typedef int (*msr_set)(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-		       u64 value, bool host);
+/* How a register is read and written, if not by functions of its own. */
+enum msr_kind {
+	CONST,			/* reads as @arg, refuses writes */
+	IGNORED,		/* reads as @arg, ignores writes */
+	STORED,			/* at offset @arg of struct lodge_vcpu */
+	TOLD,			/* the same, and the vendor hears of it */
+	PV,			/* the same, and pvclock.c hears of it */
+	HARDWARE,		/* the vendor's */
+	ADDRESS,		/* the vendor's, and has to be canonical */
+	WRITE_ONLY,		/* reads give #GP */
+};
 
 /*
  * @first, @more: the register, and how many follow that are treated alike
- * @feature: guests without it get #GP; 0: all have it
- * @offered: the same, where more than one feature brings the MSR
  * @saved: part of a vCPU's state: listed by LODGE_GET_MSR_LIST
- * @arg: what @get and @set make of it: a constant, or an offset in struct
- *	lodge_vcpu
+ * @feature, @or: guests that have neither get #GP; 0: all have it
  * @mask: bits that may be set
+ * @valid: what else is asked of a value
+ * @get, @set: instead of what @kind says
  */
 struct msr_row {
 	u32 first;
-	u32 more;
-	msr_get get;
-	msr_set set;
-	bool (*offered)(struct lodge_vcpu *vcpu);
+	u8 more;
+	u8 kind;
+	bool saved;
+	u16 feature;
+	u16 or;
 	u64 arg;
 	u64 mask;
-	u16 feature;
-	bool saved;
+	bool (*valid)(struct lodge_vcpu *vcpu, u32 index, u64 value, bool host);
+	u64 (*get)(struct lodge_vcpu *vcpu);
+	int (*set)(struct lodge_vcpu *vcpu, u64 value, bool host);
 };
 
-/* A constant; writes by the guest are refused or ignored. */
-static int get_const(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-		     u64 *value)
+/* UC 0, WC 1, WT 4, WP 5, WB 6 */
+static bool memory_type_valid(u8 type)
 {
-	*value = msr->arg;
-	return 0;
+	return type < 8 && (BIT(type) & 0x73);
 }
 
-static int set_never(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-		     u64 value, bool host)
+static bool mtrr_def_valid(struct lodge_vcpu *vcpu, u32 index, u64 value, bool host)
 {
-	return host && value == msr->arg ? 0 : -EINVAL;
+	return memory_type_valid(value);
 }
 
-static int set_ignore(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-		      u64 value, bool host)
-{
-	return 0;
-}
-
-/* Bits of @mask are ignored, others are refused. */
-static int set_ignore_masked(struct lodge_vcpu *vcpu, const struct msr_row *msr,
-			     u32 index, u64 value, bool host)
-{
-	return value & ~msr->mask ? -EINVAL : 0;
-}
-
-/* Storage in the vCPU. */
-static u64 *storage(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index)
-{
-	return (u64 *)((u8 *)vcpu + msr->arg) + (index - msr->first);
-}
-
-static int get_plain(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-		     u64 *value)
-{
-	*value = *storage(vcpu, msr, index);
-	return 0;
-}
-
-static int set_plain(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-		     u64 value, bool host)
-{
-	if (value & ~msr->mask)
-		return -EINVAL;
-	*storage(vcpu, msr, index) = value;
-	return 0;
-}
-
-/* Storage that only userspace fills; the guest's writes have no effect. */
-static int set_host_plain(struct lodge_vcpu *vcpu, const struct msr_row *msr,
-			  u32 index, u64 value, bool host)
-{
-	return host ? set_plain(vcpu, msr, index, value, host) : 0;
-}
-
-/* Storage that the vendor also has to hear of: it may not care (-EINVAL). */
-static int set_told(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-		    u64 value, bool host)
-{
-	int ret = set_plain(vcpu, msr, index, value, host);
-
-	if (!ret)
-		lodge_op(set_msr)(vcpu, index, value);
-	return ret;
-}
-
-/* State that lives in hardware. */
-static int get_hardware(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-			u64 *value)
-{
-	return lodge_op(get_msr)(vcpu, index, value);
-}
-
-static int set_hardware(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-			u64 value, bool host)
-{
-	if (value & ~msr->mask)
-		return -EINVAL;
-	return lodge_op(set_msr)(vcpu, index, value);
-}
-
-static int set_address(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-		       u64 value, bool host)
-{
-	if (!lodge_canonical(value, false))
-		return -EINVAL;
-	return lodge_op(set_msr)(vcpu, index, value);
-}
-
-static int get_tsc(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-		   u64 *value)
-{
-	*value = rdtsc() + vcpu->tsc_offset;
-	return 0;
-}
-
-static void move_tsc(struct lodge_vcpu *vcpu, u64 delta)
-{
-	vcpu->tsc_offset += delta;
-	lodge_op(set_tsc_offset)(vcpu, vcpu->tsc_offset);
-	lodge_lapic_tsc_changed(vcpu);
-}
-
-/* A guest that moves its TSC moves TSC_ADJUST as far (SDM 18.17.3). */
-static int set_tsc(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-		   u64 value, bool host)
-{
-	u64 delta = value - (rdtsc() + vcpu->tsc_offset);
-
-	if (!host)
-		vcpu->msr.tsc_adjust += delta;
-	move_tsc(vcpu, delta);
-	return 0;
-}
-
-static int set_tsc_adjust(struct lodge_vcpu *vcpu, const struct msr_row *msr,
-			  u32 index, u64 value, bool host)
-{
-	if (!host)
-		move_tsc(vcpu, value - vcpu->msr.tsc_adjust);
-	vcpu->msr.tsc_adjust = value;
-	return 0;
-}
-
-static int get_deadline(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-			u64 *value)
-{
-	*value = lodge_lapic_get_deadline(vcpu);
-	return 0;
-}
-
-static int set_deadline(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-			u64 value, bool host)
-{
-	lodge_lapic_set_deadline(vcpu, value);
-	return 0;
-}
-
-static int get_apic_base(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-			 u64 *value)
-{
-	*value = lodge_lapic_get_base(vcpu);
-	return 0;
-}
-
-static int set_apic_base(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-			 u64 value, bool host)
-{
-	return lodge_lapic_set_base(vcpu, value);
-}
-
-static int get_efer(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-		    u64 *value)
-{
-	*value = vcpu->efer;
-	return 0;
-}
-
-static int set_efer(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-		    u64 value, bool host)
-{
-	return lodge_set_efer(vcpu, value);
-}
-
-static int get_mtrr(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-		    u64 *value)
-{
-	return lodge_mtrr_get(vcpu, index, value);
-}
-
-static int set_mtrr(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-		    u64 value, bool host)
-{
-	return lodge_mtrr_set(vcpu, index, value);
-}
-
-/* Eight memory types, with UC- (7) and without the reserved 2 and 3. */
-static int set_pat(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-		   u64 value, bool host)
+static bool mtrr_fixed_valid(struct lodge_vcpu *vcpu, u32 index, u64 value, bool host)
 {
 	int i;
 
-	for (i = 0; i < 64; i += 8) {
-		u8 type = value >> i;
-
-		if (type != 7 && !lodge_mtrr_type_valid(type))
-			return -EINVAL;
-	}
-	return set_told(vcpu, msr, index, value, host);
+	for (i = 0; i < 64; i += 8)
+		if (!memory_type_valid(value >> i))
+			return false;
+	return true;
 }
 
-/* A guest may only clear a bank's status (SDM 16.3.2.2). */
-static int set_mc_bank(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-		       u64 value, bool host)
+/* Even ones have base and type, odd ones a mask and its valid bit. */
+static bool mtrr_variable_valid(struct lodge_vcpu *vcpu, u32 index, u64 value, bool host)
 {
-	bool status = ((index - msr->first) & 3) == 1;
+	if (value >> vcpu->maxphyaddr)
+		return false;
+	if (index & 1)
+		return !(value & GENMASK(10, 0));
+	return memory_type_valid(value) && !(value & 0xf00);
+}
 
-	if (status && value && !host)
-		return -EINVAL;
-	return set_plain(vcpu, msr, index, value, host);
+/* Eight memory types, with UC- (7) and without the reserved 2 and 3. */
+static bool pat_valid(struct lodge_vcpu *vcpu, u32 index, u64 value, bool host)
+{
+	int i;
+
+	for (i = 0; i < 64; i += 8)
+		if ((u8)(value >> i) != 7 && !memory_type_valid(value >> i))
+			return false;
+	return true;
+}
+
+/*
+ * CTL is all ones or zero (SDM 16.3.2.1), less the bits that Linux leaves out
+ * on some CPUs; a guest may only clear STATUS (SDM 16.3.2.2).
+ */
+static bool bank_valid(struct lodge_vcpu *vcpu, u32 index, u64 value, bool host)
+{
+	switch (index & 3) {
+	case 0:
+		return !value || (value | BIT(10) | BIT(0)) == ANY;
+	case 1:
+		return !value || host;
+	}
+	return true;
 }
 
 static bool has_any(struct lodge_vcpu *vcpu, u16 a, u16 b)
 {
-	return lodge_guest_has(vcpu, a) || lodge_guest_has(vcpu, b);
+	return lodge_guest_has(vcpu, a) || (b && lodge_guest_has(vcpu, b));
 }
 
 /* One control, two ways to learn of it: 7.EDX and 80000008H.EBX. */
@@ -274,6 +140,8 @@ static bool has_any(struct lodge_vcpu *vcpu, u16 a, u16 b)
 #define EXT_SSBD	(CPUID_8000_0008_EBX * 32 + 24)
 #define EXT_PSFD	(CPUID_8000_0008_EBX * 32 + 28)
 #define LEAF7_STIBP	(CPUID_7_EDX * 32 + 27)
+/* In the place of a feature: any that brings a bit of SPEC_CTRL. */
+#define LODGE_SPEC_CTRL_ANY	U16_MAX
 
 static u64 spec_ctrl_bits(struct lodge_vcpu *vcpu)
 {
@@ -290,159 +158,222 @@ static u64 spec_ctrl_bits(struct lodge_vcpu *vcpu)
 	return bits;
 }
 
-static bool spec_ctrl_offered(struct lodge_vcpu *vcpu)
+static bool spec_ctrl_valid(struct lodge_vcpu *vcpu, u32 index, u64 value, bool host)
 {
-	return spec_ctrl_bits(vcpu);
+	return !(value & ~spec_ctrl_bits(vcpu));
 }
 
-static int set_spec_ctrl(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-			 u64 value, bool host)
+static int set_pred_cmd(struct lodge_vcpu *vcpu, u64 value, bool host)
 {
-	if (value & ~spec_ctrl_bits(vcpu))
-		return -EINVAL;
-	return set_told(vcpu, msr, index, value, host);
-}
-
-static int get_never(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-		     u64 *value)
-{
-	return -EINVAL;
-}
-
-static bool ibpb_offered(struct lodge_vcpu *vcpu)
-{
-	return has_any(vcpu, X86_FEATURE_SPEC_CTRL, EXT_IBPB);
-}
-
-static int set_pred_cmd(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-			u64 value, bool host)
-{
-	if (value & ~PRED_IBPB)
-		return -EINVAL;
 	if (value && boot_cpu_has(X86_FEATURE_IBPB))
 		wrmsrq_safe(MSR_IA32_PRED_CMD, PRED_IBPB);
 	return 0;
 }
 
-static int set_flush_cmd(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-			 u64 value, bool host)
+static int set_flush_cmd(struct lodge_vcpu *vcpu, u64 value, bool host)
 {
-	if (value & ~FLUSH_L1)
-		return -EINVAL;
 	if (value && boot_cpu_has(X86_FEATURE_FLUSH_L1D))
 		wrmsrq_safe(MSR_IA32_FLUSH_CMD, FLUSH_L1);
 	return 0;
 }
 
-static int get_arch_caps(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-			 u64 *value)
+static u64 get_arch_caps(struct lodge_vcpu *vcpu)
 {
-	if (rdmsrq_safe(MSR_IA32_ARCH_CAPABILITIES, value))
-		*value = 0;
-	*value &= ARCH_CAPS_SHOWN;
+	u64 value;
+
+	return rdmsrq_safe(MSR_IA32_ARCH_CAPABILITIES, &value) ? 0 : value & ARCH_CAPS_SHOWN;
+}
+
+static int set_arch_caps(struct lodge_vcpu *vcpu, u64 value, bool host)
+{
+	return host && value == get_arch_caps(vcpu) ? 0 : -EINVAL;
+}
+
+static u64 get_tsc(struct lodge_vcpu *vcpu)
+{
+	return rdtsc() + vcpu->tsc_offset;
+}
+
+static void move_tsc(struct lodge_vcpu *vcpu, u64 delta)
+{
+	vcpu->tsc_offset += delta;
+	lodge_op(set_tsc_offset)(vcpu, vcpu->tsc_offset);
+	lodge_lapic_tsc_changed(vcpu);
+	lodge_pv_tsc_moved(vcpu, delta);
+}
+
+/*
+ * An operating system that gives its CPUs one time writes the TSC of each, one
+ * after the other. What is within a second of what another vCPU was given is
+ * meant to be the same: it gets the same offset.
+ */
+static u64 wanted_offset(struct lodge_vcpu *vcpu, u64 value)
+{
+	struct lodge_tsc_sync *sync = &vcpu->vm->tsc_sync;
+	u64 second = (u64)tsc_khz * 1000, offset = value - rdtsc();
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&sync->lock, flags);
+	if (sync->writer && sync->writer != vcpu && offset - sync->offset + second <= 2 * second)
+		offset = sync->offset;
+	sync->offset = offset;
+	sync->writer = vcpu;
+	raw_spin_unlock_irqrestore(&sync->lock, flags);
+	return offset;
+}
+
+/* A guest that moves its TSC moves TSC_ADJUST as far (SDM 18.17.3). */
+static int set_tsc(struct lodge_vcpu *vcpu, u64 value, bool host)
+{
+	u64 delta = wanted_offset(vcpu, value) - vcpu->tsc_offset;
+
+	if (!host)
+		vcpu->msr.tsc_adjust += delta;
+	move_tsc(vcpu, delta);
 	return 0;
 }
 
-static int set_arch_caps(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index,
-			 u64 value, bool host)
+static int set_tsc_adjust(struct lodge_vcpu *vcpu, u64 value, bool host)
 {
-	u64 now;
-
-	get_arch_caps(vcpu, msr, index, &now);
-	return host && value == now ? 0 : -EINVAL;
+	if (!host)
+		move_tsc(vcpu, value - vcpu->msr.tsc_adjust);
+	vcpu->msr.tsc_adjust = value;
+	return 0;
 }
 
-static bool tsc_aux_offered(struct lodge_vcpu *vcpu)
+static int set_deadline(struct lodge_vcpu *vcpu, u64 value, bool host)
 {
-	return has_any(vcpu, X86_FEATURE_RDTSCP, X86_FEATURE_RDPID);
+	lodge_lapic_set_deadline(vcpu, value);
+	return 0;
 }
 
-#define STATE(member)		.arg = offsetof(struct lodge_vcpu, msr.member)
-#define CONST(index, value)	{ (index), 0, get_const, set_never, .arg = (value) }
-#define IGNORED(index, value)	{ (index), 0, get_const, set_ignore, .arg = (value) }
-#define ADDRESS(index)							\
-	{ (index), 0, get_hardware, set_address, .saved = true }
-#define HARDWARE(index, bits)						\
-	{ (index), 0, get_hardware, set_hardware, .mask = (bits), .saved = true }
+static int set_apic_base(struct lodge_vcpu *vcpu, u64 value, bool host)
+{
+	return lodge_lapic_set_base(vcpu, value);
+}
+
+static u64 get_efer(struct lodge_vcpu *vcpu)
+{
+	return vcpu->efer;
+}
+
+static int set_efer(struct lodge_vcpu *vcpu, u64 value, bool host)
+{
+	return lodge_set_efer(vcpu, value);
+}
+
+/* Only userspace loads microcode; the guest's writes have no effect. */
+static int set_ucode_rev(struct lodge_vcpu *vcpu, u64 value, bool host)
+{
+	if (host)
+		vcpu->msr.bios_sign = value;
+	return 0;
+}
+
+static int set_misc_enable(struct lodge_vcpu *vcpu, u64 value, bool host)
+{
+	u64 keep = host ? 0 : MISC_ENABLE_READ_ONLY;
+
+	vcpu->msr.misc_enable = (value & ~keep) | (vcpu->msr.misc_enable & keep);
+	return 0;
+}
+
+#define C(index, value)		{ (index), .kind = CONST, .arg = (value) }
+#define I(index, value)		{ (index), .kind = IGNORED, .arg = (value), .mask = ANY }
+#define AT(how, index, n, member, bits)					\
+	.first = (index), .more = (n), .kind = (how), .mask = (bits),	\
+	.arg = offsetof(struct lodge_vcpu, member)
+#define S(index, n, member, bits)	AT(STORED, index, n, msr.member, bits), .saved = true
+#define T(index, member, bits)		AT(TOLD, index, 0, msr.member, bits), .saved = true
+#define P(index, member, bits)		AT(PV, index, 0, pv.member, bits)
+#define A(index)		{ (index), .kind = ADDRESS, .saved = true, .mask = ANY }
+#define H(index, bits)		{ (index), .kind = HARDWARE, .saved = true, .mask = (bits) }
+/* What functions of its own read and write. */
+#define X(index, reader, writer)					\
+	.first = (index), .saved = true, .mask = ANY, .get = (reader), .set = (writer)
 
 /*
  * Sorted by number. The names of the rest are in the comments: they belong to
  * one vendor each, and a guest on the other never asks.
  */
 static const struct msr_row msrs[] = {
-	IGNORED(0x0, 0),			/* P5_MC_ADDR */
-	IGNORED(0x1, 0),			/* P5_MC_TYPE */
-	{ MSR_IA32_TSC, 0, get_tsc, set_tsc, .saved = true },
-	CONST(MSR_IA32_PLATFORM_ID, 0),
-	{ MSR_IA32_APICBASE, 0, get_apic_base, set_apic_base, .saved = true },
-	IGNORED(0x2a, 0),			/* EBL_CR_POWERON */
-	CONST(0x34, 0),				/* SMI_COUNT */
-	CONST(MSR_IA32_FEAT_CTL, 1),		/* locked, nothing enabled */
-	{ MSR_IA32_TSC_ADJUST, 0, get_plain, set_tsc_adjust, STATE(tsc_adjust),
-	  .feature = X86_FEATURE_TSC_ADJUST, .saved = true },
-	{ MSR_IA32_SPEC_CTRL, 0, get_plain, set_spec_ctrl,
-	  spec_ctrl_offered, STATE(spec_ctrl), .mask = ~0ull, .saved = true },
-	{ MSR_IA32_PRED_CMD, 0, get_never, set_pred_cmd, ibpb_offered },
-	{ MSR_IA32_UCODE_WRITE, 0, get_never, set_ignore },
-	{ MSR_IA32_UCODE_REV, 0, get_plain, set_host_plain, STATE(bios_sign),
-	  .mask = ~0ull, .saved = true },
-	CONST(MSR_PLATFORM_INFO, 0),
-	CONST(0xfe, MTRR_CAP),
-	{ MSR_IA32_ARCH_CAPABILITIES, 0, get_arch_caps, set_arch_caps,
+	I(0x0, 0),				/* P5_MC_ADDR */
+	I(0x1, 0),				/* P5_MC_TYPE */
+	{ X(MSR_IA32_TSC, get_tsc, set_tsc) },
+	{ P(LODGE_MSR_PV_WALL_OLD, wall, ANY), .feature = LODGE_PV_CLOCK_OLD },
+	{ P(LODGE_MSR_PV_CLOCK_OLD, clock, ANY), .feature = LODGE_PV_CLOCK_OLD },
+	C(MSR_IA32_PLATFORM_ID, 0),
+	{ X(MSR_IA32_APICBASE, lodge_lapic_get_base, set_apic_base) },
+	I(0x2a, 0),				/* EBL_CR_POWERON */
+	C(0x34, 0),				/* SMI_COUNT */
+	C(MSR_IA32_FEAT_CTL, 1),		/* locked, nothing enabled */
+	{ S(MSR_IA32_TSC_ADJUST, 0, tsc_adjust, ANY), .set = set_tsc_adjust,
+	  .feature = X86_FEATURE_TSC_ADJUST },
+	{ T(MSR_IA32_SPEC_CTRL, spec_ctrl, ANY),
+	  .feature = LODGE_SPEC_CTRL_ANY, .valid = spec_ctrl_valid },
+	{ MSR_IA32_PRED_CMD, .kind = WRITE_ONLY, .mask = PRED_IBPB, .set = set_pred_cmd,
+	  .feature = X86_FEATURE_SPEC_CTRL, .or = EXT_IBPB },
+	{ MSR_IA32_UCODE_WRITE, .kind = WRITE_ONLY, .mask = ANY },
+	{ S(MSR_IA32_UCODE_REV, 0, bios_sign, ANY), .set = set_ucode_rev },
+	C(MSR_PLATFORM_INFO, 0),
+	C(0xfe, MTRR_CAP),
+	{ MSR_IA32_ARCH_CAPABILITIES, .mask = ANY, .get = get_arch_caps, .set = set_arch_caps,
 	  .feature = X86_FEATURE_ARCH_CAPABILITIES },
-	{ MSR_IA32_FLUSH_CMD, 0, get_never, set_flush_cmd,
+	{ MSR_IA32_FLUSH_CMD, .kind = WRITE_ONLY, .mask = FLUSH_L1, .set = set_flush_cmd,
 	  .feature = X86_FEATURE_FLUSH_L1D },
-	CONST(MSR_MISC_FEATURES_ENABLES, 0),
-	HARDWARE(MSR_IA32_SYSENTER_CS, U32_MAX),
-	ADDRESS(MSR_IA32_SYSENTER_ESP),
-	ADDRESS(MSR_IA32_SYSENTER_EIP),
-	CONST(MSR_IA32_MCG_CAP, MC_BANKS),
-	{ MSR_IA32_MCG_STATUS, 0, get_plain, set_plain, STATE(mcg_status),
-	  .mask = 0x7, .saved = true },
-	IGNORED(MSR_IA32_PERF_STATUS, 0),
-	IGNORED(MSR_IA32_PERF_CTL, 0),
-	{ MSR_IA32_MISC_ENABLE, 0, get_plain, set_plain, STATE(misc_enable),
-	  .mask = ~0ull, .saved = true },
-	{ MSR_IA32_DEBUGCTLMSR, 0, get_const, set_ignore_masked,
-	  .mask = DEBUGCTL_IGNORED },
-	IGNORED(MSR_IA32_POWER_CTL, 0),
-	{ 0x200, 15, get_mtrr, set_mtrr, .saved = true },
-	{ 0x250, 0, get_mtrr, set_mtrr, .saved = true },
-	{ 0x258, 1, get_mtrr, set_mtrr, .saved = true },
-	{ 0x268, 7, get_mtrr, set_mtrr, .saved = true },
-	{ MSR_IA32_CR_PAT, 0, get_plain, set_pat, STATE(pat), .mask = ~0ull,
-	  .saved = true },
-	{ 0x2ff, 0, get_mtrr, set_mtrr, .saved = true },
-	{ MSR_IA32_MC0_CTL, MC_BANKS * 4 - 1, get_plain,
-	  set_mc_bank, STATE(mc_banks), .mask = ~0ull, .saved = true },
-	{ MSR_IA32_TSC_DEADLINE, 0, get_deadline, set_deadline,
-	  .feature = X86_FEATURE_TSC_DEADLINE_TIMER, .saved = true },
-	{ MSR_EFER, 0, get_efer, set_efer, .saved = true },
-	HARDWARE(MSR_STAR, ~0ull),
-	ADDRESS(MSR_LSTAR),
-	ADDRESS(MSR_CSTAR),
-	HARDWARE(MSR_SYSCALL_MASK, U32_MAX),
-	ADDRESS(MSR_FS_BASE),
-	ADDRESS(MSR_GS_BASE),
-	ADDRESS(MSR_KERNEL_GS_BASE),
-	{ MSR_TSC_AUX, 0, get_plain, set_told, tsc_aux_offered,
-	  STATE(tsc_aux), .mask = U32_MAX, .saved = true },
-	{ 0xc0010000, 7, get_const, set_ignore }, /* K7 counters */
-	IGNORED(0xc0010010, 0),			/* SYSCFG */
-	IGNORED(0xc0010015, BIT(24)),		/* HWCR: the TSC runs at P0's rate */
-	CONST(0xc001001a, 0),			/* TOP_MEM */
-	CONST(0xc001001d, 0),			/* TOP_MEM2 */
-	IGNORED(0xc001001f, 0),			/* NB_CFG */
-	{ 0xc0010020, 0, get_never, set_ignore }, /* microcode loader */
-	IGNORED(0xc0010055, 0),			/* interrupt pending */
-	IGNORED(0xc0010058, 0),			/* MMIO configuration base */
-	CONST(0xc0010114, 0),			/* VM_CR */
-	CONST(0xc0010140, 0),			/* OSVW: no errata are known, */
-	CONST(0xc0010141, 0),			/* and none is worked around */
-	IGNORED(0xc0011020, 0),			/* LS_CFG */
-	IGNORED(0xc0011022, 0),			/* DC_CFG */
-	IGNORED(0xc0011029, BIT(1)),		/* DE_CFG: LFENCE serialises */
-	IGNORED(0xc001102a, 0),			/* BU_CFG2 */
+	C(MSR_MISC_FEATURES_ENABLES, 0),
+	H(MSR_IA32_SYSENTER_CS, U32_MAX),
+	A(MSR_IA32_SYSENTER_ESP),
+	A(MSR_IA32_SYSENTER_EIP),
+	C(MSR_IA32_MCG_CAP, MC_BANKS),
+	{ S(MSR_IA32_MCG_STATUS, 0, mcg_status, 0x7) },
+	I(MSR_IA32_PERF_STATUS, 0),
+	I(MSR_IA32_PERF_CTL, 0),
+	{ S(MSR_IA32_MISC_ENABLE, 0, misc_enable, MISC_ENABLE_BITS),
+	  .set = set_misc_enable },
+	{ MSR_IA32_DEBUGCTLMSR, .kind = IGNORED, .mask = DEBUGCTL_IGNORED },
+	I(MSR_IA32_POWER_CTL, 0),
+	{ S(0x200, 15, mtrr_var, ANY), .valid = mtrr_variable_valid },
+	{ S(0x250, 0, mtrr_fixed[0], ANY), .valid = mtrr_fixed_valid },
+	{ S(0x258, 1, mtrr_fixed[1], ANY), .valid = mtrr_fixed_valid },
+	{ S(0x268, 7, mtrr_fixed[3], ANY), .valid = mtrr_fixed_valid },
+	{ T(MSR_IA32_CR_PAT, pat, ANY), .valid = pat_valid },
+	{ S(0x2ff, 0, mtrr_def, MTRR_DEF_BITS), .valid = mtrr_def_valid },
+	{ S(MSR_IA32_MC0_CTL, MC_BANKS * 4 - 1, mc_banks, ANY), .valid = bank_valid },
+	{ X(MSR_IA32_TSC_DEADLINE, lodge_lapic_get_deadline, set_deadline),
+	  .feature = X86_FEATURE_TSC_DEADLINE_TIMER },
+	{ P(LODGE_MSR_PV_WALL, wall, ANY), .feature = LODGE_PV_CLOCK, .saved = true },
+	{ P(LODGE_MSR_PV_CLOCK, clock, ANY), .feature = LODGE_PV_CLOCK, .saved = true },
+	{ P(LODGE_MSR_PV_STEAL, steal, ~0x3eull), .feature = LODGE_PV_STEAL, .saved = true },
+	{ P(LODGE_MSR_PV_EOI, eoi, ~2ull), .feature = LODGE_PV_EOI, .saved = true },
+	{ X(MSR_EFER, get_efer, set_efer) },
+	H(MSR_STAR, ANY),
+	A(MSR_LSTAR),
+	A(MSR_CSTAR),
+	H(MSR_SYSCALL_MASK, U32_MAX),
+	A(MSR_FS_BASE),
+	A(MSR_GS_BASE),
+	A(MSR_KERNEL_GS_BASE),
+	{ T(MSR_TSC_AUX, tsc_aux, U32_MAX),
+	  .feature = X86_FEATURE_RDTSCP, .or = X86_FEATURE_RDPID },
+	{ 0xc0010000, 7, IGNORED, .mask = ANY },	/* K7 counters */
+	I(0xc0010010, 0),			/* SYSCFG */
+	I(0xc0010015, BIT(24)),			/* HWCR: the TSC runs at P0's rate */
+	C(0xc001001a, 0),			/* TOP_MEM */
+	C(0xc001001d, 0),			/* TOP_MEM2 */
+	I(0xc001001f, 0),			/* NB_CFG */
+	{ 0xc0010020, .kind = WRITE_ONLY, .mask = ANY }, /* microcode loader */
+	I(0xc0010055, 0),			/* interrupt pending */
+	I(0xc0010058, 0),			/* MMIO configuration base */
+	C(0xc0010114, BIT(4)),			/* VM_CR: SVM is disabled */
+	C(0xc0010140, 0),			/* OSVW: no errata are known, */
+	C(0xc0010141, 0),			/* and none is worked around */
+	I(0xc0011020, 0),			/* LS_CFG */
+	I(0xc0011021, 0),			/* IC_CFG */
+	I(0xc0011022, 0),			/* DC_CFG */
+	I(0xc0011023, 0),			/* BU_CFG */
+	I(0xc0011029, BIT(1)),			/* DE_CFG: LFENCE serialises */
+	I(0xc001102a, 0),			/* BU_CFG2 */
 };
 
 const u32 lodge_msr_passthrough[] = {
@@ -474,52 +405,62 @@ static const struct msr_row *find_for(struct lodge_vcpu *vcpu, u32 index, bool h
 {
 	const struct msr_row *msr = find(index);
 
-	if (!msr || host)
+	if (!msr || host || !msr->feature)
 		return msr;
-	if (msr->feature && !lodge_guest_has(vcpu, msr->feature))
-		return NULL;
-	return msr->offered && !msr->offered(vcpu) ? NULL : msr;
+	if (msr->feature == LODGE_SPEC_CTRL_ANY)
+		return spec_ctrl_bits(vcpu) ? msr : NULL;
+	return has_any(vcpu, msr->feature, msr->or) ? msr : NULL;
 }
 
-/**
- * lodge_get_msr() - RDMSR; rings 1 and 2
- * @vcpu: loaded vCPU
- * @index: MSR
- * @value: out
- * @host: for an ioctl
- *
- * Return: 0, or -EINVAL for #GP.
- */
+static u64 *storage(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 index)
+{
+	return (u64 *)((u8 *)vcpu + msr->arg) + (index - msr->first);
+}
+
+/* RDMSR; rings 1 and 2, loaded: 0, or -EINVAL for #GP. @host: for an ioctl */
 int lodge_get_msr(struct lodge_vcpu *vcpu, u32 index, u64 *value, bool host)
 {
 	const struct msr_row *msr = find_for(vcpu, index, host);
 
-	return msr ? msr->get(vcpu, msr, index, value) : -EINVAL;
+	if (!msr || msr->kind == WRITE_ONLY)
+		return -EINVAL;
+	if (msr->get)
+		*value = msr->get(vcpu);
+	else if (msr->kind == HARDWARE || msr->kind == ADDRESS)
+		return lodge_op(get_msr)(vcpu, index, value);
+	else if (msr->kind == STORED || msr->kind == TOLD || msr->kind == PV)
+		*value = *storage(vcpu, msr, index);
+	else
+		*value = msr->arg;
+	return 0;
 }
 
-/**
- * lodge_set_msr() - WRMSR; rings 1 and 2
- * @vcpu: loaded vCPU
- * @index: MSR
- * @value: new value
- * @host: for an ioctl: may fill what a guest only reads
- *
- * Return: 0, or -EINVAL for #GP.
- */
+/* WRMSR, alike. @host: may also write what a guest only reads, or clears */
 int lodge_set_msr(struct lodge_vcpu *vcpu, u32 index, u64 value, bool host)
 {
 	const struct msr_row *msr = find_for(vcpu, index, host);
 
-	return msr ? msr->set(vcpu, msr, index, value, host) : -EINVAL;
+	if (!msr)
+		return -EINVAL;
+	if (msr->kind == CONST && !msr->set)
+		return host && value == msr->arg ? 0 : -EINVAL;
+	if ((value & ~msr->mask) || (msr->valid && !msr->valid(vcpu, index, value, host)) ||
+	    (msr->kind == ADDRESS && !lodge_canonical(value, false)))
+		return -EINVAL;
+	if (msr->set)
+		return msr->set(vcpu, value, host);
+	if (msr->kind == HARDWARE || msr->kind == ADDRESS)
+		return lodge_op(set_msr)(vcpu, index, value);
+	if (msr->kind == STORED || msr->kind == TOLD || msr->kind == PV)
+		*storage(vcpu, msr, index) = value;
+	if (msr->kind == TOLD)
+		lodge_op(set_msr)(vcpu, index, value);
+	else if (msr->kind == PV)
+		lodge_pv_changed(vcpu, index);
+	return 0;
 }
 
-/**
- * lodge_msr_list() - MSRs that are part of a vCPU's state
- * @indexes: where to
- * @room: entries there
- *
- * Return: how many there are; only @room of them are stored.
- */
+/* MSRs that are a vCPU's state: how many; only @room of them are stored. */
 int lodge_msr_list(u32 *indexes, u32 room)
 {
 	u32 i, index, count = 0;
@@ -534,10 +475,7 @@ int lodge_msr_list(u32 *indexes, u32 room)
 	return count;
 }
 
-/**
- * lodge_msr_reset() - power-on values (SDM table 10-1)
- * @vcpu: loaded vCPU; ring 2
- */
+/* Power-on values (SDM table 10-1). @vcpu: loaded; ring 2 */
 void lodge_msr_reset(struct lodge_vcpu *vcpu)
 {
 	memset(&vcpu->msr, 0, sizeof(vcpu->msr));

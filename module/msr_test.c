@@ -1,26 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* KUnit: what MSRs read, and which writes give #GP. */
-#include <kunit/test.h>
 #include <linux/module.h>
 #include <asm/msr-index.h>
+#include <asm/tsc.h>
 
-#include "lodge.h"
+#include "cpu_test.h"
 
 #define GP	(-EINVAL)
-
-static struct lodge_vcpu *make(struct kunit *test)
-{
-	struct lodge_vcpu *vcpu = kunit_kzalloc(test, sizeof(*vcpu), GFP_KERNEL);
-
-	KUNIT_ASSERT_NOT_NULL(test, vcpu);
-	vcpu->maxphyaddr = 40;
-	return vcpu;
-}
-
-static void give(struct lodge_vcpu *vcpu, unsigned int feature)
-{
-	vcpu->features[feature / 32] |= BIT(feature % 32);
-}
 
 static int rd(struct lodge_vcpu *vcpu, u32 index, u64 *value)
 {
@@ -36,10 +22,10 @@ static void unknown_gives_gp(struct kunit *test)
 {
 	static const u32 unknown[] = {
 		0x2, 0x9, 0x1c, 0x20, 0x480, 0x491, 0x606, 0x800, 0x8ff, 0x1000,
-		0x20000000, 0x40000000, 0x4b564d00, 0x7fffffff, 0xc0000079,
+		0x20000000, 0x40000000, 0x4b564d05, 0x7fffffff, 0xc0000079,
 		0xc0000105, 0xc0010117, 0xc0020000, 0xffffffff,
 	};
-	struct lodge_vcpu *vcpu = make(test);
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
 	u64 value;
 	int i;
 
@@ -52,7 +38,7 @@ static void unknown_gives_gp(struct kunit *test)
 
 static void constants_are_read_only(struct kunit *test)
 {
-	struct lodge_vcpu *vcpu = make(test);
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
 	u64 value = 99;
 
 	KUNIT_EXPECT_EQ(test, 0, rd(vcpu, MSR_IA32_FEAT_CTL, &value));
@@ -67,7 +53,7 @@ static void constants_are_read_only(struct kunit *test)
 
 static void ignored_writes(struct kunit *test)
 {
-	struct lodge_vcpu *vcpu = make(test);
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
 	u64 value;
 
 	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, 0xc0010003, ~0ull));
@@ -80,7 +66,7 @@ static void ignored_writes(struct kunit *test)
 
 static void features_gate(struct kunit *test)
 {
-	struct lodge_vcpu *vcpu = make(test);
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
 	u64 value;
 
 	KUNIT_EXPECT_EQ(test, GP, rd(vcpu, MSR_IA32_SPEC_CTRL, &value));
@@ -101,7 +87,7 @@ static void features_gate(struct kunit *test)
 /* Userspace may save what the guest's CPUID hides. */
 static void host_passes_gates(struct kunit *test)
 {
-	struct lodge_vcpu *vcpu = make(test);
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
 	u64 value;
 
 	KUNIT_EXPECT_EQ(test, 0, lodge_get_msr(vcpu, MSR_TSC_AUX, &value, true));
@@ -114,7 +100,7 @@ static void host_passes_gates(struct kunit *test)
 
 static void speculation_bits(struct kunit *test)
 {
-	struct lodge_vcpu *vcpu = make(test);
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
 
 	give(vcpu, X86_FEATURE_SPEC_CTRL);
 	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, MSR_IA32_SPEC_CTRL, BIT(2)));
@@ -131,7 +117,7 @@ static void addresses_are_canonical(struct kunit *test)
 		MSR_LSTAR, MSR_CSTAR, MSR_FS_BASE, MSR_GS_BASE,
 		MSR_KERNEL_GS_BASE, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
 	};
-	struct lodge_vcpu *vcpu = make(test);
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(addresses); i++) {
@@ -144,7 +130,7 @@ static void addresses_are_canonical(struct kunit *test)
 
 static void pat_types(struct kunit *test)
 {
-	struct lodge_vcpu *vcpu = make(test);
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
 
 	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, MSR_IA32_CR_PAT, 0x0007040600070402));
 	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, MSR_IA32_CR_PAT, 0x0307040600070406));
@@ -155,7 +141,7 @@ static void pat_types(struct kunit *test)
 
 static void mtrr_storage(struct kunit *test)
 {
-	struct lodge_vcpu *vcpu = make(test);
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
 	u64 value;
 
 	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, 0x200, 0x80000006));
@@ -171,7 +157,7 @@ static void mtrr_storage(struct kunit *test)
 
 static void mtrr_bounds(struct kunit *test)
 {
-	struct lodge_vcpu *vcpu = make(test);
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
 	u64 value;
 
 	KUNIT_EXPECT_EQ(test, GP, rd(vcpu, 0x210, &value));
@@ -189,7 +175,7 @@ static void mtrr_bounds(struct kunit *test)
 
 static void machine_check_banks(struct kunit *test)
 {
-	struct lodge_vcpu *vcpu = make(test);
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
 	u64 value;
 
 	KUNIT_EXPECT_EQ(test, 0, rd(vcpu, MSR_IA32_MCG_CAP, &value));
@@ -197,6 +183,11 @@ static void machine_check_banks(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, 0x400, ~0ull));
 	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, 0x40d, 0));
 	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, 0x401, 1));
+	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, 0x401, 0));
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, 0x400, 0x8000000000000000));
+	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, 0x404, ~0ull & ~BIT_ULL(10)));
+	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, 0x402, ~0ull));
+	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, 0x403, 0x8000000000000000));
 	KUNIT_EXPECT_EQ(test, 0, lodge_set_msr(vcpu, 0x401, 1, true));
 	KUNIT_EXPECT_EQ(test, 1ull, vcpu->msr.mc_banks[1]);
 	KUNIT_EXPECT_EQ(test, GP, rd(vcpu, 0x410, &value));
@@ -205,7 +196,7 @@ static void machine_check_banks(struct kunit *test)
 
 static void microcode_revision(struct kunit *test)
 {
-	struct lodge_vcpu *vcpu = make(test);
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
 	u64 value;
 
 	KUNIT_EXPECT_EQ(test, 0,
@@ -217,7 +208,7 @@ static void microcode_revision(struct kunit *test)
 
 static void tsc_aux_is_32_bits(struct kunit *test)
 {
-	struct lodge_vcpu *vcpu = make(test);
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
 
 	give(vcpu, X86_FEATURE_RDTSCP);
 	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, MSR_TSC_AUX, BIT_ULL(32)));
@@ -226,13 +217,104 @@ static void tsc_aux_is_32_bits(struct kunit *test)
 
 static void tsc_runs(struct kunit *test)
 {
-	struct lodge_vcpu *vcpu = make(test);
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
 	u64 first, second;
 
 	vcpu->tsc_offset = 1000;
 	KUNIT_EXPECT_EQ(test, 0, rd(vcpu, MSR_IA32_TSC, &first));
 	KUNIT_EXPECT_EQ(test, 0, rd(vcpu, MSR_IA32_TSC, &second));
 	KUNIT_EXPECT_GE(test, second, first);
+}
+
+/* Both vCPUs are given the same time, a moment apart: it becomes the same. */
+static void tsc_writes_are_synchronised(struct kunit *test)
+{
+	struct lodge_vcpu *a = fake_vcpu(test), *b = fake_vcpu(test);
+
+	b->vm = a->vm;
+	KUNIT_EXPECT_EQ(test, 0, wr(a, MSR_IA32_TSC, 1000));
+	KUNIT_EXPECT_EQ(test, 0, wr(b, MSR_IA32_TSC, 2000));
+	KUNIT_EXPECT_EQ(test, a->tsc_offset, b->tsc_offset);
+	KUNIT_EXPECT_EQ(test, a->msr.tsc_adjust, a->tsc_offset);
+	/* Two seconds away is another time. */
+	KUNIT_EXPECT_EQ(test, 0, wr(b, MSR_IA32_TSC, 1000 + 4000ull * tsc_khz));
+	KUNIT_EXPECT_NE(test, a->tsc_offset, b->tsc_offset);
+	/* What one vCPU writes twice, it means. */
+	KUNIT_EXPECT_EQ(test, 0, wr(b, MSR_IA32_TSC, 0));
+	KUNIT_EXPECT_EQ(test, b->msr.tsc_adjust, b->tsc_offset);
+}
+
+static void tsc_adjust_moves_the_tsc(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
+	u64 value;
+
+	give(vcpu, X86_FEATURE_TSC_ADJUST);
+	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, MSR_IA32_TSC_ADJUST, 5000));
+	KUNIT_EXPECT_EQ(test, 5000ull, vcpu->tsc_offset);
+	KUNIT_EXPECT_EQ(test, 0, rd(vcpu, MSR_IA32_TSC_ADJUST, &value));
+	KUNIT_EXPECT_EQ(test, 5000ull, value);
+	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, MSR_IA32_TSC_ADJUST, 0));
+	KUNIT_EXPECT_EQ(test, 0ull, vcpu->tsc_offset);
+}
+
+static void misc_enable_keeps_what_is_read_only(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
+	u64 value;
+
+	vcpu->msr.misc_enable = 0x1801;
+	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, MSR_IA32_MISC_ENABLE, 0x400c50809));
+	KUNIT_EXPECT_EQ(test, 0, rd(vcpu, MSR_IA32_MISC_ENABLE, &value));
+	KUNIT_EXPECT_EQ(test, 0x400c51809ull, value);
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, MSR_IA32_MISC_ENABLE, BIT_ULL(1)));
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, MSR_IA32_MISC_ENABLE, BIT_ULL(63)));
+}
+
+static void paravirtual_ones_are_offered(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
+	u64 value;
+
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, LODGE_MSR_PV_CLOCK, 0x1001));
+	KUNIT_EXPECT_EQ(test, GP, rd(vcpu, LODGE_MSR_PV_WALL_OLD, &value));
+	give(vcpu, LODGE_PV_CLOCK);
+	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, LODGE_MSR_PV_CLOCK, 0x1001));
+	KUNIT_EXPECT_EQ(test, 0, rd(vcpu, LODGE_MSR_PV_CLOCK, &value));
+	KUNIT_EXPECT_EQ(test, 0x1001ull, value);
+	KUNIT_EXPECT_TRUE(test, test_bit(LODGE_REQ_PV, &vcpu->requests));
+	KUNIT_EXPECT_EQ(test, GP, rd(vcpu, LODGE_MSR_PV_CLOCK_OLD, &value));
+	give(vcpu, LODGE_PV_CLOCK_OLD);
+	KUNIT_EXPECT_EQ(test, 0, rd(vcpu, LODGE_MSR_PV_CLOCK_OLD, &value));
+	KUNIT_EXPECT_EQ(test, 0x1001ull, value);
+	give(vcpu, LODGE_PV_STEAL);
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, LODGE_MSR_PV_STEAL, 0x2021));
+	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, LODGE_MSR_PV_STEAL, 0x2041));
+	give(vcpu, LODGE_PV_EOI);
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, LODGE_MSR_PV_EOI, 0x2003));
+	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, LODGE_MSR_PV_EOI, 0x2005));
+}
+
+/* Whatever a guest writes wherever: it is refused or it stays in the vCPU. */
+static void random_writes(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
+	u32 index, seed = 1;
+	u64 value;
+	int i;
+
+	for (i = 0; i < 10000; i++) {
+		seed = seed * 1664525 + 1013904223;
+		index = seed >> 19 | (i % 3 ? 0 : i % 2 ? 0xc0000000 : 0xc0010000);
+		value = (u64)seed << (seed & 31);
+		/* Those of the vendor and of the timer have no one behind them here. */
+		if ((index >= MSR_IA32_SYSENTER_CS && index <= MSR_IA32_SYSENTER_EIP) ||
+		    index == MSR_IA32_APICBASE || index >> 8 == 0xc00000)
+			continue;
+		if (!wr(vcpu, index, value))
+			KUNIT_EXPECT_NE(test, 1, rd(vcpu, index, &value));
+	}
+	KUNIT_EXPECT_PTR_EQ(test, vcpu, vcpu->vm->vcpus[0]);
 }
 
 /* Ascending, which also proves the table sorted; none twice; all known. */
@@ -274,6 +356,11 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(microcode_revision),
 	KUNIT_CASE(tsc_aux_is_32_bits),
 	KUNIT_CASE(tsc_runs),
+	KUNIT_CASE(tsc_writes_are_synchronised),
+	KUNIT_CASE(tsc_adjust_moves_the_tsc),
+	KUNIT_CASE(misc_enable_keeps_what_is_read_only),
+	KUNIT_CASE(paravirtual_ones_are_offered),
+	KUNIT_CASE(random_writes),
 	KUNIT_CASE(list_is_sorted),
 	KUNIT_CASE(passthrough_ends),
 	{}

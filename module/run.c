@@ -43,6 +43,8 @@ static enum lodge_next enter_once(struct lodge_vcpu *vcpu)
 				lodge_prepare_events(vcpu);
 		}
 		next = lodge_op(run)(vcpu);
+		if (unlikely(vcpu->pv.eoi_offered))
+			lodge_pv_eoi_sync(vcpu, true);
 	}
 	/* After the last guest instruction: lodge_request_all_sync() reads it. */
 	smp_store_release(&vcpu->mode, LODGE_OUTSIDE);
@@ -89,7 +91,7 @@ bool lodge_runnable(struct lodge_vcpu *vcpu)
 		return true;
 	if (vcpu->mp_state != LODGE_MP_HALTED)
 		return false;
-	if (READ_ONCE(vcpu->nmi_pending))
+	if (READ_ONCE(vcpu->nmi_pending) || READ_ONCE(vcpu->pv.kicked))
 		return true;
 	return (lodge_reg_read(vcpu, LODGE_RFLAGS) & X86_EFLAGS_IF) &&
 	       lodge_has_interrupt(vcpu);
@@ -115,6 +117,7 @@ static void wait_runnable(struct lodge_vcpu *vcpu)
 	finish_rcuwait(&vcpu->wait);
 	if (vcpu->mp_state == LODGE_MP_HALTED && lodge_runnable(vcpu)) {
 		vcpu->mp_state = LODGE_MP_RUNNABLE;
+		WRITE_ONCE(vcpu->pv.kicked, false);
 		set_bit(LODGE_REQ_EVENT, &vcpu->requests);
 	}
 }
@@ -125,6 +128,8 @@ static enum lodge_next serve_requests(struct lodge_vcpu *vcpu)
 		lodge_regions_signal(vcpu->vm);
 	if (test_and_clear_bit(LODGE_REQ_MP, &vcpu->requests))
 		lodge_lapic_accept_events(vcpu);
+	if (test_and_clear_bit(LODGE_REQ_PV, &vcpu->requests))
+		lodge_pv_update(vcpu);
 	if (test_and_clear_bit(LODGE_REQ_TRIPLE, &vcpu->requests)) {
 		vcpu->run->exit_reason = LODGE_EXIT_SHUTDOWN;
 		return LODGE_USER;
@@ -189,6 +194,8 @@ int lodge_vcpu_run(struct lodge_vcpu *vcpu)
 	if (!ret) {
 		ret = run_loop(vcpu);
 		lodge_regions_signal(vcpu->vm);
+		if (vcpu->pv.eoi_offered)
+			lodge_pv_eoi_withdraw(vcpu, false);
 		lodge_run_sync_out(vcpu);
 	}
 	lodge_vcpu_put(vcpu);
@@ -201,12 +208,14 @@ static void sched_in(struct preempt_notifier *notifier, int cpu)
 
 	vcpu->cpu = cpu;
 	lodge_op(vcpu_load)(vcpu, cpu);
+	lodge_pv_load(vcpu);
 }
 
 static void sched_out(struct preempt_notifier *notifier, struct task_struct *next)
 {
 	struct lodge_vcpu *vcpu = container_of(notifier, struct lodge_vcpu, preempt);
 
+	lodge_pv_put(vcpu);
 	lodge_op(vcpu_put)(vcpu);
 }
 
@@ -239,6 +248,7 @@ void lodge_vcpu_load(struct lodge_vcpu *vcpu)
 	preempt_notifier_register(&vcpu->preempt);
 	vcpu->cpu = cpu;
 	lodge_op(vcpu_load)(vcpu, cpu);
+	lodge_pv_load(vcpu);
 	put_cpu();
 }
 
@@ -249,6 +259,7 @@ void lodge_vcpu_load(struct lodge_vcpu *vcpu)
 void lodge_vcpu_put(struct lodge_vcpu *vcpu)
 {
 	preempt_disable();
+	lodge_pv_put(vcpu);
 	lodge_op(vcpu_put)(vcpu);
 	preempt_notifier_unregister(&vcpu->preempt);
 	preempt_enable();

@@ -119,19 +119,6 @@ static bool mode_valid(const struct lodge_sregs *s)
 	return !lma || !cs->l || !cs->db;
 }
 
-/* SDM 13.3: AVX needs SSE; AVX-512's three need AVX and each other. */
-static bool xcr0_valid(u64 xcr0)
-{
-	u64 avx512 = xcr0 & XFEATURE_MASK_AVX512;
-
-	if (!(xcr0 & XFEATURE_MASK_FP))
-		return false;
-	if ((xcr0 & XFEATURE_MASK_YMM) && !(xcr0 & XFEATURE_MASK_SSE))
-		return false;
-	return !avx512 || (avx512 == XFEATURE_MASK_AVX512 &&
-			   (xcr0 & XFEATURE_MASK_YMM));
-}
-
 /**
  * lodge_sregs_check() - could a CPU be in this state?
  * @s: state
@@ -152,20 +139,7 @@ int lodge_sregs_check(const struct lodge_sregs *s,
 	if ((s->cr4 & rules->cr4_rsvd) || (s->efer & ~rules->efer) ||
 	    (s->xcr0 & ~rules->xcr0) || s->cr3 >> rules->maxphyaddr)
 		return -EINVAL;
-	return mode_valid(s) && xcr0_valid(s->xcr0) ? 0 : -EINVAL;
-}
-
-static u64 efer_allowed(struct lodge_vcpu *vcpu)
-{
-	u64 efer = EFER_LMA;
-
-	if (lodge_guest_has(vcpu, X86_FEATURE_SYSCALL))
-		efer |= EFER_SCE;
-	if (lodge_guest_has(vcpu, X86_FEATURE_LM))
-		efer |= EFER_LME;
-	if (lodge_guest_has(vcpu, X86_FEATURE_NX))
-		efer |= EFER_NX;
-	return efer;
+	return mode_valid(s) && lodge_xcr0_valid(s->xcr0) ? 0 : -EINVAL;
 }
 
 /* Checked values: nothing can fail from here on. */
@@ -199,7 +173,7 @@ int lodge_set_sregs(struct lodge_vcpu *vcpu, const struct lodge_sregs *sregs)
 {
 	struct lodge_sregs_rules rules = {
 		.cr4_rsvd = vcpu->cr4_guest_rsvd,
-		.efer = efer_allowed(vcpu),
+		.efer = lodge_efer_offered(vcpu),
 		.xcr0 = vcpu->xcr0_mask,
 		.maxphyaddr = vcpu->maxphyaddr,
 	};

@@ -119,6 +119,7 @@ void lodge_vcpu_reset(struct lodge_vcpu *vcpu, bool init)
 	reset_control(vcpu, init);
 	reset_registers(vcpu);
 	reset_events(vcpu);
+	lodge_pv_reset(vcpu);
 	if (!init)
 		lodge_msr_reset(vcpu);
 	lodge_lapic_reset(vcpu, init);

@@ -118,6 +118,7 @@ static struct lodge_vm *create(const struct lodge_create_vm *args)
 	}
 	kref_init(&vm->ref);
 	mutex_init(&vm->lock);
+	raw_spin_lock_init(&vm->tsc_sync.lock);
 	strscpy(vm->name, args->name, sizeof(vm->name));
 	vm->tsc_base = rdtsc();
 	vm->created_ns = ktime_get_ns();

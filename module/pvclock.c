@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The paravirtual ABI of leaf 0x40000001: clock, wall clock, steal time, EOI
+ * and hypercalls, as Linux guests know it.
+ *
+ * The pages are the guest's memory and written through its owner's addresses.
+ * What cannot be written is given up silently: the guest named a bad address.
+ */
+#include <linux/ktime.h>
+#include <linux/math64.h>
+#include <linux/nospec.h>
+#include <linux/sched.h>
+#include <asm/pvclock.h>
+#include <asm/tsc.h>
+
+#include "lapic.h"
+#include "lodge.h"
+
+#define ENABLED			BIT_ULL(0)
+#define STEAL_ADDRESS		GENMASK_ULL(63, 6)
+#define EOI_ADDRESS		GENMASK_ULL(63, 2)
+
+#define HC_KICK_CPU		5
+#define HC_SEND_IPI		10
+#define HC_UNKNOWN		(-1000l)
+
+/* In guest memory, 64 bytes */
+struct steal_time {
+	u64 steal;
+	u32 version;
+	u32 flags;
+	u8 preempted;
+	u8 pad[47];
+};
+
+static_assert(sizeof(struct steal_time) == 64);
+
+/**
+ * lodge_pv_scale() - ns = (ticks << shift) * mul >> 32
+ * @khz: rate of the ticks
+ * @mul: result, its top bit set
+ * @shift: result; negative to the right
+ */
+void lodge_pv_scale(u32 khz, u32 *mul, s8 *shift)
+{
+	u64 wide = (u64)NSEC_PER_MSEC << 32, m = div_u64(wide, khz);
+	s8 s = 0;
+
+	for (; m >> 32; s++)
+		m >>= 1;
+	for (; !(m & BIT(31)); s--)
+		m = div_u64(wide << (1 - s), khz);
+	*mul = m;
+	*shift = s;
+}
+
+/* Guest clock as the page has it, on the CPU whose TSC it was made from. */
+static u64 page_ns(struct lodge_vcpu *vcpu)
+{
+	return __pvclock_read_cycles(&vcpu->pv.time, rdtsc() + vcpu->tsc_offset);
+}
+
+/*
+ * With a stable TSC all vCPUs count from the same moment and no page is ever
+ * wrong. Otherwise TSC and host clock are related anew on each CPU, and never
+ * behind what the guest may have read already.
+ */
+static void compute_clock(struct lodge_vcpu *vcpu)
+{
+	struct pvclock_vcpu_time_info *time = &vcpu->pv.time;
+	struct lodge_vm *vm = vcpu->vm;
+	u64 floor = vcpu->pv.floor;
+
+	preempt_disable();
+	if (vcpu->pv.clock_cpu == smp_processor_id())
+		floor = max(floor, page_ns(vcpu));
+	lodge_pv_scale(tsc_khz, &time->tsc_to_system_mul, &time->tsc_shift);
+	vcpu->pv.clock_cpu = smp_processor_id();
+	if (lodge_stable_tsc() && lodge_guest_has(vcpu, LODGE_PV_STABLE)) {
+		time->flags = PVCLOCK_TSC_STABLE_BIT;
+		time->tsc_timestamp = vm->tsc_base + vcpu->tsc_offset;
+		time->system_time = 0;
+	} else {
+		time->flags = 0;
+		time->tsc_timestamp = rdtsc() + vcpu->tsc_offset;
+		time->system_time = max(ktime_get_ns() - vm->created_ns, floor);
+	}
+	preempt_enable();
+}
+
+/* An odd version tells readers to come again. */
+static void write_clock(struct lodge_vcpu *vcpu)
+{
+	struct pvclock_vcpu_time_info *time = &vcpu->pv.time;
+	u64 gpa = vcpu->pv.clock & ~ENABLED;
+
+	time->version++;
+	if (lodge_write_guest(vcpu->vm, gpa, &time->version, sizeof(time->version)))
+		return;
+	smp_wmb();	/* odd version, content, even version */
+	lodge_write_guest(vcpu->vm, gpa, time, sizeof(*time));
+	smp_wmb();	/* the same */
+	time->version++;
+	lodge_write_guest(vcpu->vm, gpa, &time->version, sizeof(time->version));
+}
+
+/* The host's time of day when the guest's clock was zero. */
+static void write_wall(struct lodge_vcpu *vcpu)
+{
+	struct pvclock_wall_clock wall = { .version = 1 };
+	u64 gpa = vcpu->pv.wall;
+	u32 rest;
+
+	vcpu->pv.wall_due = false;
+	lodge_write_guest(vcpu->vm, gpa, &wall.version, sizeof(wall.version));
+	smp_wmb();	/* odd version, content, even version */
+	wall.sec = div_u64_rem(ktime_get_real_ns() - page_ns(vcpu), NSEC_PER_SEC, &rest);
+	wall.nsec = rest;
+	lodge_write_guest(vcpu->vm, gpa, &wall, sizeof(wall));
+	smp_wmb();	/* the same */
+	wall.version = 2;
+	lodge_write_guest(vcpu->vm, gpa, &wall.version, sizeof(wall.version));
+}
+
+/* Time that the guest wanted to run and the host ran others. */
+static void write_steal(struct lodge_vcpu *vcpu)
+{
+	u64 gpa = vcpu->pv.steal & STEAL_ADDRESS, delay = lodge_run_delay();
+	struct steal_time st;
+
+	if (vcpu->pv.delay_of != current)
+		vcpu->pv.delay = delay;
+	vcpu->pv.delay_of = current;
+	if (lodge_read_guest(vcpu->vm, gpa, &st, sizeof(st)))
+		return;
+	st.version |= 1;
+	lodge_write_guest(vcpu->vm, gpa + offsetof(struct steal_time, version), &st.version,
+			  sizeof(st.version));
+	smp_wmb();	/* odd version, content, even version */
+	st.steal += delay - vcpu->pv.delay;
+	st.preempted = 0;
+	vcpu->pv.delay = delay;
+	lodge_write_guest(vcpu->vm, gpa, &st, sizeof(st));
+	smp_wmb();	/* the same */
+	st.version++;
+	lodge_write_guest(vcpu->vm, gpa + offsetof(struct steal_time, version), &st.version,
+			  sizeof(st.version));
+}
+
+/* Ring 2, LODGE_REQ_PV: bring the guest's pages up to date. */
+void lodge_pv_update(struct lodge_vcpu *vcpu)
+{
+	if ((vcpu->pv.clock & ENABLED) || vcpu->pv.wall_due)
+		compute_clock(vcpu);
+	if (vcpu->pv.clock & ENABLED)
+		write_clock(vcpu);
+	if (vcpu->pv.wall_due)
+		write_wall(vcpu);
+	if (vcpu->pv.steal & ENABLED)
+		write_steal(vcpu);
+	if (vcpu->pv.eoi_offered)
+		lodge_pv_eoi_sync(vcpu, false);
+}
+
+/* The vCPU's thread got a CPU; preemption off. */
+void lodge_pv_load(struct lodge_vcpu *vcpu)
+{
+	bool clock = (vcpu->pv.clock & ENABLED) &&
+		     !((vcpu->pv.time.flags & PVCLOCK_TSC_STABLE_BIT) && lodge_stable_tsc());
+
+	if (clock || (vcpu->pv.steal & ENABLED))
+		set_bit(LODGE_REQ_PV, &vcpu->requests);
+}
+
+/* It loses the CPU; preemption off, perhaps under the scheduler's lock. */
+void lodge_pv_put(struct lodge_vcpu *vcpu)
+{
+	u64 gpa = (vcpu->pv.steal & STEAL_ADDRESS) + offsetof(struct steal_time, preempted);
+	u8 preempted = 1;
+
+	if ((vcpu->pv.clock & ENABLED) && vcpu->pv.clock_cpu == smp_processor_id())
+		vcpu->pv.floor = page_ns(vcpu);
+	if (vcpu->pv.steal & ENABLED)
+		lodge_write_guest_atomic(vcpu->vm, gpa, &preempted, sizeof(preempted));
+}
+
+/* The guest's TSC jumped. Its clock does not. */
+void lodge_pv_tsc_moved(struct lodge_vcpu *vcpu, u64 delta)
+{
+	vcpu->pv.time.tsc_timestamp += delta;
+	if (vcpu->pv.clock & ENABLED)
+		set_bit(LODGE_REQ_PV, &vcpu->requests);
+}
+
+/* Reset and INIT end it all (what had been promised is the guest's no more). */
+void lodge_pv_reset(struct lodge_vcpu *vcpu)
+{
+	u32 version = vcpu->pv.time.version;
+
+	vcpu->pv = (struct lodge_pv) { .time.version = version, .clock_cpu = -1 };
+}
+
+/* WRMSR to one of the ABI's registers; ring 1 or 2. */
+void lodge_pv_changed(struct lodge_vcpu *vcpu, u32 index)
+{
+	switch (index) {
+	case LODGE_MSR_PV_WALL_OLD:
+	case LODGE_MSR_PV_WALL:
+		vcpu->pv.wall_due = true;
+		break;
+	case LODGE_MSR_PV_STEAL:
+		vcpu->pv.delay_of = NULL;
+		break;
+	case LODGE_MSR_PV_EOI:
+		vcpu->pv.eoi_offered = false;
+		break;
+	}
+	set_bit(LODGE_REQ_PV, &vcpu->requests);
+}
+
+/*
+ * The interrupt just taken may end without an exit when nothing else waits and
+ * no other chip has to hear of its end: the guest clears the bit instead.
+ */
+void lodge_pv_eoi_offer(struct lodge_vcpu *vcpu, u8 vector)
+{
+	struct lodge_lapic *lapic = vcpu->lapic;
+	u8 bit = 1;
+
+	if (likely(!(vcpu->pv.eoi & ENABLED)) || !test_bit(vector, lapic->isr) ||
+	    test_bit(vector, lapic->tmr) || !bitmap_empty(lapic->irr, 256))
+		return;
+	vcpu->pv.eoi_offered = !lodge_write_guest_atomic(vcpu->vm, vcpu->pv.eoi & EOI_ADDRESS,
+							 &bit, sizeof(bit));
+}
+
+/*
+ * After an exit: has the guest made use of it? If not, it is taken back as soon
+ * as an interrupt waits for the real one. @atomic: ring 1
+ */
+void lodge_pv_eoi_sync(struct lodge_vcpu *vcpu, bool atomic)
+{
+	u64 gpa = vcpu->pv.eoi & EOI_ADDRESS;
+	struct lodge_vm *vm = vcpu->vm;
+	u8 bits = 0;
+	int ret = atomic ? lodge_read_guest_atomic(vm, gpa, &bits, sizeof(bits)) :
+			   lodge_read_guest(vm, gpa, &bits, sizeof(bits));
+
+	if (ret == -EAGAIN) {
+		set_bit(LODGE_REQ_PV, &vcpu->requests);
+		return;
+	}
+	if (!(bits & 1)) {
+		vcpu->pv.eoi_offered = false;
+		lodge_lapic_write(vcpu->lapic, LAPIC_EOI, 0);
+	} else if (!bitmap_empty(vcpu->lapic->irr, 256)) {
+		lodge_pv_eoi_withdraw(vcpu, atomic);
+	}
+}
+
+void lodge_pv_eoi_withdraw(struct lodge_vcpu *vcpu, bool atomic)
+{
+	u64 gpa = vcpu->pv.eoi & EOI_ADDRESS;
+	u8 bits = 0;
+	int ret = atomic ? lodge_write_guest_atomic(vcpu->vm, gpa, &bits, sizeof(bits)) :
+			   lodge_write_guest(vcpu->vm, gpa, &bits, sizeof(bits));
+
+	if (ret == -EAGAIN)
+		set_bit(LODGE_REQ_PV, &vcpu->requests);
+	else
+		vcpu->pv.eoi_offered = false;
+}
+
+static struct lodge_vcpu *by_apic_id(struct lodge_vm *vm, u64 id)
+{
+	return id < LODGE_MAX_VCPUS ? READ_ONCE(vm->vcpus[array_index_nospec(id, LODGE_MAX_VCPUS)])
+				    : NULL;
+}
+
+/* Wake a CPU from HLT, whatever its RFLAGS.IF. */
+static u64 kick_cpu(struct lodge_vm *vm, u64 id)
+{
+	struct lodge_vcpu *target = by_apic_id(vm, id);
+
+	if (target) {
+		WRITE_ONCE(target->pv.kicked, true);
+		lodge_request(target, LODGE_REQ_EVENT);
+	}
+	return 0;
+}
+
+/* How many CPUs took it. @icr: vector and delivery mode as in the ICR */
+static u64 send_ipi(struct lodge_vcpu *vcpu, unsigned long set, u64 min, u32 icr)
+{
+	struct lodge_irq irq = {
+		.vector = icr, .delivery = icr >> 8 & 7, .assert = true,
+	};
+	u64 count = 0;
+	int i;
+
+	if (irq.delivery != LODGE_DM_FIXED && irq.delivery != LODGE_DM_NMI)
+		return -EINVAL;
+	for_each_set_bit(i, &set, BITS_PER_LONG) {
+		irq.dest = min + i;
+		if (by_apic_id(vcpu->vm, min + i))
+			count += lodge_irq_deliver(vcpu->vm, vcpu, &irq);
+	}
+	return count;
+}
+
+/**
+ * lodge_pv_hypercall() - VMCALL or VMMCALL at privilege level 0; ring 1
+ * @vcpu: vCPU: number in RAX, arguments in RBX, RCX, RDX, RSI
+ * @mask: as wide as its registers are
+ *
+ * Return: what RAX gets; -1000 for a hypercall that does not exist or that this
+ * guest was not told of. Lodge's own begin at 0x4c000000; there is none yet.
+ */
+u64 lodge_pv_hypercall(struct lodge_vcpu *vcpu, u64 mask)
+{
+	u64 a = vcpu->regs[LODGE_RBX] & mask, b = vcpu->regs[LODGE_RCX] & mask;
+	u64 c = vcpu->regs[LODGE_RDX] & mask, ret = 0;
+	u32 icr = vcpu->regs[LODGE_RSI];
+
+	switch (vcpu->regs[LODGE_RAX] & mask) {
+	case HC_KICK_CPU:
+		if (!lodge_guest_has(vcpu, LODGE_PV_KICK))
+			break;
+		return kick_cpu(vcpu->vm, b);
+	case HC_SEND_IPI:
+		if (!lodge_guest_has(vcpu, LODGE_PV_IPI))
+			break;
+		ret = send_ipi(vcpu, a, c, icr);
+		if ((s64)ret >= 0 && c < LODGE_MAX_VCPUS)
+			ret += send_ipi(vcpu, b, c + (mask == U32_MAX ? 32 : 64), icr);
+		return ret;
+	}
+	return HC_UNKNOWN;
+}
