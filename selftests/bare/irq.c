@@ -214,6 +214,8 @@ static void pic_init(u8 icw4)
 	outb(0xa1, icw4);
 	outb(0x21, 0xff);
 	outb(0xa1, 0xff);
+	outb(0x4d0, 0);			/* edges; firmware may have left levels */
+	outb(0x4d1, 0);
 }
 
 static void test_pic(void)
