@@ -62,10 +62,39 @@ static unsigned int load(const char *path)
 	return header->e_entry;
 }
 
+/* As on a PC: the timer, line 0, is input 2 of the I/O APIC. */
+static void set_routes(void)
+{
+	static struct {
+		struct kvm_irq_routing head;
+		struct kvm_irq_routing_entry entry[40];
+	} table;
+	struct kvm_irq_routing_entry *e = table.entry;
+	unsigned int line;
+
+	for (line = 0; line < 24; line++) {
+		if (line < 16 && line != 2) {
+			e->gsi = line;
+			e->type = KVM_IRQ_ROUTING_IRQCHIP;
+			e->u.irqchip.irqchip = line < 8 ? KVM_IRQCHIP_PIC_MASTER :
+							  KVM_IRQCHIP_PIC_SLAVE;
+			e++->u.irqchip.pin = line & 7;
+		}
+		if (line != 2) {
+			e->gsi = line;
+			e->type = KVM_IRQ_ROUTING_IRQCHIP;
+			e->u.irqchip.irqchip = KVM_IRQCHIP_IOAPIC;
+			e++->u.irqchip.pin = line ? line : 2;
+		}
+	}
+	table.head.nr = e - table.entry;
+	ask(vm, KVM_SET_GSI_ROUTING, &table, "KVM_SET_GSI_ROUTING");
+}
+
 static void create_vm(void)
 {
 	struct kvm_userspace_memory_region region = { .memory_size = MEMORY };
-	struct kvm_pit_config pit = { 0 };
+	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
 	unsigned long map = 0xfffbc000;
 
 	vm = ask(kvm, KVM_CREATE_VM, NULL, "KVM_CREATE_VM");
@@ -73,6 +102,7 @@ static void create_vm(void)
 	ask(vm, KVM_SET_IDENTITY_MAP_ADDR, &map, "KVM_SET_IDENTITY_MAP_ADDR");
 	ask(vm, KVM_CREATE_IRQCHIP, NULL, "KVM_CREATE_IRQCHIP");
 	ask(vm, KVM_CREATE_PIT2, &pit, "KVM_CREATE_PIT2");
+	set_routes();
 	memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		err(125, "memory");
