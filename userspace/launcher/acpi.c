@@ -7,6 +7,7 @@
  */
 #include "acpi.h"
 #include "dsdt.h"
+#include "hpet.h"
 
 #define HEADER_BYTES	36
 #define RSDP_BYTES	36
@@ -18,7 +19,6 @@
 #define AML_NAME	0x08
 #define AML_QWORD	0x0e
 
-#define HPET_ID		0x8086a201u
 #define HPET_MIN_TICK	100
 
 /* FADT: IA-PC boot architecture flags and fixed feature flags. */

@@ -3,6 +3,8 @@
 #include "acpi.h"
 #include "devices.h"
 
+#define STATUS_POWER_BUTTON	0x0100
+#define ENABLE_EVENTS		0x0521	/* timer, global lock, power button, RTC */
 #define CONTROL_SCI_EN		0x0001
 #define CONTROL_SLP_TYP_SHIFT	10
 #define CONTROL_SLP_TYP		7
@@ -11,24 +13,48 @@
 #define PM_TIMER_HZ		3579545ull
 #define PM_TIMER_MASK		0xffffff
 
-void acpi_pm_init(struct acpi_pm *pm, struct machine *m)
+void acpi_pm_init(struct acpi_pm *pm, struct machine *m, void (*sci)(void *arg, int level))
 {
 	memset(pm, 0, sizeof(*pm));
 	pm->machine = m;
+	pm->sci = sci;
+	pm->start = timer_clock();
+	acpi_pm_reset(pm);
+}
+
+/* The SCI is level-triggered: up as long as an enabled event is pending. */
+static void acpi_pm_update(struct acpi_pm *pm)
+{
+	int line = (pm->status & pm->enable & ENABLE_EVENTS) && (pm->control & CONTROL_SCI_EN);
+
+	if (line == pm->line)
+		return;
+	pm->line = line;
+	pm->sci(pm->machine, line);
+}
+
+void acpi_pm_reset(struct acpi_pm *pm)
+{
+	pm->status = 0;
+	pm->enable = 0;
 	pm->control = CONTROL_SCI_EN;
-	clock_gettime(CLOCK_MONOTONIC, &pm->start);
+	acpi_pm_update(pm);
+}
+
+bool acpi_pm_power_button(struct acpi_pm *pm)
+{
+	pm->status |= STATUS_POWER_BUTTON;
+	acpi_pm_update(pm);
+	return pm->enable & STATUS_POWER_BUTTON;
 }
 
 static __u32 acpi_pm_timer(const struct acpi_pm *pm)
 {
-	struct timespec now;
-	__u64 ns;
+	__u64 ns = timer_clock() - pm->start;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	ns = (now.tv_sec - pm->start.tv_sec) * 1000000000ull + now.tv_nsec - pm->start.tv_nsec;
 	/* In two parts: the product of nanoseconds overflows within hours. */
-	return (ns / 1000000000 * PM_TIMER_HZ +
-		ns % 1000000000 * PM_TIMER_HZ / 1000000000) & PM_TIMER_MASK;
+	return (ns / NS_PER_SECOND * PM_TIMER_HZ +
+		ns % NS_PER_SECOND * PM_TIMER_HZ / NS_PER_SECOND) & PM_TIMER_MASK;
 }
 
 static __u64 acpi_pm_read(void *dev, __u64 offset, unsigned int bytes)
@@ -53,19 +79,22 @@ static void acpi_pm_control(struct acpi_pm *pm, __u16 value)
 		machine_event(pm->machine, EVENT_POWEROFF, 0);
 }
 
+/* Registers may be written byte by byte, or two at once. */
 static void acpi_pm_write(void *dev, __u64 offset, unsigned int bytes, __u64 value)
 {
 	struct acpi_pm *pm = dev;
+	__u8 image[ACPI_PM_BYTES] = { 0 };
+	__u16 control;
 
-	if (offset == 0) {
-		pm->status &= ~value;	/* write 1 to clear */
-		if (bytes == 4)
-			pm->enable = value >> 16;
-	} else if (offset == 2) {
-		pm->enable = value;
-	} else if (offset == ACPI_PM1_CONTROL - ACPI_PM1_EVENT && bytes >= 2) {
-		acpi_pm_control(pm, value);
-	}
+	put_le16(image + 2, pm->enable);
+	put_le16(image + 4, pm->control);
+	memcpy(image + offset, &value, bytes);
+	pm->status &= ~get_le16(image);		/* write 1 to clear */
+	pm->enable = get_le16(image + 2) & ENABLE_EVENTS;
+	control = get_le16(image + 4);
+	if (offset < 6 && offset + bytes > 4)
+		acpi_pm_control(pm, control);
+	acpi_pm_update(pm);
 }
 
 const struct bus_ops acpi_pm_ops = {

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,11 +45,52 @@ static void uart_input_room(void *arg)
 	machine_wake(arg);
 }
 
-static void pci_irq(void *arg, unsigned int gsi, int level)
+/* For every device that knows which of several lines to use. */
+static void set_irq(void *arg, unsigned int gsi, int level)
 {
 	struct machine *m = arg;
 
 	lodge_irq_line(m->vm, gsi, level);
+}
+
+/*
+ * In legacy replacement the lines of PIT and RTC are the HPET's (HPET 1.0a,
+ * 2.3.5). A PIT without a count does not interrupt.
+ */
+static void hpet_takes_over(void *arg, bool on)
+{
+	struct lodge_chip chip = { .chip = LODGE_CHIP_PIT };
+	struct lodge_pit_state pit;
+	struct machine *m = arg;
+	__u32 *count = &pit.channel[0].count;
+
+	if (lodge_get_chip(m->vm, &chip) < 0)
+		return;
+	memcpy(&pit, chip.data, sizeof(pit));
+	if (on)
+		m->pit_count = *count;
+	if (on || !*count)
+		*count = on ? 0 : m->pit_count;
+	memcpy(chip.data, &pit, sizeof(pit));
+	lodge_set_chip(m->vm, &chip);
+}
+
+static void rtc_irq(void *arg, int level)
+{
+	struct machine *m = arg;
+
+	if (!level || !hpet_legacy(&m->hpet))
+		set_irq(m, RTC_GSI, level);
+}
+
+static void keyboard_irq(void *arg, int level)
+{
+	set_irq(arg, I8042_GSI, level);
+}
+
+static void sci_irq(void *arg, int level)
+{
+	set_irq(arg, ACPI_SCI_GSI, level);
 }
 
 static void pci_msi(void *arg, __u64 addr, __u32 data)
@@ -61,11 +103,11 @@ static void pci_msi(void *arg, __u64 addr, __u32 data)
 static void devices_reset(struct machine *m)
 {
 	uart_reset(&m->uart);
-	cmos_init(&m->cmos);
-	i8042_init(&m->i8042, m);
+	cmos_reset(&m->cmos);
+	hpet_reset(&m->hpet);
+	i8042_reset(&m->i8042);
 	reset_init(&m->reset, m);
-	acpi_pm_init(&m->acpi_pm, m);
-	pci_reset(&m->pci, false);
+	acpi_pm_reset(&m->acpi_pm);
 }
 
 static int devices_init(struct machine *m)
@@ -77,12 +119,17 @@ static int devices_init(struct machine *m)
 		.mmio = &m->mmio,
 		.ram = m->config.memory,
 		.phys_bits = m->info.phys_bits,
-		.irq = pci_irq,
+		.irq = set_irq,
 		.msi = pci_msi,
 	};
 	int ret = 0;
 
+	timers_init(&m->timers, m->timer_fd, timer_clock);
 	uart_init(&m->uart, &host);
+	cmos_init(&m->cmos, &m->timers, rtc_irq, m);
+	hpet_init(&m->hpet, &m->timers, set_irq, hpet_takes_over, m);
+	i8042_init(&m->i8042, m, keyboard_irq);
+	acpi_pm_init(&m->acpi_pm, m, sci_irq);
 	ret |= pci_init(&m->pci, &pci);
 	m->pci.cf9 = &cf9_ops;
 	m->pci.cf9_dev = &m->reset;
@@ -96,6 +143,9 @@ static int devices_init(struct machine *m)
 	ret |= bus_add(&m->pio, PVPANIC_PORT, 1, &pvpanic_ops, m);
 	fw_cfg_init(&m->fw_cfg, &m->mem, m->config.cpus);
 	ret |= bus_add(&m->pio, FW_CFG_PORT, FW_CFG_BYTES, &fw_cfg_ops, &m->fw_cfg);
+	ret |= bus_add(&m->pio, SILENT_POST, 1, &silent_ops, NULL);
+	ret |= bus_add(&m->pio, SILENT_BIOS, 1, &silent_ops, NULL);
+	ret |= bus_add(&m->mmio, HPET_BASE, HPET_BYTES, &hpet_ops, &m->hpet);
 	return ret;
 }
 
@@ -124,7 +174,7 @@ static void io_one(struct machine *m, __u16 port, unsigned int bytes, bool is_wr
 		known = bus_read(&m->pio, port, bytes, &value);
 		memcpy(data, &value, bytes);
 	}
-	if (!known && port != 0x80)
+	if (!known)
 		unknown_access(m, "port", port, bytes, is_write, value);
 }
 
@@ -152,6 +202,23 @@ void machine_drain(struct machine *m)
 	drain_locked(m);
 	m->config.flush(m->config.output_arg);
 	pthread_mutex_unlock(&m->lock);
+}
+
+void machine_timers(struct machine *m)
+{
+	pthread_mutex_lock(&m->lock);
+	timers_run(&m->timers);
+	pthread_mutex_unlock(&m->lock);
+}
+
+bool machine_power_button(struct machine *m)
+{
+	bool heard;
+
+	pthread_mutex_lock(&m->lock);
+	heard = acpi_pm_power_button(&m->acpi_pm);
+	pthread_mutex_unlock(&m->lock);
+	return heard;
 }
 
 void machine_io(struct machine *m, struct lodge_run *run)
@@ -243,6 +310,16 @@ bool machine_park(struct machine *m, unsigned int *generation)
 	return go;
 }
 
+void machine_ready(struct machine *m)
+{
+	pthread_mutex_lock(&m->run_lock);
+	m->ready++;
+	pthread_cond_broadcast(&m->resume_cond);
+	while (m->ready < m->config.cpus && !m->stop)
+		pthread_cond_wait(&m->resume_cond, &m->run_lock);
+	pthread_mutex_unlock(&m->run_lock);
+}
+
 void machine_resume(struct machine *m)
 {
 	pthread_mutex_lock(&m->run_lock);
@@ -310,6 +387,7 @@ static int load_firmware(struct machine *m, struct fault *f)
 
 int machine_load(struct machine *m, struct fault *f)
 {
+	pci_reset(&m->pci, m->images.firmware.bytes);
 	bios_fill_cmos(m->cmos.ram, &m->mem, m->config.cpus);
 	if (m->images.firmware.bytes ? load_firmware(m, f) : load_bios(m, f))
 		return -1;
@@ -335,6 +413,7 @@ int machine_reset(struct machine *m, struct fault *f)
 		return -1;
 	pthread_mutex_lock(&m->run_lock);
 	m->generation++;
+	m->ready = 0;
 	m->event = EVENT_NONE;
 	pthread_mutex_unlock(&m->run_lock);
 	machine_resume(m);
@@ -396,8 +475,13 @@ static int open_vm(struct machine *m, struct fault *f)
 
 static int create_memory(struct machine *m, struct fault *f)
 {
-	int ret = memory_init(&m->mem, m->config.memory);
+	__u64 limit = 1ull << m->info.phys_bits;
+	int ret;
 
+	if (m->config.memory > limit - (MEMORY_HIGH - MEMORY_LOW_MAX))
+		return fault_set(f, "memory", "more than this CPU's guests can address",
+				 "ask for less with -m", E2BIG);
+	ret = memory_init(&m->mem, m->config.memory);
 	if (ret < 0)
 		return fault_set(f, "memory", "cannot reserve it", "ask for less with -m", ret);
 	ret = memory_register(&m->mem, m->vm);
@@ -438,7 +522,8 @@ int machine_init(struct machine *m, const struct machine_config *config, struct 
 	pthread_cond_init(&m->resume_cond, NULL);
 	m->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	m->drain_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (m->event_fd < 0 || m->drain_fd < 0)
+	m->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (m->event_fd < 0 || m->drain_fd < 0 || m->timer_fd < 0)
 		return fault_set(f, "eventfd", "cannot create one", NULL, errno);
 	if (open_vm(m, f) || create_memory(m, f) || create_devices(m, f))
 		return -1;

@@ -17,6 +17,7 @@
 #include "boot.h"
 #include "devices.h"
 #include "fw_cfg.h"
+#include "hpet.h"
 #include "pci.h"
 #include "uart.h"
 #include "virtio.h"
@@ -31,6 +32,8 @@
  * @name: shown in the host's logs and thread lists; may be empty
  * @memory: bytes of RAM
  * @cpus: number of vCPUs
+ * @pin: host CPU for each of them, or -1
+ * @features: changes to the CPU's features (cpu_features.c), or NULL
  * @exit_port: port of the exit device, or -1
  * @test_dev: QEMU's ISA test device
  * @no_regions: let every access to a device exit to this program
@@ -44,6 +47,8 @@ struct machine_config {
 	const char *name;
 	__u64 memory;
 	unsigned int cpus;
+	const int *pin;
+	const char *features;
 	int exit_port;
 	bool test_dev;
 	bool no_regions;
@@ -83,8 +88,11 @@ struct machine {
 	struct lodge_io_domain domain[MACHINE_DOMAINS];
 	bool uart_regions;
 	bool uart_plain;
+	struct timers timers;
 	struct uart uart;
 	struct cmos cmos;
+	struct hpet hpet;
+	__u32 pit_count;	/* of channel 0, while the HPET replaces it */
 	struct i8042 i8042;
 	struct reset_ports reset;
 	struct acpi_pm acpi_pm;
@@ -97,6 +105,7 @@ struct machine {
 
 	int event_fd;		/* wakes the front end: events, room for input */
 	int drain_fd;		/* wakes the front end: writes were posted */
+	int timer_fd;		/* wakes the front end: a device's timer is due */
 
 	pthread_mutex_t run_lock;
 	pthread_cond_t parked_cond;
@@ -104,6 +113,7 @@ struct machine {
 	bool pause;
 	bool stop;
 	unsigned int parked;
+	unsigned int ready;	/* vCPUs that are in the state to start in */
 	unsigned int generation;
 	enum machine_event event;
 	__u64 event_value;
@@ -128,6 +138,10 @@ bool machine_stop(struct machine *m);
 void machine_destroy(struct machine *m);
 /* Handles posted writes. */
 void machine_drain(struct machine *m);
+/* Lets the devices whose time has come do their work. */
+void machine_timers(struct machine *m);
+/* False when the guest does not listen to its power button. */
+bool machine_power_button(struct machine *m);
 void machine_wake(struct machine *m);
 bool machine_stopping(struct machine *m);
 
@@ -136,6 +150,8 @@ void machine_io(struct machine *m, struct lodge_run *run);
 void machine_mmio(struct machine *m, struct lodge_run *run);
 /* Blocks while the machine is paused; false when the thread shall end. */
 bool machine_park(struct machine *m, unsigned int *generation);
+/* Blocks until every vCPU has got here: one that ran could start the others. */
+void machine_ready(struct machine *m);
 
 /* vcpu.c */
 int vcpu_init(struct vcpu *v, struct machine *m, unsigned int id, struct fault *f);

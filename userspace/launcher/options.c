@@ -2,11 +2,10 @@
 /* Options of "lodge run". */
 #include <errno.h>
 #include <getopt.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-#include <lodge/liblodge.h>
 
 #include "options.h"
 
@@ -18,6 +17,7 @@ enum {
 	OPT_FIRMWARE,
 	OPT_NAME,
 	OPT_TRANSPORT,
+	OPT_CPU_FEATURES,
 	OPT_NO_REBOOT,
 	OPT_TRIPLE_FAULT,
 	OPT_PANIC,
@@ -38,6 +38,7 @@ static const struct option long_options[] = {
 	{ "firmware", required_argument, NULL, OPT_FIRMWARE },
 	{ "disk", required_argument, NULL, 'd' },
 	{ "transport", required_argument, NULL, OPT_TRANSPORT },
+	{ "cpu-features", required_argument, NULL, OPT_CPU_FEATURES },
 	{ "name", required_argument, NULL, OPT_NAME },
 	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
 	{ "triple-fault", required_argument, NULL, OPT_TRIPLE_FAULT },
@@ -62,7 +63,11 @@ static const char usage[] =
 "                         " BOOT_CMDLINE "); Multiboot puts KERNEL before it\n"
 "  -m, --mem SIZE         memory, such as 512M or 2G; a bare number is MiB\n"
 "                         (default: 256M)\n"
-"  -c, --cpus N           virtual CPUs, 1 to 64 (default: 1)\n"
+"  -c, --cpus N[,pin=L]   virtual CPUs, 1 to 64 (default: 1); with pin, the first\n"
+"                         runs on the first host CPU of the list L, such as\n"
+"                         0-3,8, and so on, from its start again at its end\n"
+"      --cpu-features F   take CPU features away or insist on them: -avx2,+aes;\n"
+"                         the names are those of /proc/cpuinfo\n"
 VIRTIO_USAGE
 "      --serial WHERE     serial port: stdio (default), file=PATH or null\n"
 "      --timeout SEC      end the guest after SEC seconds, with status 124\n"
@@ -80,6 +85,9 @@ VIRTIO_USAGE
 "      --no-regions       every device access returns to this program\n"
 "      --log-unknown      print accesses that no device answers\n"
 "  -h, --help             this text\n"
+"\n"
+"SIGTERM presses the power button; the guest has 30 seconds, or until the next\n"
+"SIGTERM. One that does not listen to it ends at once, as by SIGINT.\n"
 "\n"
 "Ctrl-a h lists the keys that the terminal keeps for itself; Ctrl-a x quits.\n"
 "\n"
@@ -104,6 +112,49 @@ static int set_number(const char *text, __u64 min, __u64 max, unsigned int *out)
 	if (!parse_number(text, min, max, &v))
 		return -1;
 	*out = v;
+	return 0;
+}
+
+/* "0-3,8": numbers and ranges; false when it is not such a list. */
+static bool parse_list(const char *text, int *out, unsigned int room, unsigned int *count)
+{
+	char *copy = strdup(text), *save = NULL, *word;
+	__u64 first, last;
+	bool ok = copy;
+
+	*count = 0;
+	for (word = ok ? strtok_r(copy, ",", &save) : NULL; word && ok;
+	     word = strtok_r(NULL, ",", &save)) {
+		char *dash = strchr(word, '-');
+
+		if (dash)
+			*dash++ = '\0';
+		ok = parse_number(word, 0, CPU_SETSIZE - 1, &first) &&
+		     parse_number(dash ? dash : word, first, CPU_SETSIZE - 1, &last);
+		for (; ok && first <= last && *count < room; first++)
+			out[(*count)++] = first;
+	}
+	free(copy);
+	return ok && *count;
+}
+
+static int set_cpus(struct run_options *o, const char *text, struct fault *f)
+{
+	const char *comma = strchr(text, ',');
+	char number[16];
+	unsigned int i, n;
+
+	snprintf(number, sizeof(number), "%.*s", (int)strcspn(text, ","), text);
+	if (set_number(number, 1, LODGE_MAX_VCPUS, &o->cpus))
+		return bad(f, "-c", "not a number of CPUs from 1 to 64");
+	o->pin_list = NULL;
+	if (!comma)
+		return 0;
+	if (strncmp(comma, ",pin=", 5) || !parse_list(comma + 5, o->pin, LODGE_MAX_VCPUS, &n))
+		return bad(f, "-c", "after the number, only pin= and a list of CPUs can come");
+	for (i = n; i < LODGE_MAX_VCPUS; i++)
+		o->pin[i] = o->pin[i - n];
+	o->pin_list = comma + 5;
 	return 0;
 }
 
@@ -184,6 +235,9 @@ static int long_option(struct run_options *o, int opt, struct fault *f)
 		return 0;
 	case OPT_TRANSPORT:
 		return virtio_set_transport(&o->virtio, optarg, f);
+	case OPT_CPU_FEATURES:
+		o->cpu_features = optarg;
+		return 0;
 	case OPT_NAME:
 		return set_name(o, optarg, f);
 	case OPT_NO_REBOOT:
@@ -222,8 +276,7 @@ static int one_option(struct run_options *o, int opt, const char *arg, struct fa
 	case 'm':
 		return set_memory(o, optarg, f);
 	case 'c':
-		return set_number(optarg, 1, LODGE_MAX_VCPUS, &o->cpus) ?
-		       bad(f, "-c", "not a number of CPUs from 1 to 64") : 0;
+		return set_cpus(o, optarg, f);
 	case 'd':
 		return virtio_add_disk(&o->virtio, optarg, f);
 	case 'h':
@@ -294,6 +347,10 @@ void options_print(const struct run_options *o)
 	else
 		fprintf(stderr, " -m %lluM -c %u", o->memory >> 20, o->cpus);
 	virtio_options_print(&o->virtio);
+	if (o->pin_list)
+		fprintf(stderr, ",pin=%s", o->pin_list);
+	if (o->cpu_features)
+		print_option("--cpu-features", o->cpu_features);
 	print_serial(o);
 	if (o->timeout)
 		fprintf(stderr, " --timeout %u", o->timeout);

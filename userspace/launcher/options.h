@@ -3,6 +3,8 @@
 #ifndef _LAUNCHER_OPTIONS_H
 #define _LAUNCHER_OPTIONS_H
 
+#include <lodge/liblodge.h>
+
 #include "boot.h"
 #include "virtio_options.h"
 
@@ -22,6 +24,8 @@ enum serial_kind {
  * @firmware: runs instead of a kernel, or NULL
  * @module: initrds or Multiboot modules, @modules of them
  * @cmdline: NULL for what suits the kernel
+ * @pin: host CPU for each vCPU, meaningful if there is a @pin_list
+ * @cpu_features: changes such as "+x,-y", or NULL
  * @serial_path: with SERIAL_FILE
  * @timeout: seconds, or 0
  * @exit_port: port of the exit device, or -1
@@ -34,6 +38,9 @@ struct run_options {
 	const char *cmdline;
 	__u64 memory;
 	unsigned int cpus;
+	int pin[LODGE_MAX_VCPUS];
+	const char *pin_list;
+	const char *cpu_features;
 	enum serial_kind serial;
 	const char *serial_path;
 	unsigned int timeout;

@@ -24,13 +24,17 @@
 
 /* How long a panicking kernel may go on talking before it is ended. */
 #define PANIC_GRACE_MS	3000
+/* How long a guest may take to shut down once its power button was pressed. */
+#define POWER_GRACE_MS	30000
 
 enum {
 	POLL_SIGNAL,
 	POLL_TIMEOUT,
 	POLL_EVENT,
 	POLL_DRAIN,
+	POLL_TIMERS,
 	POLL_GRACE,
+	POLL_POWER,
 	POLL_INPUT,
 	POLL_COUNT
 };
@@ -39,6 +43,7 @@ enum {
  * struct front - the front end's state
  * @ended: @status and @why are final
  * @grace: the guest has panicked and its last words are awaited
+ * @button: its power button has been pressed
  */
 struct front {
 	struct run_options options;
@@ -49,6 +54,7 @@ struct front {
 	bool started;
 	bool ended;
 	bool grace;
+	bool button;
 	int status;
 	const char *why;
 	__u64 value;
@@ -212,10 +218,28 @@ static void swallow(int fd)
 		return;		/* another wake-up took it */
 }
 
+/* SIGTERM asks the guest first; everything else, or asking twice, ends it. */
+static void on_signal(struct front *fr)
+{
+	struct signalfd_siginfo info;
+
+	if (read(fr->poll[POLL_SIGNAL].fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo != SIGTERM || fr->button || !machine_power_button(&fr->machine)) {
+		end(fr, STATUS_DIED, "killed");
+		return;
+	}
+	fr->button = true;
+	fr->poll[POLL_POWER].fd = timer_create_ms(POWER_GRACE_MS);
+}
+
 static void on_ready(struct front *fr, int which)
 {
 	switch (which) {
 	case POLL_SIGNAL:
+		on_signal(fr);
+		break;
+	case POLL_POWER:
 		end(fr, STATUS_DIED, "killed");
 		break;
 	case POLL_TIMEOUT:
@@ -228,6 +252,10 @@ static void on_ready(struct front *fr, int which)
 	case POLL_DRAIN:
 		swallow(fr->poll[which].fd);
 		machine_drain(&fr->machine);
+		break;
+	case POLL_TIMERS:
+		swallow(fr->poll[which].fd);
+		machine_timers(&fr->machine);
 		break;
 	case POLL_GRACE:
 		end(fr, STATUS_PANIC, "panic");
@@ -324,6 +352,8 @@ static int prepare(struct front *fr, struct fault *f)
 		.name = o->name,
 		.memory = o->memory,
 		.cpus = o->cpus,
+		.pin = o->pin_list ? o->pin : NULL,
+		.features = o->cpu_features,
 		.exit_port = o->exit_port,
 		.test_dev = o->test_dev,
 		.no_regions = o->no_regions,
@@ -357,6 +387,7 @@ static void fill_poll(struct front *fr)
 		fr->poll[POLL_TIMEOUT].fd = timer_create_ms(o->timeout * 1000ull);
 	fr->poll[POLL_EVENT].fd = fr->machine.event_fd;
 	fr->poll[POLL_DRAIN].fd = fr->machine.drain_fd;
+	fr->poll[POLL_TIMERS].fd = fr->machine.timer_fd;
 	if (o->serial == SERIAL_STDIO) {
 		fr->poll[POLL_INPUT].fd = STDIN_FILENO;
 		term_raw();

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A vCPU: creation, power-on state, entry state and its thread. */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "bios.h"
+#include "cpu_features.h"
 #include "machine.h"
 
 #define XSAVE_BYTES	16384
@@ -48,16 +50,20 @@ void vcpu_kick(struct vcpu *v)
 		pthread_kill(v->thread, SIGUSR1);
 }
 
-static int set_cpuid(struct vcpu *v)
+static int set_cpuid(struct vcpu *v, struct fault *f)
 {
+	const struct machine_config *config = &v->machine->config;
 	struct lodge_cpuid_entry entries[LODGE_MAX_CPUID];
 	__u32 count = LODGE_MAX_CPUID;
 	int ret = lodge_get_supported_cpuid(v->machine->dev, entries, &count);
 
-	if (ret < 0)
-		return ret;
-	cpuid_set_topology(entries, count, v->id, v->machine->config.cpus);
-	return lodge_set_cpuid(v->fd, entries, count);
+	if (ret >= 0 && cpu_features_apply(config->features, entries, count, f))
+		return -1;
+	if (ret >= 0) {
+		cpuid_set_topology(entries, count, v->id, config->cpus);
+		ret = lodge_set_cpuid(v->fd, entries, count);
+	}
+	return ret < 0 ? fault_set(f, "vcpu", "cannot set its CPUID table", NULL, ret) : 0;
 }
 
 static int save_msrs(struct vcpu *v)
@@ -259,6 +265,7 @@ static void *vcpu_thread(void *arg)
 			v->generation = generation;
 			ret = vcpu_reset(v, first);
 			first = false;
+			machine_ready(v->machine);
 			if (ret < 0) {
 				failed(v, "cannot set its registers", ret);
 				continue;
@@ -288,19 +295,32 @@ int vcpu_init(struct vcpu *v, struct machine *m, unsigned int id, struct fault *
 	v->power_on = calloc(1, sizeof(*v->power_on));
 	if (!v->power_on)
 		return fault_set(f, "vcpu", "no memory", NULL, ENOMEM);
-	ret = set_cpuid(v);
-	if (ret < 0)
-		return fault_set(f, "vcpu", "cannot set its CPUID table", NULL, ret);
+	if (set_cpuid(v, f))
+		return -1;
 	ret = save_power_on(v);
 	if (ret < 0)
 		return fault_set(f, "vcpu", "cannot read its power-on state", NULL, ret);
 	return 0;
 }
 
+static int pin_thread(struct vcpu *v, int cpu, struct fault *f)
+{
+	cpu_set_t set;
+	int ret;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	ret = pthread_setaffinity_np(v->thread, sizeof(set), &set);
+	return ret ? fault_set(f, "-c", "a vCPU cannot be pinned to a CPU of that list",
+			       "see which CPUs are online and allowed: nproc, taskset -p $$",
+			       ret) : 0;
+}
+
 int vcpu_start(struct vcpu *v, struct fault *f)
 {
 	/* Without SA_RESTART, so that a kick interrupts LODGE_RUN. */
 	struct sigaction kick = { .sa_handler = on_kick };
+	int cpu = v->machine->config.pin ? v->machine->config.pin[v->id] : -1;
 	char name[16];
 	int ret;
 
@@ -311,7 +331,7 @@ int vcpu_start(struct vcpu *v, struct fault *f)
 	v->started = true;
 	snprintf(name, sizeof(name), "lodge-vcpu%u", v->id);
 	pthread_setname_np(v->thread, name);
-	return 0;
+	return cpu < 0 ? 0 : pin_thread(v, cpu, f);
 }
 
 void vcpu_destroy(struct vcpu *v)

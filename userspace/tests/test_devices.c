@@ -8,8 +8,10 @@
 #include "acpi.h"
 #include "bus.h"
 #include "console.h"
+#include "cpu_features.h"
 #include "events.h"
 #include "ktap.h"
+#include "machine.h"
 #include "options.h"
 #include "term.h"
 #include "uart.h"
@@ -42,6 +44,12 @@ static void on_room(void *arg)
 {
 	(void)arg;
 	rooms++;
+}
+
+static void no_irq(void *arg, int level)
+{
+	(void)arg;
+	(void)level;
 }
 
 static void setup_uart(void)
@@ -196,7 +204,7 @@ static void bus_order_and_overlap(void)
 	static struct i8042 k;
 
 	memset(&bus, 0, sizeof(bus));
-	i8042_init(&k, NULL);
+	i8042_init(&k, NULL, no_irq);
 	CHECK(bus_add(&bus, 0x64, 1, &i8042_command_ops, &k) == 0);
 	CHECK(bus_add(&bus, 0x60, 1, &i8042_data_ops, &k) == 0);
 	CHECK(bus_add(&bus, 0x5f, 2, &i8042_data_ops, &k) == -EEXIST);
@@ -238,7 +246,7 @@ static void power_off(void)
 {
 	static struct acpi_pm pm;
 
-	acpi_pm_init(&pm, NULL);
+	acpi_pm_init(&pm, NULL, no_irq);
 	acpi_pm_ops.write(&pm, 4, 2, 0x1c01);
 	CHECK(last_event == EVENT_NONE);
 	acpi_pm_ops.write(&pm, 4, 2, 0x2c01);
@@ -255,7 +263,7 @@ static void resets(void)
 	static struct i8042 k;
 
 	reset_init(&r, NULL);
-	i8042_init(&k, NULL);
+	i8042_init(&k, NULL, no_irq);
 	cf9_ops.write(&r, 0, 1, 0x02);
 	CHECK(last_event == EVENT_NONE);
 	cf9_ops.write(&r, 0, 1, 0x06);
@@ -274,11 +282,57 @@ static void resets(void)
 	CHECK(last_event == EVENT_NONE);
 }
 
+static int keyboard_line;
+
+static void on_keyboard(void *arg, int level)
+{
+	(void)arg;
+	keyboard_line = level;
+}
+
+static __u8 keyboard(struct i8042 *k, __u8 command, int data)
+{
+	i8042_command_ops.write(k, 0, 1, command);
+	if (data >= 0)
+		i8042_data_ops.write(k, 0, 1, data);
+	return i8042_command_ops.read(k, 0, 1);
+}
+
+static void keyboard_interrupts_and_loops(void)
+{
+	static struct i8042 k;
+
+	i8042_init(&k, NULL, on_keyboard);
+	CHECK(!(keyboard(&k, 0x60, 0x45) & 1));
+	CHECK(keyboard(&k, 0x20, -1) & 1 && keyboard_line == 1);
+	CHECK(i8042_data_ops.read(&k, 0, 1) == 0x45 && keyboard_line == 0);
+	CHECK(keyboard(&k, 0xd2, 0x77) & 1 && i8042_data_ops.read(&k, 0, 1) == 0x77);
+	keyboard(&k, 0xad, -1);
+	keyboard(&k, 0xa7, -1);
+	keyboard(&k, 0x20, -1);
+	CHECK(i8042_data_ops.read(&k, 0, 1) == 0x75);
+	/* There is no mouse and no keyboard. */
+	keyboard(&k, 0xa9, -1);
+	CHECK(i8042_data_ops.read(&k, 0, 1) == 1);
+	i8042_data_ops.write(&k, 0, 1, 0xf2);
+	CHECK(i8042_command_ops.read(&k, 0, 1) & 0x40 && i8042_data_ops.read(&k, 0, 1) == 0xfe);
+	CHECK(keyboard(&k, 0xd4, 0xf2) & 0x40);
+	/* A20 stays open, whatever is asked for. */
+	keyboard(&k, 0xd1, 0x01);
+	keyboard(&k, 0xd0, -1);
+	CHECK(i8042_data_ops.read(&k, 0, 1) == 3 && last_event == EVENT_NONE);
+	keyboard(&k, 0xd1, 0x02);
+	CHECK(last_event == EVENT_RESET);
+	keyboard(&k, 0xd0, -1);
+	i8042_reset(&k);
+	CHECK(keyboard_line == 0);
+}
+
 static void keyboard_self_test(void)
 {
 	static struct i8042 k;
 
-	i8042_init(&k, NULL);
+	i8042_init(&k, NULL, no_irq);
 	i8042_command_ops.write(&k, 0, 1, 0xaa);
 	CHECK(i8042_command_ops.read(&k, 0, 1) & 1);
 	CHECK(i8042_data_ops.read(&k, 0, 1) == 0x55);
@@ -293,32 +347,6 @@ static void panic_and_exit_devices(void)
 	CHECK(last_event == EVENT_PANIC);
 	exit_dev_ops.write(NULL, 0, 4, 0x12);
 	CHECK(last_event == EVENT_EXIT_DEV && last_value == 0x12);
-}
-
-static time_t some_day(void)
-{
-	return 951782399;	/* 2000-02-28 23:59:59 UTC, a Monday */
-}
-
-static __u64 cmos_at(struct cmos *c, __u8 index)
-{
-	cmos_ops.write(c, 0, 1, 0x80 | index);
-	return cmos_ops.read(c, 1, 1);
-}
-
-static void clock_bcd_and_binary(void)
-{
-	static struct cmos c;
-
-	cmos_init(&c);
-	c.now = some_day;
-	CHECK(cmos_at(&c, 0) == 0x59 && cmos_at(&c, 2) == 0x59 && cmos_at(&c, 4) == 0x23);
-	CHECK(cmos_at(&c, 6) == 2 && cmos_at(&c, 7) == 0x28 && cmos_at(&c, 8) == 2);
-	CHECK(cmos_at(&c, 9) == 0 && cmos_at(&c, 0x32) == 0x20 && cmos_at(&c, 0x0d) == 0x80);
-	CHECK(!(cmos_at(&c, 0x0a) & 0x80));
-	cmos_at(&c, 0x0b);
-	cmos_ops.write(&c, 1, 1, 0x04);
-	CHECK(cmos_at(&c, 0) == 59 && cmos_at(&c, 4) == (11 | 0x80));
 }
 
 static void feed(struct console *c, const char *text)
@@ -422,6 +450,76 @@ static void options_bad(void)
 	}
 }
 
+static void options_cpus(void)
+{
+	static const char *const good[] = { "run", "-c", "6,pin=0-1,3" };
+	static const char *const wide[] = { "run", "-c", "2,pin=0-1023", "--cpu-features", "-avx" };
+	static const char *const bad[] = {
+		"4,", "4,pin=", "4,pin=x", "4,pin=3-1", "4,pin=0-", "4,pin=-1", "4,pin=1024",
+		"4,pin=0,,x", "4,pin=99999999999999999999", ",pin=0", "4pin=0", "4,pin",
+		"0,pin=0", "65,pin=0", "00000000000000000000000000000000004",
+	};
+	struct run_options o;
+	unsigned int i;
+
+	CHECK(parse(&o, 3, good) == 0 && o.cpus == 6 && o.pin_list);
+	CHECK(o.pin[0] == 0 && o.pin[1] == 1 && o.pin[2] == 3 && o.pin[3] == 0 && o.pin[5] == 3);
+	CHECK(parse(&o, 5, wide) == 0 && o.pin[63] == 63 && !strcmp(o.cpu_features, "-avx"));
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		const char *const argv[] = { "run", "-c", bad[i] };
+
+		CHECK(parse(&o, 3, argv) == -1);
+	}
+}
+
+static void features(void)
+{
+	static const char *const bad[] = {
+		"+nonsense", "avx", "+", "-", "+ae", "+aess", "--", "-aes,,", "+-", "+svm",
+		"-aes -avx", "+osxsave",
+		"-a_name_longer_than_anything_that_was_ever_called_a_feature_of_a_cpu",
+	};
+	struct lodge_cpuid_entry leaf[] = {
+		{ .leaf = 1, .ecx = BIT(25) | BIT(28), .edx = ~0u },
+		{ .leaf = 7, .flags = LODGE_CPUID_SUBLEAF, .ebx = BIT(5) },
+		{ .leaf = 7, .subleaf = 1, .flags = LODGE_CPUID_SUBLEAF, .eax = BIT(5),
+		  .ebx = BIT(5) },
+		{ .leaf = 0x40000001, .eax = 9 },
+	};
+	struct fault f;
+	unsigned int i;
+
+	CHECK(cpu_features_apply(NULL, leaf, 4, &f) == 0);
+	CHECK(cpu_features_apply("+aes,-avx2,+avx,-kvmclock", leaf, 4, &f) == 0);
+	CHECK(leaf[0].ecx == (BIT(25) | BIT(28)) && leaf[1].ebx == 0 && leaf[3].eax == 0);
+	CHECK(leaf[2].eax == BIT(5) && leaf[2].ebx == BIT(5) && leaf[0].edx == ~0u);
+	/* What the host has not got, or what was taken away before. */
+	CHECK(cpu_features_apply("+avx2", leaf, 4, &f) == -1);
+	CHECK(cpu_features_apply("-avx512_bf16", leaf, 4, &f) == 0 && leaf[2].eax == 0);
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		CHECK(cpu_features_apply(bad[i], leaf, 4, &f) == -1 && f.what && f.why);
+}
+
+static void topology(void)
+{
+	struct lodge_cpuid_entry leaf[] = {
+		{ .leaf = 0, .ebx = 0x68747541 },
+		{ .leaf = 1, .ebx = 0xff0800 },
+		{ .leaf = 4, .flags = LODGE_CPUID_SUBLEAF, .eax = 0xffffc121 },
+		{ .leaf = 4, .subleaf = 3, .flags = LODGE_CPUID_SUBLEAF, .eax = 0x00000163 },
+		{ .leaf = 4, .subleaf = 4, .flags = LODGE_CPUID_SUBLEAF },
+		{ .leaf = 0xb, .subleaf = 1, .flags = LODGE_CPUID_SUBLEAF },
+		{ .leaf = 0x80000001 },
+		{ .leaf = 0x80000008, .ecx = 0xf0ff },
+	};
+
+	cpuid_set_topology(leaf, ARRAY_SIZE(leaf), 3, 6);
+	CHECK(leaf[1].ebx == 0x03080800 && leaf[1].edx == BIT(28));
+	CHECK(leaf[2].eax == (7u << 26 | 0x0121) && leaf[3].eax == (7u << 26 | 7u << 14 | 0x163));
+	CHECK(leaf[4].eax == 0 && leaf[5].eax == 3 && leaf[5].ebx == 6 && leaf[5].edx == 3);
+	CHECK(leaf[6].ecx == 2 && leaf[7].ecx == 0x3005);
+}
+
 static unsigned int drained;
 
 static void on_post(void *arg, const struct lodge_post *post)
@@ -465,13 +563,16 @@ static const struct test tests[] = {
 	{ "acpi_pm: power-off", power_off },
 	{ "reset: all ways", resets },
 	{ "i8042: self-test", keyboard_self_test },
+	{ "i8042: interrupts, loops and absent devices", keyboard_interrupts_and_loops },
 	{ "pvpanic and exit device", panic_and_exit_devices },
-	{ "cmos: clock", clock_bcd_and_binary },
 	{ "console: panic", console_sees_panic },
 	{ "console: long lines and NUL", console_long_lines },
 	{ "term: escapes", escapes },
 	{ "options: good", options_good },
 	{ "options: bad", options_bad },
+	{ "options: CPUs and where they run", options_cpus },
+	{ "cpuid: features by name", features },
+	{ "cpuid: topology", topology },
 	{ "liblodge: ring drains in order", ring_drains_in_order },
 };
 
