@@ -18,13 +18,14 @@ initrd=$($provide guest-initrd) || exit 1
 case $cpu in
 amd)
 	cases=(cloud_boot memory typed clock lean_boot pvh no_reboot reset panic
-	       panic_wins panic_ignored time_out triple_fault exit_dev multiboot usage
+	       panic_wins panic_ignored time_out triple_fault exit_dev multiboot
+	       firmware usage
 	       hotplug two_killed busy_module kvm_idle kvm_holds kvm_comes_later
 	       load_cycles)
 	;;
 intel)
 	cases=(lean_boot memory typed clock pvh no_reboot panic time_out
-	       triple_fault exit_dev multiboot two_killed busy_module kvm_idle kvm_holds
+	       triple_fault exit_dev multiboot firmware two_killed busy_module kvm_idle kvm_holds
 	       kvm_comes_later load_cycles cloud_boot)
 	;;
 *)

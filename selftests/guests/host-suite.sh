@@ -220,10 +220,18 @@ exit_dev()
 multiboot()
 {
 	printf 'module: text' >/tmp/module
-	lodge run --exit-dev 0xf4 --test-dev -m 64M -k /selftests/guest_multiboot \
+	lodge run --exit-dev 0xf4 --test-dev --timeout 60 -m 64M -k /selftests/guest_multiboot \
 		-i "/tmp/module one two" -i /tmp/module -p "1 words" \
 		>$out 2>$err </dev/null
 	expect 1 "exit-dev 0" && said '^ok 17 '
+}
+
+# An image of our own runs from the reset vector.
+firmware()
+{
+	lodge run --exit-dev 0xf4 --timeout 60 -m 16M --firmware /selftests/guest_firmware \
+		>$out 2>$err </dev/null
+	expect 1 "exit-dev 0" && said '^firmware: started'
 }
 
 usage()

@@ -5,6 +5,8 @@
  * Real (not hardware-reduced) ACPI, always in ACPI mode: a guest powers off
  * through PM1a control and resets through the reset register.
  */
+#include <assert.h>
+
 #include "acpi.h"
 #include "dsdt.h"
 #include "hpet.h"
@@ -46,10 +48,10 @@
 #define TABLES_MAX		8
 
 /* dsdt.asl says the same. */
-_Static_assert(PCI_MMIO32_BASE == 0xc0000000 && PCI_MMIO32_END == 0xe0000000, "dsdt.asl");
-_Static_assert(PCI_ECAM_BASE == 0xe0000000 && PCI_ECAM_RESERVED == 0x10000000, "dsdt.asl");
-_Static_assert(PCI_BUSES == 1 && PCI_SLOTS == 32, "dsdt.asl");
-_Static_assert(PCI_INTX_GSI(0, 0) == 10 && PCI_INTX_GSI(2, 3) == 11, "dsdt.asl");
+static_assert(PCI_MMIO32_BASE == 0xc0000000 && PCI_MMIO32_END == 0xe0000000, "dsdt.asl");
+static_assert(PCI_ECAM_BASE == 0xe0000000 && PCI_ECAM_RESERVED == 0x10000000, "dsdt.asl");
+static_assert(PCI_BUSES == 1 && PCI_SLOTS == 32, "dsdt.asl");
+static_assert(PCI_INTX_GSI(0, 0) == 10 && PCI_INTX_GSI(2, 3) == 11, "dsdt.asl");
 
 /**
  * struct builder - the tables so far

@@ -174,10 +174,11 @@ static void acpi_disassembles(void)
 	fadt = find(rsdp, "FACP");
 	snprintf(path, sizeof(path), "%s/DSDT.dat", dir);
 	write_table(path, table_at(get_le64(fadt + 140)));
-	snprintf(command, sizeof(command),
-		 "cd %s && iasl -d *.dat >log 2>&1 && [ $(ls *.dsl | wc -l) = 5 ] && "
-		 "! grep -iE 'error|warning|invalid|incorrect' log && "
-		 "! grep -iE 'incorrect|invalid|unknown' *.dsl", dir);
+	snprintf(command, sizeof(command), "cd %s && iasl -d *.dat >log 2>&1 && test -e DSDT.dsl",
+		 dir);
+	CHECK(system(command) == 0);
+	snprintf(command, sizeof(command), "cd %s && ! grep -iE '%s' log *.dsl", dir,
+		 "error:|warning:|invalid|incorrect|unknown");
 	CHECK(system(command) == 0);
 	snprintf(command, sizeof(command), "rm -r %s", dir);
 	CHECK(system(command) == 0);
