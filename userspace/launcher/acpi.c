@@ -10,6 +10,7 @@
 #include "acpi.h"
 #include "dsdt.h"
 #include "hpet.h"
+#include "hpet.h"
 
 #define HEADER_BYTES	36
 #define RSDP_BYTES	36
