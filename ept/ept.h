@@ -22,32 +22,25 @@ struct lodge_vcpu;
 struct lodge_table;
 
 /**
- * struct lodge_pt_format - how one vendor writes second-level entries
- * @leaf: entry for @pfn at @level (1 = 4K, 2 = 2M, 3 = 1G) that allows @access
- *	(LODGE_ACCESS_*), write-back memory
- * @table: entry that points to a table page at @hpa
- * @present: allows any access
- * @is_leaf: present and maps memory at @level
- * @writable: leaf allows writes
- * @pfn: of a leaf
- * @executable: leaf allows instruction fetches
+ * struct lodge_pt_format - how one vendor writes second-level entries; all masks
+ * @present: an entry with any of these allows some access
+ * @leaf: what every leaf has: readable write-back memory, not executable
+ * @table: what every entry that points to a table has
+ * @write: allows writes
+ * @exec: allows instruction fetches when it differs from @leaf
  * @accessed: hardware's mark on a leaf; leaves are born with it
  * @dirty: the same for writes; writable leaves are born with it
- * @age: the leaf with the accessed mark cleared
- * @levels: 4 or 5 levels of tables
+ * @as_host: as many levels as the host's own tables (APM 15.25.3), else four
  */
 struct lodge_pt_format {
-	u64 (*leaf)(u64 pfn, int level, u32 access);
-	u64 (*table)(u64 hpa);
-	bool (*present)(u64 entry);
-	bool (*is_leaf)(u64 entry, int level);
-	bool (*writable)(u64 entry);
-	bool (*executable)(u64 entry);
-	u64 (*pfn)(u64 entry, int level);
-	bool (*accessed)(u64 entry);
-	bool (*dirty)(u64 entry);
-	u64 (*age)(u64 entry);
-	int (*levels)(void);
+	u64 present;
+	u64 leaf;
+	u64 table;
+	u64 write;
+	u64 exec;
+	u64 accessed;
+	u64 dirty;
+	bool as_host;
 };
 
 extern const struct lodge_pt_format lodge_ept_format;	/* SDM 29.3 */
@@ -59,6 +52,13 @@ struct lodge_memslot {
 	unsigned long user_addr;
 	u32 id;
 	u32 flags;		/* LODGE_SLOT_* */
+	unsigned long *dirty;	/* bit per page written, with LODGE_SLOT_LOG_DIRTY */
+};
+
+/* A slot that a vCPU used last, good while nothing changed. */
+struct lodge_slot_cache {
+	u64 generation;
+	struct lodge_memslot slot;
 };
 
 /* Sorted by gpa; replaced as a whole, read under vm->mmu.srcu. */
@@ -77,6 +77,7 @@ struct lodge_memslots {
  * @max_leaf: largest leaf level: 1, 2 or 3
  * @nx_large: large leaves are not executable (X86_BUG_ITLB_MULTIHIT)
  * @slots: replaced as a whole, read under @srcu
+ * @generation: that of @slots, for who remembers a slot
  * @srcu: for @slots and for user addresses taken from it
  * @notifier: on the owner's mm
  * @registered: @notifier is live and may kick vCPUs
@@ -98,6 +99,7 @@ struct lodge_mmu {
 	int max_leaf;
 	bool nx_large;
 	struct lodge_memslots __rcu *slots;
+	u64 generation;
 	struct srcu_struct srcu;
 	struct mmu_notifier notifier;
 	bool registered;
@@ -112,19 +114,12 @@ struct lodge_mmu {
 	atomic_long_t mapped[4];
 };
 
-/* In the owner's mm, which @vm->mm is. Sleeps */
-int lodge_mmu_create(struct lodge_vm *vm, const struct lodge_pt_format *format,
-		     int max_leaf);
-/*
- * When no vCPU can run any more, and before vCPUs are freed: until then the
- * notifier may kick them. Sleeps.
- */
+int lodge_mmu_create(struct lodge_vm *vm, const struct lodge_pt_format *format, int max_leaf);
 void lodge_mmu_stop(struct lodge_vm *vm);
-/* Stops, too, if that was not done. Sleeps. */
 void lodge_mmu_destroy(struct lodge_vm *vm);
 /* Guest physical address bits that @format and this CPU can map. */
 u32 lodge_mmu_phys_bits(const struct lodge_pt_format *format);
-/* Under vm->lock. Errors: EINVAL, EEXIST (overlap), ENOENT, EFAULT, ENOMEM */
+int lodge_dirty_get(struct lodge_vm *vm, struct lodge_dirty *args);
 int lodge_slot_set(struct lodge_vm *vm, const struct lodge_slot *args);
 
 enum lodge_fault {
@@ -137,18 +132,13 @@ enum lodge_fault {
 /* Ring 2. @access: LODGE_ACCESS_* of the guest's access */
 enum lodge_fault lodge_mmu_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access);
 
-/*
- * Guest memory by the owner's user addresses. The caller runs in the owner's
- * mm. lodge_gpa_to_user() needs the srcu read lock held across use.
- */
-void __user *lodge_gpa_to_user(struct lodge_vm *vm, u64 gpa, bool write,
-			       u64 *contiguous);
-/* Ring 2: 0, -EFAULT, or -ENXIO when no slot is there. */
+/* guest.c: guest memory by the owner's user addresses */
+
+void __user *lodge_gpa_to_user(struct lodge_vm *vm, u64 gpa, bool write, u64 *contiguous);
+void lodge_mark_dirty(struct lodge_vm *vm, u64 gpa, u32 bytes);
 int lodge_read_guest(struct lodge_vm *vm, u64 gpa, void *to, u32 bytes);
 int lodge_write_guest(struct lodge_vm *vm, u64 gpa, const void *from, u32 bytes);
-/* Ring 1 (page faults disabled): also -EAGAIN when the host page is absent. */
 int lodge_read_guest_atomic(struct lodge_vm *vm, u64 gpa, void *to, u32 bytes);
-int lodge_write_guest_atomic(struct lodge_vm *vm, u64 gpa, const void *from,
-			     u32 bytes);
+int lodge_write_guest_atomic(struct lodge_vm *vm, u64 gpa, const void *from, u32 bytes);
 
 #endif /* LODGE_EPT_H */

@@ -30,8 +30,11 @@
 #include "lodge.h"
 #include "table.h"
 
+#define AROUND_MAX	64	/* pages that one fault maps beyond its own */
+
 /* One fault on its way. */
 struct fault {
+	struct lodge_vcpu *vcpu;
 	struct lodge_vm *vm;
 	struct lodge_memslot slot;
 	struct lodge_mapping map;
@@ -39,20 +42,35 @@ struct fault {
 	bool exec;
 };
 
-/* A copy of the slot, so that nothing is held while the host is asked. */
-static bool copy_slot(struct lodge_mmu *mmu, u64 gpa, struct lodge_memslot *to)
+/*
+ * A copy of the slot, so that nothing is held while the host is asked. Two are
+ * remembered for the next fault, of memory and of a page without, until a slot
+ * changes. A stale copy does no harm: the change raised the notifier's sequence.
+ */
+static bool copy_slot(struct lodge_vcpu *vcpu, u64 gpa, struct lodge_memslot *to)
 {
+	struct lodge_mmu *mmu = &vcpu->vm->mmu;
 	const struct lodge_memslots *slots;
 	const struct lodge_memslot *slot;
+	struct lodge_slot_cache *cache;
 	int idx;
 
+	for (cache = vcpu->slots; cache < vcpu->slots + ARRAY_SIZE(vcpu->slots); cache++)
+		if (cache->generation == READ_ONCE(mmu->generation) &&
+		    gpa - cache->slot.gpa < cache->slot.bytes)
+			goto found;
 	idx = srcu_read_lock(&mmu->srcu);
 	slots = srcu_dereference(mmu->slots, &mmu->srcu);
 	slot = lodge_slot_find(slots, gpa);
-	if (slot)
-		*to = *slot;
+	cache = &vcpu->slots[!slot];
+	cache->generation = slots->generation;
+	cache->slot = slot ? *slot : (struct lodge_memslot) {
+		.gpa = gpa & PAGE_MASK, .bytes = PAGE_SIZE,
+	};
 	srcu_read_unlock(&mmu->srcu, idx);
-	return slot;
+found:
+	*to = cache->slot;
+	return cache == vcpu->slots;
 }
 
 /* Only memory with struct pages, and only what the owner may do itself. */
@@ -69,8 +87,7 @@ static bool vma_permits(struct vm_area_struct *vma, unsigned long hva, bool writ
  * Let the host fault the page in. A wait in it, even for userfaultfd, ends when
  * a signal comes.
  */
-static enum lodge_fault host_fault(struct mm_struct *mm, unsigned long hva,
-				   bool write)
+static enum lodge_fault host_fault(struct mm_struct *mm, unsigned long hva, bool write)
 {
 	unsigned int flags = FAULT_FLAG_DEFAULT | (write ? FAULT_FLAG_WRITE : 0);
 	struct vm_area_struct *vma;
@@ -103,11 +120,11 @@ static enum lodge_fault host_fault(struct mm_struct *mm, unsigned long hva,
 /* The page as the host maps it now, writable if it is that already. */
 static bool page_fast(struct fault *f)
 {
-	bool readonly = f->slot.flags & LODGE_SLOT_READONLY;
+	/* A logged page is not writable before it is written to. */
+	bool readonly = (f->slot.flags & LODGE_SLOT_READONLY) || (f->slot.dirty && !f->write);
 
 	f->map.access = LODGE_ACCESS_READ | LODGE_ACCESS_EXEC;
-	if (!readonly &&
-	    get_user_page_fast_only(f->map.hva, FOLL_WRITE, &f->map.page)) {
+	if (!readonly && get_user_page_fast_only(f->map.hva, FOLL_WRITE, &f->map.page)) {
 		f->map.access |= LODGE_ACCESS_WRITE;
 		return true;
 	}
@@ -142,11 +159,13 @@ static enum lodge_fault look(struct fault *f, u64 gpa)
 	struct lodge_mmu *mmu = &f->vm->mmu;
 
 	f->map.seq = lodge_notifier_snapshot(mmu);
-	if (!copy_slot(mmu, gpa, &f->slot) ||
+	if (!copy_slot(f->vcpu, gpa, &f->slot) ||
 	    (f->write && (f->slot.flags & LODGE_SLOT_READONLY)))
 		return LODGE_FAULT_MMIO;
 	f->map.gpa = gpa & PAGE_MASK;
 	f->map.hva = f->slot.user_addr + (f->map.gpa - f->slot.gpa);
+	f->map.dirty = f->slot.dirty;
+	f->map.dirty_bit = (f->map.gpa - f->slot.gpa) >> PAGE_SHIFT;
 	return LODGE_FAULT_DONE;
 }
 
@@ -197,7 +216,7 @@ static int host_level_irqs_off(struct mm_struct *mm, unsigned long hva)
 static int leaf_level(struct fault *f)
 {
 	struct lodge_mmu *mmu = &f->vm->mmu;
-	int level = mmu->nx_large && f->exec ? 1 : mmu->max_leaf;
+	int level = (mmu->nx_large && f->exec) || f->slot.dirty ? 1 : mmu->max_leaf;
 	unsigned long irqs;
 
 	level = lodge_slot_max_level(&f->slot, f->map.gpa, level);
@@ -240,17 +259,48 @@ static enum lodge_fault install(struct fault *f)
 	}
 }
 
-/**
- * lodge_mmu_fault() - give the guest the page it asks for; ring 2
- * @vcpu: vCPU in its owner's mm
- * @gpa: guest physical address
- * @access: LODGE_ACCESS_* of the access
- *
- * Faults of several vCPUs run in parallel and meet only at a table's lock.
+/*
+ * Map the pages that follow, as far as the host has them: one fault instead of
+ * many. The stretch grows while all of it is there and shrinks when nothing is.
+ */
+static void map_around(struct fault *f)
+{
+	bool write = (f->map.access & LODGE_ACCESS_WRITE) && !f->slot.dirty;
+	u64 gpa = f->map.gpa + PAGE_SIZE, end = f->slot.gpa + f->slot.bytes;
+	struct lodge_mapping m = f->map;
+	struct page *pages[AROUND_MAX];
+	int i, got, want;
+
+	end = min(end, ALIGN(gpa, PMD_SIZE));
+	want = min_t(u64, (end - gpa) >> PAGE_SHIFT, f->vcpu->around + 1);
+	if (want <= 0)
+		return;
+	got = get_user_pages_fast_only(m.hva + PAGE_SIZE, want, write ? FOLL_WRITE : 0, pages);
+	f->vcpu->around = got == want ? min(2 * want, AROUND_MAX - 1) : max(got, 0);
+	if (!write)
+		m.access &= ~LODGE_ACCESS_WRITE;
+	for (i = 0; i < got; i++) {
+		m.gpa += PAGE_SIZE;
+		m.hva += PAGE_SIZE;
+		m.dirty_bit++;
+		m.page = pages[i];
+		m.pfn = page_to_pfn(m.page);
+		m.level = 1;
+		if (lodge_table_map(&f->vm->mmu, &m))
+			break;
+	}
+	for (i = 0; i < got; i++)
+		put_page(pages[i]);
+}
+
+/*
+ * lodge_mmu_fault() - give the guest the page it asks for; ring 2, in the owner's mm. Faults of
+ * several vCPUs run in parallel and meet only at a table's lock.
  */
 enum lodge_fault lodge_mmu_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access)
 {
 	struct fault f = {
+		.vcpu = vcpu,
 		.vm = vcpu->vm,
 		.write = access & LODGE_ACCESS_WRITE,
 		.exec = access & LODGE_ACCESS_EXEC,
@@ -258,66 +308,44 @@ enum lodge_fault lodge_mmu_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access)
 	enum lodge_fault ret = look(&f, gpa);
 
 	/* Another vCPU was faster, or a TLB remembered less. */
-	if (ret != LODGE_FAULT_DONE ||
-	    lodge_table_allows(&f.vm->mmu, gpa, access))
+	if (ret != LODGE_FAULT_DONE || lodge_table_allows(&f.vm->mmu, gpa, access))
 		return ret;
 	ret = host_page(&f);
 	if (ret != LODGE_FAULT_DONE)
 		return ret;
 	ret = install(&f);
 	put_page(f.map.page);
+	if (ret == LODGE_FAULT_DONE && f.map.level == 1)
+		map_around(&f);
 	return ret;
 }
 
-static int create_parts(struct lodge_vm *vm)
+/** lodge_mmu_create() - no slots, no leaves, and the notifier at work; in vm->mm. Sleeps */
+int lodge_mmu_create(struct lodge_vm *vm, const struct lodge_pt_format *format, int max_leaf)
 {
+	struct lodge_memslots *slots = kvzalloc(sizeof(*slots), GFP_KERNEL_ACCOUNT);
 	struct lodge_mmu *mmu = &vm->mmu;
-	struct lodge_memslots *slots;
-	int ret;
-
-	ret = lodge_tables_create(mmu);
-	if (ret)
-		return ret;
-	slots = kvzalloc(sizeof(*slots), GFP_KERNEL_ACCOUNT);
-	if (!slots)
-		return -ENOMEM;
-	RCU_INIT_POINTER(mmu->slots, slots);
-	return lodge_notifier_register(vm);
-}
-
-/**
- * lodge_mmu_create() - no slots, no leaves, and the notifier at work
- * @vm: VM with mm set to the current one
- * @format: entry format
- * @max_leaf: largest leaf level the CPU maps
- */
-int lodge_mmu_create(struct lodge_vm *vm, const struct lodge_pt_format *format,
-		     int max_leaf)
-{
-	struct lodge_mmu *mmu = &vm->mmu;
-	int ret;
+	int ret = -ENOMEM;
 
 	memset(mmu, 0, sizeof(*mmu));
 	mmu->format = format;
-	mmu->levels = format->levels();
+	mmu->levels = lodge_pt_levels(format);
 	mmu->max_leaf = max_leaf;
 	/* Both sizes of one executable page in a TLB can stop such a CPU. */
-	mmu->nx_large = boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) &&
-			!cpu_mitigations_off();
+	mmu->nx_large = boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) && !cpu_mitigations_off();
 	spin_lock_init(&mmu->notifier_lock);
-	ret = init_srcu_struct(&mmu->srcu);
-	if (ret)
+	RCU_INIT_POINTER(mmu->slots, slots);
+	if (!slots || init_srcu_struct(&mmu->srcu)) {
+		kvfree(slots);
 		return ret;
-	ret = create_parts(vm);
+	}
+	ret = lodge_tables_create(mmu) ?: lodge_notifier_register(vm);
 	if (ret)
 		lodge_mmu_destroy(vm);
 	return ret;
 }
 
-/**
- * lodge_mmu_destroy() - the reverse of lodge_mmu_create()
- * @vm: VM no vCPU of which can run any more
- */
+/** lodge_mmu_destroy() - the reverse; stops, too, if that was not done. Sleeps */
 void lodge_mmu_destroy(struct lodge_vm *vm)
 {
 	struct lodge_mmu *mmu = &vm->mmu;
@@ -325,6 +353,6 @@ void lodge_mmu_destroy(struct lodge_vm *vm)
 	lodge_mmu_stop(vm);
 	lodge_tables_destroy(mmu);
 	cleanup_srcu_struct(&mmu->srcu);
-	kvfree(rcu_dereference_protected(mmu->slots, true));
+	lodge_slots_free(rcu_dereference_protected(mmu->slots, true));
 	RCU_INIT_POINTER(mmu->slots, NULL);
 }

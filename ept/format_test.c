@@ -34,9 +34,9 @@ static void zero_is_absent(struct kunit *test)
 {
 	const struct lodge_pt_format *format = format_of(test);
 
-	KUNIT_EXPECT_FALSE(test, format->present(0));
-	KUNIT_EXPECT_FALSE(test, format->is_leaf(0, 1));
-	KUNIT_EXPECT_FALSE(test, format->is_leaf(0, 2));
+	KUNIT_EXPECT_FALSE(test, 0 & format->present);
+	KUNIT_EXPECT_FALSE(test, lodge_pt_is_leaf(format, 0, 1));
+	KUNIT_EXPECT_FALSE(test, lodge_pt_is_leaf(format, 0, 2));
 }
 
 static void pfn_survives(struct kunit *test)
@@ -51,8 +51,7 @@ static void pfn_survives(struct kunit *test)
 			pfn = ALIGN_DOWN(pfns[i],
 					 lodge_level_bytes(level) >> PAGE_SHIFT);
 			KUNIT_EXPECT_EQ(test, pfn,
-					format->pfn(format->leaf(pfn, level, RWX),
-						    level));
+					lodge_pt_pfn(lodge_pt_leaf(format, pfn, level, RWX)));
 		}
 }
 
@@ -63,32 +62,32 @@ static void leaf_is_leaf(struct kunit *test)
 	int level;
 
 	for (level = 1; level <= 3; level++) {
-		entry = format->leaf(0x40000, level, LODGE_ACCESS_READ);
-		KUNIT_EXPECT_TRUE(test, format->present(entry));
-		KUNIT_EXPECT_TRUE(test, format->is_leaf(entry, level));
+		entry = lodge_pt_leaf(format, 0x40000, level, LODGE_ACCESS_READ);
+		KUNIT_EXPECT_TRUE(test, entry & format->present);
+		KUNIT_EXPECT_TRUE(test, lodge_pt_is_leaf(format, entry, level));
 	}
 }
 
 static void table_is_not_leaf(struct kunit *test)
 {
 	const struct lodge_pt_format *format = format_of(test);
-	u64 entry = format->table(0x1234000);
+	u64 entry = lodge_pt_table(format, 0x1234000);
 	int level;
 
-	KUNIT_EXPECT_TRUE(test, format->present(entry));
+	KUNIT_EXPECT_TRUE(test, entry & format->present);
 	for (level = 2; level <= 5; level++) {
-		KUNIT_EXPECT_FALSE(test, format->is_leaf(entry, level));
-		KUNIT_EXPECT_EQ(test, 0x1234ull, format->pfn(entry, level));
+		KUNIT_EXPECT_FALSE(test, lodge_pt_is_leaf(format, entry, level));
+		KUNIT_EXPECT_EQ(test, 0x1234ull, lodge_pt_pfn(entry));
 	}
 }
 
 static void table_restricts_nothing(struct kunit *test)
 {
 	const struct lodge_pt_format *format = format_of(test);
-	u64 entry = format->table(0x1000);
+	u64 entry = lodge_pt_table(format, 0x1000);
 
-	KUNIT_EXPECT_TRUE(test, format->writable(entry));
-	KUNIT_EXPECT_TRUE(test, format->executable(entry));
+	KUNIT_EXPECT_TRUE(test, lodge_pt_allows(format, entry, LODGE_ACCESS_WRITE));
+	KUNIT_EXPECT_TRUE(test, lodge_pt_allows(format, entry, LODGE_ACCESS_EXEC));
 }
 
 static void access_is_obeyed(struct kunit *test)
@@ -100,10 +99,10 @@ static void access_is_obeyed(struct kunit *test)
 
 	for (level = 1; level <= 3; level++)
 		for (access = LODGE_ACCESS_READ; access <= RWX; access++) {
-			entry = format->leaf(0x40000, level, access);
-			KUNIT_EXPECT_EQ(test, format->writable(entry),
+			entry = lodge_pt_leaf(format, 0x40000, level, access);
+			KUNIT_EXPECT_EQ(test, lodge_pt_allows(format, entry, LODGE_ACCESS_WRITE),
 					!!(access & LODGE_ACCESS_WRITE));
-			KUNIT_EXPECT_EQ(test, format->executable(entry),
+			KUNIT_EXPECT_EQ(test, lodge_pt_allows(format, entry, LODGE_ACCESS_EXEC),
 					!!(access & LODGE_ACCESS_EXEC));
 		}
 }
@@ -111,27 +110,30 @@ static void access_is_obeyed(struct kunit *test)
 static void marks(struct kunit *test)
 {
 	const struct lodge_pt_format *format = format_of(test);
-	u64 entry = format->leaf(0x40000, 1, RX);
+	u64 entry = lodge_pt_leaf(format, 0x40000, 1, RX);
 
-	KUNIT_EXPECT_TRUE(test, format->accessed(entry));
-	KUNIT_EXPECT_FALSE(test, format->dirty(entry));
-	entry = format->leaf(0x40000, 1, RW);
-	KUNIT_EXPECT_TRUE(test, format->accessed(entry));
-	KUNIT_EXPECT_TRUE(test, format->dirty(entry));
+	KUNIT_EXPECT_TRUE(test, entry & format->accessed);
+	KUNIT_EXPECT_FALSE(test, entry & format->dirty);
+	entry = lodge_pt_leaf(format, 0x40000, 1, RW);
+	KUNIT_EXPECT_TRUE(test, entry & format->accessed);
+	KUNIT_EXPECT_TRUE(test, entry & format->dirty);
 }
 
 static void ageing_keeps_the_rest(struct kunit *test)
 {
+	struct lodge_mmu *mmu = kunit_kzalloc(test, sizeof(*mmu), GFP_KERNEL);
 	const struct lodge_pt_format *format = format_of(test);
-	u64 entry = format->leaf(0x40000, 2, RWX);
-	u64 old = format->age(entry);
+	u64 entry = lodge_pt_leaf(format, 0x40000, 2, RWX);
+	u64 old = entry;
 
-	KUNIT_EXPECT_FALSE(test, format->accessed(old));
-	KUNIT_EXPECT_TRUE(test, format->present(old));
-	KUNIT_EXPECT_TRUE(test, format->dirty(old));
-	KUNIT_EXPECT_TRUE(test, format->writable(old));
+	KUNIT_ASSERT_NOT_NULL(test, mmu);
+	mmu->format = format;
+	KUNIT_EXPECT_TRUE(test, lodge_leaf_age(mmu, &old, 2));
+	KUNIT_EXPECT_FALSE(test, old & format->accessed);
+	KUNIT_EXPECT_TRUE(test, lodge_pt_allows(format, old, RWX));
+	KUNIT_EXPECT_TRUE(test, old & format->dirty);
 	KUNIT_EXPECT_EQ(test, 1, hweight64(entry ^ old));
-	KUNIT_EXPECT_EQ(test, old, format->age(old));
+	KUNIT_EXPECT_FALSE(test, lodge_leaf_age(mmu, &old, 2));
 }
 
 static void phys_bits(struct kunit *test)
@@ -141,7 +143,7 @@ static void phys_bits(struct kunit *test)
 
 	KUNIT_EXPECT_GE(test, bits, 32u);
 	KUNIT_EXPECT_LE(test, bits, 52u);
-	KUNIT_EXPECT_LE(test, bits, 12u + 9 * format->levels());
+	KUNIT_EXPECT_LE(test, bits, 12u + 9 * lodge_pt_levels(format));
 }
 
 /* SDM 29.3.2: R, W, X, write-back, IPAT, large, accessed, dirty */
@@ -149,12 +151,12 @@ static void ept_bits(struct kunit *test)
 {
 	const struct lodge_pt_format *format = &lodge_ept_format;
 
-	KUNIT_EXPECT_EQ(test, 0x12345377ull, format->leaf(0x12345, 1, RWX));
-	KUNIT_EXPECT_EQ(test, 0x12200175ull | BIT(7), format->leaf(0x12200, 2, RX));
+	KUNIT_EXPECT_EQ(test, 0x12345377ull, lodge_pt_leaf(format, 0x12345, 1, RWX));
+	KUNIT_EXPECT_EQ(test, 0x12200175ull | BIT(7), lodge_pt_leaf(format, 0x12200, 2, RX));
 	KUNIT_EXPECT_EQ(test, 0x40000171ull | BIT(7),
-			format->leaf(0x40000, 3, LODGE_ACCESS_READ));
-	KUNIT_EXPECT_EQ(test, 0x5107ull, format->table(0x5000));
-	KUNIT_EXPECT_EQ(test, 4, format->levels());
+			lodge_pt_leaf(format, 0x40000, 3, LODGE_ACCESS_READ));
+	KUNIT_EXPECT_EQ(test, 0x5107ull, lodge_pt_table(format, 0x5000));
+	KUNIT_EXPECT_EQ(test, 4, lodge_pt_levels(format));
 }
 
 /* SDM 29.3.3.1: write without read is a misconfiguration */
@@ -164,7 +166,7 @@ static void ept_never_misconfigured(struct kunit *test)
 	u32 access;
 
 	for (access = 0; access < 16; access++) {
-		entry = lodge_ept_format.leaf(1, 1, access);
+		entry = lodge_pt_leaf(&lodge_ept_format, 1, 1, access);
 		KUNIT_EXPECT_TRUE(test, entry & 1);
 		KUNIT_EXPECT_EQ(test, 6ull, (entry >> 3) & 7);
 	}
@@ -176,12 +178,12 @@ static void npt_bits(struct kunit *test)
 	const struct lodge_pt_format *format = &lodge_npt_format;
 
 	KUNIT_EXPECT_EQ(test, 0x12345067ull | _PAGE_ENC,
-			format->leaf(0x12345, 1, RWX));
+			lodge_pt_leaf(format, 0x12345, 1, RWX));
 	KUNIT_EXPECT_EQ(test, 0x122000a5ull | _PAGE_ENC,
-			format->leaf(0x12200, 2, RX));
+			lodge_pt_leaf(format, 0x12200, 2, RX));
 	KUNIT_EXPECT_EQ(test, 0x40000067ull | _PAGE_ENC | BIT(7) | BIT_ULL(63),
-			format->leaf(0x40000, 3, RW));
-	KUNIT_EXPECT_EQ(test, 0x5027ull | _PAGE_ENC, format->table(0x5000));
+			lodge_pt_leaf(format, 0x40000, 3, RW));
+	KUNIT_EXPECT_EQ(test, 0x5027ull | _PAGE_ENC, lodge_pt_table(format, 0x5000));
 }
 
 static struct kunit_case cases[] = {

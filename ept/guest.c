@@ -8,142 +8,106 @@
 #include "lodge.h"
 #include "table.h"
 
-/**
- * lodge_gpa_to_user() - where an address of the guest is in the owner's memory
- * @vm: VM; vm->mmu.srcu is held for reading as long as the result is used
- * @gpa: guest physical address
- * @write: a read-only slot will not do
- * @contiguous: out: bytes from there to the end of the slot
- *
- * Return: a user address that access_ok() has seen, or NULL.
- */
-void __user *lodge_gpa_to_user(struct lodge_vm *vm, u64 gpa, bool write,
-			       u64 *contiguous)
+static const struct lodge_memslot *slot_for(struct lodge_vm *vm, u64 gpa, bool write)
 {
-	const struct lodge_memslots *slots;
 	const struct lodge_memslot *slot;
 
-	slots = srcu_dereference(vm->mmu.slots, &vm->mmu.srcu);
-	slot = lodge_slot_find(slots, gpa);
-	if (!slot || (write && (slot->flags & LODGE_SLOT_READONLY)))
+	slot = lodge_slot_find(srcu_dereference(vm->mmu.slots, &vm->mmu.srcu), gpa);
+	return slot && write && (slot->flags & LODGE_SLOT_READONLY) ? NULL : slot;
+}
+
+/*
+ * lodge_gpa_to_user() - where an address of the guest is in the owner's memory, and how many bytes
+ * of its slot begin there. vm->mmu.srcu is held as long as the result is used, which access_ok()
+ * has seen, or is NULL. A read-only slot will not do for @write; lodge_mark_dirty() after it
+ */
+void __user *lodge_gpa_to_user(struct lodge_vm *vm, u64 gpa, bool write, u64 *contiguous)
+{
+	const struct lodge_memslot *slot = slot_for(vm, gpa, write);
+
+	if (!slot)
 		return NULL;
 	*contiguous = slot->bytes - (gpa - slot->gpa);
 	return (void __user *)(slot->user_addr + (gpa - slot->gpa));
 }
 
-/* How one piece within one slot is copied; @user is the guest's side. */
-typedef int (*copy_fn)(void __user *user, void *kernel, u32 bytes);
-
-static int copy_in(void __user *user, void *kernel, u32 bytes)
+/*
+ * lodge_mark_dirty() - log a write that went through lodge_gpa_to_user(), after it was done and
+ * under the same srcu read lock: whoever collects the log sees the write or the mark
+ */
+void lodge_mark_dirty(struct lodge_vm *vm, u64 gpa, u32 bytes)
 {
-	return copy_from_user(kernel, user, bytes) ? -EFAULT : 0;
+	const struct lodge_memslot *slot = slot_for(vm, gpa, true);
+	u64 page;
+
+	if (likely(!slot || !slot->dirty))
+		return;
+	for (page = gpa >> PAGE_SHIFT; page <= (gpa + bytes - 1) >> PAGE_SHIFT; page++)
+		set_bit(page - (slot->gpa >> PAGE_SHIFT), slot->dirty);
 }
 
-static int copy_out(void __user *user, void *kernel, u32 bytes)
-{
-	return copy_to_user(user, kernel, bytes) ? -EFAULT : 0;
-}
-
-static int copy_in_atomic(void __user *user, void *kernel, u32 bytes)
+/* Copy between @user, the guest's side, and @kernel; 0 when all of it was copied. */
+static unsigned long copy(void __user *user, void *kernel, u32 bytes, bool write, bool atomic)
 {
 	unsigned long left;
 
+	if (!atomic)
+		return write ? copy_to_user(user, kernel, bytes) :
+			       copy_from_user(kernel, user, bytes);
 	pagefault_disable();
-	left = __copy_from_user_inatomic(kernel, user, bytes);
+	left = write ? __copy_to_user_inatomic(user, kernel, bytes) :
+		       __copy_from_user_inatomic(kernel, user, bytes);
 	pagefault_enable();
-	return left ? -EAGAIN : 0;
-}
-
-static int copy_out_atomic(void __user *user, void *kernel, u32 bytes)
-{
-	unsigned long left;
-
-	pagefault_disable();
-	left = __copy_to_user_inatomic(user, kernel, bytes);
-	pagefault_enable();
-	return left ? -EAGAIN : 0;
+	return left;
 }
 
 /* Slot by slot: neighbours need not be neighbours in the owner's memory. */
-static int copy_guest(struct lodge_vm *vm, u64 gpa, void *kernel, u32 bytes,
-		      bool write, copy_fn copy)
+static int copy_guest(struct lodge_vm *vm, u64 gpa, void *kernel, u32 bytes, bool write,
+		      bool atomic)
 {
+	int idx = srcu_read_lock(&vm->mmu.srcu), ret = 0;
 	void __user *user;
 	u64 contiguous;
-	int ret = 0;
 	u32 now;
-	int idx;
 
-	idx = srcu_read_lock(&vm->mmu.srcu);
-	while (bytes && !ret) {
+	for (; bytes && !ret; gpa += now, kernel += now, bytes -= now) {
 		user = lodge_gpa_to_user(vm, gpa, write, &contiguous);
 		if (!user) {
 			ret = -ENXIO;
 			break;
 		}
 		now = min_t(u64, bytes, contiguous);
-		ret = copy(user, kernel, now);
-		gpa += now;
-		kernel += now;
-		bytes -= now;
+		if (copy(user, kernel, now, write, atomic))
+			ret = atomic ? -EAGAIN : -EFAULT;
+		if (write)
+			lodge_mark_dirty(vm, gpa, now);
 	}
 	srcu_read_unlock(&vm->mmu.srcu, idx);
 	return ret;
 }
 
-/**
- * lodge_read_guest() - read guest memory; ring 2
- * @vm: VM of the current mm
- * @gpa: guest physical address
- * @to: kernel buffer
- * @bytes: how many
- *
- * Return: 0, -EFAULT when the host has no memory there, -ENXIO without a slot.
+/*
+ * All four in the owner's mm: 0, or -ENXIO without a slot. In ring 2 also -EFAULT when the host has
+ * no memory there; in ring 1 (_atomic) also -EAGAIN when the host page is absent. What failed may
+ * have been written in part. For writes, a read-only slot counts as none.
  */
+
 int lodge_read_guest(struct lodge_vm *vm, u64 gpa, void *to, u32 bytes)
 {
-	return copy_guest(vm, gpa, to, bytes, false, copy_in);
+	return copy_guest(vm, gpa, to, bytes, false, false);
 }
 
-/**
- * lodge_write_guest() - write guest memory; ring 2
- * @vm: VM of the current mm
- * @gpa: guest physical address
- * @from: kernel buffer
- * @bytes: how many
- *
- * Return: as lodge_read_guest(); a read-only slot counts as none.
- */
 int lodge_write_guest(struct lodge_vm *vm, u64 gpa, const void *from, u32 bytes)
 {
-	return copy_guest(vm, gpa, (void *)from, bytes, true, copy_out);
+	return copy_guest(vm, gpa, (void *)from, bytes, true, false);
 }
 
-/**
- * lodge_read_guest_atomic() - read guest memory without faulting; ring 1
- * @vm: VM of the current mm
- * @gpa: guest physical address
- * @to: kernel buffer
- * @bytes: how many
- *
- * Return: 0, -EAGAIN when the host page is absent, -ENXIO without a slot.
- */
 int lodge_read_guest_atomic(struct lodge_vm *vm, u64 gpa, void *to, u32 bytes)
 {
-	return copy_guest(vm, gpa, to, bytes, false, copy_in_atomic);
+	return copy_guest(vm, gpa, to, bytes, false, true);
 }
 
-/**
- * lodge_write_guest_atomic() - write guest memory without faulting; ring 1
- * @vm: VM of the current mm
- * @gpa: guest physical address
- * @from: kernel buffer
- * @bytes: how many
- *
- * Return: as lodge_read_guest_atomic(). After -EAGAIN a part may be written.
- */
-int lodge_write_guest_atomic(struct lodge_vm *vm, u64 gpa, const void *from,
-			     u32 bytes)
+int lodge_write_guest_atomic(struct lodge_vm *vm, u64 gpa, const void *from, u32 bytes)
 {
-	return copy_guest(vm, gpa, (void *)from, bytes, true, copy_out_atomic);
+	return copy_guest(vm, gpa, (void *)from, bytes, true, true);
 }

@@ -19,26 +19,18 @@
 #include "lodge.h"
 #include "table.h"
 
-/**
- * lodge_notifier_snapshot() - to be taken before the host is asked for a page
- * @mmu: guest memory
- */
+/** lodge_notifier_snapshot() - to be taken before the host is asked for a page */
 unsigned long lodge_notifier_snapshot(struct lodge_mmu *mmu)
 {
 	/* Slots and host page tables are read after it. */
 	return smp_load_acquire(&mmu->notifier_seq);
 }
 
-/**
- * lodge_notifier_begin() - no leaf for these user addresses from now on
- * @mmu: guest memory
- * @start: first user address
- * @end: behind the last
- *
- * Any context but interrupts. The caller zaps what is there already.
+/*
+ * lodge_notifier_begin() - no leaf for these user addresses from now on. Any context but
+ * interrupts. The caller zaps what is there already.
  */
-void lodge_notifier_begin(struct lodge_mmu *mmu, unsigned long start,
-			  unsigned long end)
+void lodge_notifier_begin(struct lodge_mmu *mmu, unsigned long start, unsigned long end)
 {
 	spin_lock(&mmu->notifier_lock);
 	if (!mmu->notifier_count) {
@@ -54,12 +46,7 @@ void lodge_notifier_begin(struct lodge_mmu *mmu, unsigned long start,
 	smp_mb();
 }
 
-/**
- * lodge_notifier_end() - the reverse of lodge_notifier_begin()
- * @mmu: guest memory
- *
- * Faults that looked before must look again.
- */
+/** lodge_notifier_end() - the reverse. Faults that looked before must look again */
 void lodge_notifier_end(struct lodge_mmu *mmu)
 {
 	spin_lock(&mmu->notifier_lock);
@@ -71,17 +58,12 @@ void lodge_notifier_end(struct lodge_mmu *mmu)
 	spin_unlock(&mmu->notifier_lock);
 }
 
-/**
- * lodge_notifier_retry() - did the host change its mind?
- * @mmu: guest memory; the lock of the table to be written to is held
- * @start: first user address of the leaf
- * @end: behind the last
- * @seq: snapshot
- *
- * Return: true when the leaf must not be installed.
+/*
+ * lodge_notifier_retry() - did the host change its mind, so that a leaf for these user addresses
+ * must not be installed? The lock of the table to be written to is held.
  */
-bool lodge_notifier_retry(struct lodge_mmu *mmu, unsigned long start,
-			  unsigned long end, unsigned long seq)
+bool lodge_notifier_retry(struct lodge_mmu *mmu, unsigned long start, unsigned long end,
+			  unsigned long seq)
 {
 	bool busy;
 
@@ -100,10 +82,7 @@ bool lodge_notifier_retry(struct lodge_mmu *mmu, unsigned long start,
 	return READ_ONCE(mmu->notifier_seq) != seq;
 }
 
-/**
- * lodge_zap_begin() - leaves or tables are about to be removed
- * @mmu: guest memory
- */
+/** lodge_zap_begin() - leaves or tables are about to be removed */
 void lodge_zap_begin(struct lodge_mmu *mmu)
 {
 	atomic_inc(&mmu->zappers);
@@ -111,27 +90,23 @@ void lodge_zap_begin(struct lodge_mmu *mmu)
 	smp_mb__after_atomic();
 }
 
-/**
- * lodge_zap_end() - TLBs forget what was removed, by us or by others
- * @mmu: guest memory
- * @zapped: something was removed since lodge_zap_begin()
- *
- * Spins until running vCPUs have left the guest; does not sleep.
+/*
+ * lodge_zap_end() - TLBs forget what was removed, by us or by others. Spins until running vCPUs
+ * have left the guest; does not sleep.
  */
 void lodge_zap_end(struct lodge_mmu *mmu, bool zapped)
 {
 	/* Our walk read absent entries without a lock. */
 	smp_mb();
 	if (zapped || atomic_read(&mmu->zappers) > 1)
-		lodge_request_all_sync(container_of(mmu, struct lodge_vm, mmu),
-				       LODGE_REQ_TLB);
+		lodge_request_all_sync(container_of(mmu, struct lodge_vm, mmu), LODGE_REQ_TLB);
 	/* Who sees us gone may rely on the flush. */
 	atomic_dec_return(&mmu->zappers);
 }
 
 /* Do @op to all leaves that map these user addresses. */
-static bool user_range(struct lodge_mmu *mmu, unsigned long start,
-		       unsigned long end, lodge_leaf_op op, bool may_sleep)
+static bool user_range(struct lodge_mmu *mmu, unsigned long start, unsigned long end,
+		       lodge_leaf_op op, bool may_sleep)
 {
 	const struct lodge_memslots *slots;
 	u64 gpa, gpa_end;
@@ -142,10 +117,8 @@ static bool user_range(struct lodge_mmu *mmu, unsigned long start,
 	idx = srcu_read_lock(&mmu->srcu);
 	slots = srcu_dereference(mmu->slots, &mmu->srcu);
 	for (i = 0; i < slots->count; i++)
-		if (lodge_slot_gpa_range(&slots->slot[i], start, end, &gpa,
-					 &gpa_end))
-			any |= lodge_table_range(mmu, gpa, gpa_end, op,
-						 may_sleep);
+		if (lodge_slot_gpa_range(&slots->slot[i], start, end, &gpa, &gpa_end))
+			any |= lodge_table_range(mmu, gpa, gpa_end, op, may_sleep);
 	srcu_read_unlock(&mmu->srcu, idx);
 	return any;
 }
@@ -155,8 +128,7 @@ static struct lodge_mmu *mmu_of(struct mmu_notifier *notifier)
 	return container_of(notifier, struct lodge_mmu, notifier);
 }
 
-static int invalidate_start(struct mmu_notifier *notifier,
-			    const struct mmu_notifier_range *range)
+static int invalidate_start(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
 {
 	struct lodge_mmu *mmu = mmu_of(notifier);
 	bool zapped;
@@ -169,23 +141,21 @@ static int invalidate_start(struct mmu_notifier *notifier,
 	return 0;
 }
 
-static void invalidate_end(struct mmu_notifier *notifier,
-			   const struct mmu_notifier_range *range)
+static void invalidate_end(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
 {
 	lodge_notifier_end(mmu_of(notifier));
 }
 
 /* Kernels differ in whether these return int or bool. */
-#define young_t \
-	typeof(((struct mmu_notifier_ops *)0)->clear_young(NULL, NULL, 0, 0))
+#define young_t typeof(((struct mmu_notifier_ops *)0)->clear_young(NULL, NULL, 0, 0))
 
 /*
  * No flush, as for the host's own entries on this architecture: a translation
  * that stays cached makes a page look older than it is, no worse. The caller
  * holds a page-table lock: no sleep.
  */
-static young_t clear_young(struct mmu_notifier *notifier, struct mm_struct *mm,
-			   unsigned long start, unsigned long end)
+static young_t clear_young(struct mmu_notifier *notifier, struct mm_struct *mm, unsigned long start,
+			   unsigned long end)
 {
 	return user_range(mmu_of(notifier), start, end, lodge_leaf_age, false);
 }
@@ -193,8 +163,7 @@ static young_t clear_young(struct mmu_notifier *notifier, struct mm_struct *mm,
 static young_t test_young(struct mmu_notifier *notifier, struct mm_struct *mm,
 			  unsigned long address)
 {
-	return user_range(mmu_of(notifier), address, address + PAGE_SIZE,
-			  lodge_leaf_young, false);
+	return user_range(mmu_of(notifier), address, address + PAGE_SIZE, lodge_leaf_young, false);
 }
 
 /*
@@ -224,10 +193,7 @@ static const struct mmu_notifier_ops notifier_ops = {
 	.release = release,
 };
 
-/**
- * lodge_notifier_register() - follow the owner's memory from now on
- * @vm: VM, in its owner's mm
- */
+/** lodge_notifier_register() - follow the owner's memory from now on */
 int lodge_notifier_register(struct lodge_vm *vm)
 {
 	int ret;
@@ -240,9 +206,9 @@ int lodge_notifier_register(struct lodge_vm *vm)
 	return ret;
 }
 
-/**
- * lodge_mmu_stop() - no notifier call is under way or will come after
- * @vm: VM no vCPU of which can run any more
+/*
+ * lodge_mmu_stop() - no notifier call is under way or will come after. When no vCPU can run any
+ * more, and before they are freed: until then the notifier may kick them. Sleeps
  */
 void lodge_mmu_stop(struct lodge_vm *vm)
 {

@@ -15,18 +15,11 @@
 #include "lodge.h"
 #include "table.h"
 
-/**
- * lodge_slot_find() - the slot an address is in
- * @slots: array
- * @gpa: guest physical address
- */
-const struct lodge_memslot *lodge_slot_find(const struct lodge_memslots *slots,
-					    u64 gpa)
+/** lodge_slot_find() - the slot an address is in */
+const struct lodge_memslot *lodge_slot_find(const struct lodge_memslots *slots, u64 gpa)
 {
 	const struct lodge_memslot *slot;
-	u32 low = 0;
-	u32 high = slots->count;
-	u32 middle;
+	u32 low = 0, high = slots->count, middle;
 
 	while (low < high) {
 		middle = (low + high) / 2;
@@ -41,26 +34,19 @@ const struct lodge_memslot *lodge_slot_find(const struct lodge_memslots *slots,
 	return NULL;
 }
 
-/**
- * lodge_slot_check() - is this a slot at all?
- * @args: from userspace
- * @phys_bits: guest physical address width
- *
- * Return: 0, -EINVAL, or -EFAULT when the memory cannot be the caller's.
- */
+/** lodge_slot_check() - -EINVAL, or -EFAULT when the memory cannot be the caller's */
 int lodge_slot_check(const struct lodge_slot *args, u32 phys_bits)
 {
 	u64 end;
 
-	if (args->flags & ~LODGE_SLOT_READONLY || args->pad ||
+	if (args->flags & ~(LODGE_SLOT_READONLY | LODGE_SLOT_LOG_DIRTY) || args->pad ||
 	    args->slot >= LODGE_MAX_SLOTS)
 		return -EINVAL;
 	if (!args->bytes)
 		return 0;
 	if (!PAGE_ALIGNED(args->gpa | args->bytes | args->user_addr))
 		return -EINVAL;
-	if (check_add_overflow(args->gpa, args->bytes, &end) ||
-	    end > BIT_ULL(phys_bits))
+	if (check_add_overflow(args->gpa, args->bytes, &end) || end > BIT_ULL(phys_bits))
 		return -EINVAL;
 	if (check_add_overflow(args->user_addr, args->bytes, &end) ||
 	    !access_ok((void __user *)args->user_addr, args->bytes))
@@ -68,8 +54,7 @@ int lodge_slot_check(const struct lodge_slot *args, u32 phys_bits)
 	return 0;
 }
 
-static const struct lodge_memslot *find_id(const struct lodge_memslots *slots,
-					   u32 id)
+static struct lodge_memslot *find_id(struct lodge_memslots *slots, u32 id)
 {
 	u32 i;
 
@@ -79,16 +64,14 @@ static const struct lodge_memslot *find_id(const struct lodge_memslots *slots,
 	return NULL;
 }
 
-static bool overlaps(const struct lodge_memslots *slots,
-		     const struct lodge_slot *args)
+static bool overlaps(const struct lodge_memslots *slots, const struct lodge_slot *args)
 {
 	const struct lodge_memslot *slot;
 	u32 i;
 
 	for (i = 0; i < slots->count; i++) {
 		slot = &slots->slot[i];
-		if (slot->id != args->slot &&
-		    slot->gpa < args->gpa + args->bytes &&
+		if (slot->id != args->slot && slot->gpa < args->gpa + args->bytes &&
 		    args->gpa < slot->gpa + slot->bytes)
 			return true;
 	}
@@ -98,11 +81,8 @@ static bool overlaps(const struct lodge_memslots *slots,
 static void append(struct lodge_memslots *slots, const struct lodge_slot *args)
 {
 	slots->slot[slots->count++] = (struct lodge_memslot) {
-		.gpa = args->gpa,
-		.bytes = args->bytes,
-		.user_addr = args->user_addr,
-		.id = args->slot,
-		.flags = args->flags,
+		.gpa = args->gpa, .bytes = args->bytes, .user_addr = args->user_addr,
+		.id = args->slot, .flags = args->flags,
 	};
 }
 
@@ -126,14 +106,11 @@ static void merge(struct lodge_memslots *new, const struct lodge_memslots *old,
 		append(new, args);
 }
 
-/**
- * lodge_slots_change() - a new array with one slot set, replaced or deleted
- * @old: array to start from
- * @args: checked by lodge_slot_check()
- *
- * Return: the array, to be freed with kvfree(), or -ENOENT, -EEXIST, -ENOMEM.
+/*
+ * lodge_slots_change() - a new array, for kvfree(), with one slot set, replaced or deleted; or
+ * -ENOENT, -EEXIST, -ENOMEM
  */
-struct lodge_memslots *lodge_slots_change(const struct lodge_memslots *old,
+struct lodge_memslots *lodge_slots_change(struct lodge_memslots *old,
 					  const struct lodge_slot *args)
 {
 	struct lodge_memslots *new;
@@ -142,8 +119,7 @@ struct lodge_memslots *lodge_slots_change(const struct lodge_memslots *old,
 		return ERR_PTR(-ENOENT);
 	if (args->bytes && overlaps(old, args))
 		return ERR_PTR(-EEXIST);
-	new = kvzalloc(struct_size(new, slot, old->count + 1),
-		       GFP_KERNEL_ACCOUNT);
+	new = kvzalloc(struct_size(new, slot, old->count + 1), GFP_KERNEL_ACCOUNT);
 	if (!new)
 		return ERR_PTR(-ENOMEM);
 	new->generation = old->generation + 1;
@@ -151,18 +127,9 @@ struct lodge_memslots *lodge_slots_change(const struct lodge_memslots *old,
 	return new;
 }
 
-/**
- * lodge_slot_gpa_range() - which part of a slot has these user addresses?
- * @slot: slot
- * @start: first user address
- * @end: behind the last
- * @gpa: out: first guest physical address, page aligned
- * @gpa_end: out: behind the last
- *
- * Return: false when there is none.
- */
-bool lodge_slot_gpa_range(const struct lodge_memslot *slot, unsigned long start,
-			  unsigned long end, u64 *gpa, u64 *gpa_end)
+/** lodge_slot_gpa_range() - which whole pages of a slot have these user addresses, if any? */
+bool lodge_slot_gpa_range(const struct lodge_memslot *slot, unsigned long start, unsigned long end,
+			  u64 *gpa, u64 *gpa_end)
 {
 	unsigned long first = max(start, slot->user_addr) & PAGE_MASK;
 	unsigned long last = min(end, slot->user_addr + slot->bytes);
@@ -174,12 +141,7 @@ bool lodge_slot_gpa_range(const struct lodge_memslot *slot, unsigned long start,
 	return true;
 }
 
-/**
- * lodge_slot_max_level() - the largest leaf the slot has room for
- * @slot: slot
- * @gpa: address in it
- * @level: largest leaf allowed otherwise
- */
+/** lodge_slot_max_level() - the largest leaf the slot has room for */
 int lodge_slot_max_level(const struct lodge_memslot *slot, u64 gpa, int level)
 {
 	u64 bytes, start;
@@ -187,8 +149,7 @@ int lodge_slot_max_level(const struct lodge_memslot *slot, u64 gpa, int level)
 	for (; level > 1; level--) {
 		bytes = lodge_level_bytes(level);
 		start = ALIGN_DOWN(gpa, bytes);
-		if (IS_ALIGNED(slot->gpa - slot->user_addr, bytes) &&
-		    start >= slot->gpa &&
+		if (IS_ALIGNED(slot->gpa - slot->user_addr, bytes) && start >= slot->gpa &&
 		    start + bytes <= slot->gpa + slot->bytes)
 			break;
 	}
@@ -200,43 +161,129 @@ static void slot_zap(struct lodge_mmu *mmu, const struct lodge_memslot *slot)
 	bool zapped;
 
 	lodge_zap_begin(mmu);
-	zapped = lodge_table_range(mmu, slot->gpa, slot->gpa + slot->bytes,
-				   lodge_leaf_zap, true);
+	zapped = lodge_table_range(mmu, slot->gpa, slot->gpa + slot->bytes, lodge_leaf_zap, true);
 	lodge_zap_end(mmu, zapped);
 }
 
-/**
- * lodge_slot_set() - LODGE_SET_SLOT
- * @vm: VM, vm->lock held
- * @args: a copy of userspace's struct
- *
- * On return neither the guest nor the kernel uses the old slot any more.
- */
+/* On return neither the guest nor the kernel uses the old slot any more. */
+static void replace_slots(struct lodge_mmu *mmu, struct lodge_memslots *old,
+			  struct lodge_memslots *new, const struct lodge_memslot *gone)
+{
+	if (gone) {
+		lodge_notifier_begin(mmu, gone->user_addr, gone->user_addr + gone->bytes);
+		slot_zap(mmu, gone);
+	}
+	rcu_assign_pointer(mmu->slots, new);
+	WRITE_ONCE(mmu->generation, new->generation);
+	if (gone)
+		lodge_notifier_end(mmu);
+	synchronize_srcu_expedited(&mmu->srcu);
+	if (gone)
+		kvfree(gone->dirty);
+	kvfree(old);
+}
+
+/** lodge_slot_set() - LODGE_SET_SLOT; vm->lock held */
 int lodge_slot_set(struct lodge_vm *vm, const struct lodge_slot *args)
 {
 	struct lodge_mmu *mmu = &vm->mmu;
-	const struct lodge_memslot *gone;
 	struct lodge_memslots *old, *new;
+	unsigned long *dirty = NULL;
 	int ret;
 
 	ret = lodge_slot_check(args, lodge_mmu_phys_bits(mmu->format));
 	if (ret)
 		return ret;
+	if (args->bytes && (args->flags & LODGE_SLOT_LOG_DIRTY)) {
+		dirty = kvcalloc(BITS_TO_LONGS(args->bytes >> PAGE_SHIFT), sizeof(*dirty),
+				 GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+		if (!dirty)
+			return -ENOMEM;
+	}
 	old = rcu_dereference_protected(mmu->slots, lockdep_is_held(&vm->lock));
 	new = lodge_slots_change(old, args);
-	if (IS_ERR(new))
+	if (IS_ERR(new)) {
+		kvfree(dirty);
 		return PTR_ERR(new);
-
-	gone = find_id(old, args->slot);
-	if (gone) {
-		lodge_notifier_begin(mmu, gone->user_addr,
-				     gone->user_addr + gone->bytes);
-		slot_zap(mmu, gone);
 	}
-	rcu_assign_pointer(mmu->slots, new);
-	if (gone)
-		lodge_notifier_end(mmu);
-	synchronize_srcu_expedited(&mmu->srcu);
-	kvfree(old);
+	if (dirty)
+		find_id(new, args->slot)->dirty = dirty;
+	replace_slots(mmu, old, new, find_id(old, args->slot));
 	return 0;
+}
+
+/** lodge_slots_free() - an array that nobody reads any more, and the logs of its slots */
+void lodge_slots_free(struct lodge_memslots *slots)
+{
+	u32 i;
+
+	for (i = 0; slots && i < slots->count; i++)
+		kvfree(slots->slot[i].dirty);
+	kvfree(slots);
+}
+
+/* Write-protect what some words of the log cover: copies of it to come see all writes. */
+static void protect(struct lodge_vm *vm, const struct lodge_memslot *slot, u64 word, u64 words)
+{
+	u64 start = word * BITS_PER_LONG * PAGE_SIZE;
+	u64 end = min(start + words * BITS_PER_LONG * PAGE_SIZE, slot->bytes);
+
+	if (lodge_table_range(&vm->mmu, slot->gpa + start, slot->gpa + end, lodge_leaf_protect,
+			      true))
+		lodge_request_all_sync(vm, LODGE_REQ_TLB);
+}
+
+/* Hand out and clear words of the log: what cannot be handed out counts as written again. */
+static int collect(struct lodge_vm *vm, const struct lodge_memslot *slot, u64 word, u64 words,
+		   unsigned long *copy, u64 __user *to)
+{
+	u64 pages = slot->bytes >> PAGE_SHIFT, i;
+	bool any = false;
+
+	for (i = 0; i < words; i++) {
+		copy[i] = READ_ONCE(slot->dirty[word + i]) ? xchg(&slot->dirty[word + i], 0) : 0;
+		any |= copy[i];
+	}
+	if (any)
+		protect(vm, slot, word, words);
+	if (!copy_to_user(to, copy, words * sizeof(*copy)))
+		return 0;
+	for (i = word * BITS_PER_LONG; i < min((word + words) * BITS_PER_LONG, pages); i++)
+		if (test_bit(i % BITS_PER_LONG, &copy[i / BITS_PER_LONG - word]))
+			set_bit(i, slot->dirty);
+	return -EFAULT;
+}
+
+/*
+ * lodge_dirty_get() - LODGE_GET_DIRTY; vm->lock held. -EINVAL, -ENOENT (slot), -EFAULT, -ENOMEM.
+ * Bits go first, then permission to write, then stale TLB entries, and then the caller copies
+ * pages: a write is in what he copies, or sets its bit again.
+ */
+int lodge_dirty_get(struct lodge_vm *vm, struct lodge_dirty *args)
+{
+	struct lodge_memslots *slots;
+	struct lodge_memslot *slot;
+	u64 word, end, now, pages;
+	unsigned long *copy;
+	int ret = 0;
+
+	slots = rcu_dereference_protected(vm->mmu.slots, lockdep_is_held(&vm->lock));
+	slot = find_id(slots, args->slot);
+	if (!slot)
+		return -ENOENT;
+	pages = slot->bytes >> PAGE_SHIFT;
+	if (args->pad || !slot->dirty || args->first % BITS_PER_LONG || args->first > pages ||
+	    args->pages > pages - args->first)
+		return -EINVAL;
+	copy = (unsigned long *)__get_free_page(GFP_KERNEL_ACCOUNT);
+	if (!copy)
+		return -ENOMEM;
+	end = BITS_TO_LONGS(args->first + args->pages);
+	for (word = args->first / BITS_PER_LONG; word < end && !ret; word += now) {
+		now = min_t(u64, end - word, PAGE_SIZE / sizeof(*copy));
+		ret = collect(vm, slot, word, now, copy, u64_to_user_ptr(args->bitmap) +
+			      (word - args->first / BITS_PER_LONG) * sizeof(*copy));
+	}
+	free_page((unsigned long)copy);
+	return ret;
 }

@@ -85,7 +85,7 @@ static void unknown_flags(struct kunit *test)
 {
 	struct lodge_slot args = slot_args(0, 0, PAGE_SIZE);
 
-	args.flags = LODGE_SLOT_READONLY << 1;
+	args.flags = LODGE_SLOT_LOG_DIRTY << 1;
 	KUNIT_EXPECT_EQ(test, -EINVAL, lodge_slot_check(&args, 40));
 	args.flags = ~0u;
 	KUNIT_EXPECT_EQ(test, -EINVAL, lodge_slot_check(&args, 40));

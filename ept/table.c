@@ -32,33 +32,27 @@ static u64 *entry_of(struct lodge_table *table, u64 gpa)
 	return &table->entries[(gpa >> shift) % ENTRIES];
 }
 
-static struct lodge_table *table_at(struct lodge_mmu *mmu, u64 entry, int level)
+static struct lodge_table *table_at(u64 entry)
 {
-	u64 pfn = mmu->format->pfn(entry, level);
-
-	return (struct lodge_table *)page_private(pfn_to_page(pfn));
+	return (struct lodge_table *)page_private(pfn_to_page(lodge_pt_pfn(entry)));
 }
 
 static bool is_table(struct lodge_mmu *mmu, u64 entry, int level)
 {
-	return mmu->format->present(entry) && !mmu->format->is_leaf(entry, level);
+	return lodge_pt_is_table(mmu->format, entry, level);
 }
 
 static struct lodge_table *table_alloc(struct lodge_mmu *mmu, int level)
 {
 	struct lodge_table *table = kzalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
-	struct page *page;
+	struct page *page = table ? alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO) : NULL;
 
-	if (!table)
-		return NULL;
-	page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!page) {
 		kfree(table);
 		return NULL;
 	}
 	spin_lock_init(&table->lock);
 	table->level = level;
-	table->hpa = page_to_phys(page);
 	table->entries = page_address(page);
 	set_page_private(page, (unsigned long)table);
 	atomic_long_inc(&mmu->table_pages);
@@ -85,12 +79,7 @@ static void table_free_rcu(struct rcu_head *rcu)
 	table_release(container_of(rcu, struct lodge_table, rcu));
 }
 
-/**
- * lodge_table_free_deferred() - free a table that was detached
- * @mmu: guest memory
- * @table: from lodge_table_make_way(), NULL allowed; TLBs have been flushed
- *	since
- */
+/** lodge_table_free_deferred() - free what lodge_table_make_way() gave, after the TLB flush */
 void lodge_table_free_deferred(struct lodge_mmu *mmu, struct lodge_table *table)
 {
 	if (!table)
@@ -100,16 +89,13 @@ void lodge_table_free_deferred(struct lodge_mmu *mmu, struct lodge_table *table)
 	call_rcu(&table->rcu, table_free_rcu);
 }
 
-/**
- * lodge_tables_create() - the top table
- * @mmu: guest memory with format and levels set
- */
+/** lodge_tables_create() - the top table */
 int lodge_tables_create(struct lodge_mmu *mmu)
 {
 	mmu->root = table_alloc(mmu, mmu->levels);
 	if (!mmu->root)
 		return -ENOMEM;
-	mmu->root_hpa = mmu->root->hpa | _PAGE_ENC;
+	mmu->root_hpa = __pa(mmu->root->entries) | _PAGE_ENC;
 	return 0;
 }
 
@@ -121,21 +107,16 @@ static void free_subtree(struct lodge_mmu *mmu, struct lodge_table *table)
 
 	for (i = 0; i < ENTRIES; i++) {
 		entry = table->entries[i];
-		if (!mmu->format->present(entry))
-			continue;
-		if (mmu->format->is_leaf(entry, table->level))
+		if (is_table(mmu, entry, table->level))
+			free_subtree(mmu, table_at(entry));
+		else if (entry)
 			atomic_long_dec(&mmu->mapped[table->level]);
-		else
-			free_subtree(mmu, table_at(mmu, entry, table->level));
 	}
 	table_free(mmu, table);
 	cond_resched();
 }
 
-/**
- * lodge_tables_destroy() - free all tables
- * @mmu: guest memory that nobody walks any more, hardware included
- */
+/** lodge_tables_destroy() - free all tables, which nobody walks any more, hardware included */
 void lodge_tables_destroy(struct lodge_mmu *mmu)
 {
 	if (mmu->root)
@@ -146,47 +127,30 @@ void lodge_tables_destroy(struct lodge_mmu *mmu)
 		rcu_barrier();
 }
 
-/* May a leaf that is there stay as it is? */
-static bool leaf_allows(struct lodge_mmu *mmu, u64 entry, u32 access)
-{
-	if ((access & LODGE_ACCESS_WRITE) && !mmu->format->writable(entry))
-		return false;
-	return !(access & LODGE_ACCESS_EXEC) || mmu->format->executable(entry);
-}
-
-/* Large leaves and executable pages do not go together on every CPU. */
-static u32 leaf_access(struct lodge_mmu *mmu, struct lodge_mapping *m)
-{
-	if (mmu->nx_large && m->level > 1)
-		return m->access & ~LODGE_ACCESS_EXEC;
-	return m->access;
-}
-
 /*
  * Write the leaf under the lock of its table. The entry may turn into a table
- * meanwhile, and hardware may mark it: hence compare-and-exchange.
+ * meanwhile, and hardware may mark it: hence compare-and-exchange. Large leaves
+ * and executable pages do not go together on every CPU.
  */
 static int write_leaf(struct lodge_mmu *mmu, u64 *entry, struct lodge_mapping *m)
 {
-	const struct lodge_pt_format *format = mmu->format;
-	u64 pages = lodge_level_bytes(m->level) >> PAGE_SHIFT;
-	u32 access = leaf_access(mmu, m);
-	u64 pfn = m->pfn & ~(pages - 1);
-	u64 new = format->leaf(pfn, m->level, access);
+	u64 pages = lodge_level_bytes(m->level) >> PAGE_SHIFT, pfn = m->pfn & ~(pages - 1);
+	u32 denied = mmu->nx_large && m->level > 1 ? LODGE_ACCESS_EXEC : 0;
+	u64 new = lodge_pt_leaf(mmu->format, pfn, m->level, m->access & ~denied);
 	u64 old = READ_ONCE(*entry);
 
 	do {
-		if (!format->present(old))
+		if (!old)
 			continue;
 		if (is_table(mmu, old, m->level))
 			return -EAGAIN;
-		if (format->pfn(old, m->level) != pfn)
+		if (lodge_pt_pfn(old) != pfn)
 			return -EBUSY;
-		if (leaf_allows(mmu, old, access))
+		if (lodge_pt_allows(mmu->format, old, m->access & ~denied))
 			return 0;
 	} while (!try_cmpxchg64(entry, &old, new));
 
-	if (!format->present(old))
+	if (!old)
 		atomic_long_inc(&mmu->mapped[m->level]);
 	return 0;
 }
@@ -207,19 +171,19 @@ static void mark_dirty(struct lodge_mapping *m)
 		folio_set_dirty(folio);
 }
 
-static int install(struct lodge_mmu *mmu, struct lodge_table *table,
-		   struct lodge_mapping *m)
+static int install(struct lodge_mmu *mmu, struct lodge_table *table, struct lodge_mapping *m)
 {
 	u64 bytes = lodge_level_bytes(m->level);
 	unsigned long start = m->hva & ~(bytes - 1);
 	int ret = -EAGAIN;
 
 	spin_lock(&table->lock);
-	if (!table->detached &&
-	    !lodge_notifier_retry(mmu, start, start + bytes, m->seq)) {
+	if (!table->detached && !lodge_notifier_retry(mmu, start, start + bytes, m->seq)) {
 		ret = write_leaf(mmu, entry_of(table, m->gpa), m);
 		if (!ret)
 			mark_dirty(m);
+		if (!ret && m->dirty && (m->access & LODGE_ACCESS_WRITE))
+			set_bit(m->dirty_bit, m->dirty);
 	}
 	spin_unlock(&table->lock);
 	return ret;
@@ -238,12 +202,10 @@ static bool keep_table(struct lodge_mmu *mmu, int level)
  * One attempt from the top. -ENOENT: a table is missing and there was no
  * @spare to be published.
  */
-static int map_once(struct lodge_mmu *mmu, struct lodge_mapping *m,
-		    struct lodge_table **spare)
+static int map_once(struct lodge_mmu *mmu, struct lodge_mapping *m, struct lodge_table **spare)
 {
 	struct lodge_table *table = mmu->root;
-	u64 *entry;
-	u64 old;
+	u64 *entry, old, new;
 
 	for (;;) {
 		entry = entry_of(table, m->gpa);
@@ -255,30 +217,27 @@ static int map_once(struct lodge_mmu *mmu, struct lodge_mapping *m,
 				return -EBUSY;
 			m->level--;
 		}
-		if (mmu->format->is_leaf(old, table->level))
-			return -EBUSY;
-		if (!mmu->format->present(old)) {
-			if (!*spare)
-				return -ENOENT;
-			(*spare)->level = table->level - 1;
-			if (!try_cmpxchg64(entry, &old,
-					   mmu->format->table((*spare)->hpa)))
-				continue;
-			table = *spare;
-			*spare = NULL;
+		if (is_table(mmu, old, table->level)) {
+			table = table_at(old);
 			continue;
 		}
-		table = table_at(mmu, old, table->level);
+		if (old)
+			return -EBUSY;
+		if (!*spare)
+			return -ENOENT;
+		(*spare)->level = table->level - 1;
+		new = lodge_pt_table(mmu->format, __pa((*spare)->entries));
+		if (!try_cmpxchg64(entry, &old, new))
+			continue;
+		table = *spare;
+		*spare = NULL;
 	}
 }
 
-/**
- * lodge_table_map() - map a page, with the tables that takes
- * @mmu: guest memory
- * @m: what and where
- *
- * Return: 0; -EAGAIN when the host changed its mind since @m->seq; -EBUSY when
- * another mapping is in the way, see lodge_table_make_way(); -ENOMEM.
+/*
+ * lodge_table_map() - map a page, with the tables that takes. -EAGAIN when the host changed its
+ * mind since @m->seq; -EBUSY when another mapping is in the way, see lodge_table_make_way();
+ * -ENOMEM
  */
 int lodge_table_map(struct lodge_mmu *mmu, struct lodge_mapping *m)
 {
@@ -310,23 +269,35 @@ bool lodge_leaf_zap(struct lodge_mmu *mmu, u64 *entry, int level)
 
 bool lodge_leaf_young(struct lodge_mmu *mmu, u64 *entry, int level)
 {
-	return mmu->format->accessed(READ_ONCE(*entry));
+	return READ_ONCE(*entry) & mmu->format->accessed;
 }
 
-bool lodge_leaf_age(struct lodge_mmu *mmu, u64 *entry, int level)
+/* Clear bits of a leaf; false when none was set. */
+static bool leaf_clear(u64 *entry, u64 bits)
 {
 	u64 old = READ_ONCE(*entry);
 
 	do {
-		if (!mmu->format->accessed(old))
+		if (!(old & bits))
 			return false;
-	} while (!try_cmpxchg64(entry, &old, mmu->format->age(old)));
+	} while (!try_cmpxchg64(entry, &old, old & ~bits));
 	return true;
 }
 
+/* Writes fault again; who clears a log's bits does it before. */
+bool lodge_leaf_protect(struct lodge_mmu *mmu, u64 *entry, int level)
+{
+	return leaf_clear(entry, mmu->format->write);
+}
+
+bool lodge_leaf_age(struct lodge_mmu *mmu, u64 *entry, int level)
+{
+	return leaf_clear(entry, mmu->format->accessed);
+}
+
 /* Leaves of one table from @gpa on, as far as @end and the table go. */
-static bool table_leaves(struct lodge_mmu *mmu, struct lodge_table *table,
-			 u64 gpa, u64 end, lodge_leaf_op op)
+static bool table_leaves(struct lodge_mmu *mmu, struct lodge_table *table, u64 gpa, u64 end,
+			 lodge_leaf_op op)
 {
 	u64 *entry = entry_of(table, gpa);
 	u64 *stop = table->entries + ENTRIES;
@@ -335,49 +306,46 @@ static bool table_leaves(struct lodge_mmu *mmu, struct lodge_table *table,
 
 	spin_lock(&table->lock);
 	for (; entry < stop && gpa < end; entry++, gpa += bytes)
-		if (mmu->format->is_leaf(READ_ONCE(*entry), table->level))
+		if (lodge_pt_is_leaf(mmu->format, READ_ONCE(*entry), table->level))
 			any |= op(mmu, entry, table->level);
 	spin_unlock(&table->lock);
 	return any;
+}
+
+/* The lowest table over @gpa, but not below @level, and its entry's value. Under RCU. */
+static struct lodge_table *walk(struct lodge_mmu *mmu, u64 gpa, int level, u64 *old)
+{
+	struct lodge_table *table = mmu->root;
+
+	for (;;) {
+		*old = READ_ONCE(*entry_of(table, gpa));
+		if (table->level <= level || !is_table(mmu, *old, table->level))
+			return table;
+		table = table_at(*old);
+	}
 }
 
 /*
  * Do the lowest table over *@gpa and move *@gpa behind it. A large leaf is one
  * entry among tables and done by itself.
  */
-static bool range_step(struct lodge_mmu *mmu, u64 *gpa, u64 end,
-		       lodge_leaf_op op)
+static bool range_step(struct lodge_mmu *mmu, u64 *gpa, u64 end, lodge_leaf_op op)
 {
-	struct lodge_table *table = mmu->root;
-	u64 start = *gpa;
-	u64 old = 0;
-	u64 bytes;
+	u64 start = *gpa, old, bytes;
+	struct lodge_table *table = walk(mmu, start, 1, &old);
 
-	while (table->level > 1) {
-		old = READ_ONCE(*entry_of(table, start));
-		if (!is_table(mmu, old, table->level))
-			break;
-		table = table_at(mmu, old, table->level);
-	}
 	bytes = lodge_level_bytes(max(table->level, 2));
 	*gpa = ALIGN_DOWN(start, bytes) + bytes;
-	if (!mmu->format->present(old))
+	if (table->level > 1 && !old)
 		return false;
 	return table_leaves(mmu, table, start, min(end, *gpa), op);
 }
 
-/**
- * lodge_table_range() - do something to each leaf that touches a range
- * @mmu: guest memory
- * @start: first guest physical address
- * @end: behind the last
- * @op: what; called under a table's lock
- * @may_sleep: go easy on the host between tables
- *
- * Return: whether @op said true for any leaf.
+/*
+ * lodge_table_range() - do @op to each leaf that touches a range, under its table's lock. Did it
+ * return true for any? @may_sleep: go easy on the host between tables
  */
-bool lodge_table_range(struct lodge_mmu *mmu, u64 start, u64 end,
-		       lodge_leaf_op op, bool may_sleep)
+bool lodge_table_range(struct lodge_mmu *mmu, u64 start, u64 end, lodge_leaf_op op, bool may_sleep)
 {
 	bool any = false;
 
@@ -403,89 +371,51 @@ static struct lodge_table *detach(struct lodge_mmu *mmu, u64 *entry, u64 old)
 			return NULL;
 	} while (!try_cmpxchg64(entry, &old, 0));
 
-	table = table_at(mmu, old, 2);
+	table = table_at(old);
 	spin_lock(&table->lock);
 	table->detached = true;
 	for (i = 0; i < ENTRIES; i++)
-		if (mmu->format->present(table->entries[i]))
+		if (table->entries[i])
 			lodge_leaf_zap(mmu, &table->entries[i], 1);
 	spin_unlock(&table->lock);
 	return table;
 }
 
-/**
- * lodge_table_make_way() - remove what keeps a leaf from being mapped
- * @mmu: guest memory; between lodge_zap_begin() and lodge_zap_end()
- * @gpa: of the leaf
- * @level: of the leaf
- *
- * That is another leaf over @gpa, or a level 1 table. Taking something away is
- * never wrong, so races with other faults need no care.
- *
- * Return: a table to be freed after the TLB flush by
- * lodge_table_free_deferred(), or NULL.
+/*
+ * lodge_table_make_way() - remove what keeps a leaf from being mapped: another leaf over @gpa, or a
+ * level 1 table, which is returned for lodge_table_free_deferred(). Taking something away is never
+ * wrong, so races with other faults need no care. Between lodge_zap_begin() and lodge_zap_end()
  */
-struct lodge_table *lodge_table_make_way(struct lodge_mmu *mmu, u64 gpa,
-					 int level)
+struct lodge_table *lodge_table_make_way(struct lodge_mmu *mmu, u64 gpa, int level)
 {
-	struct lodge_table *table = mmu->root;
-	struct lodge_table *detached = NULL;
-	u64 *entry;
+	struct lodge_table *table, *detached = NULL;
 	u64 old;
 
 	rcu_read_lock();
-	for (;;) {
-		entry = entry_of(table, gpa);
-		old = READ_ONCE(*entry);
-		if (!is_table(mmu, old, table->level))
-			break;
-		if (table->level == 2 && level == 2) {
-			detached = detach(mmu, entry, old);
-			break;
-		}
-		table = table_at(mmu, old, table->level);
-	}
-	if (mmu->format->is_leaf(old, table->level))
+	table = walk(mmu, gpa, level == 2 ? 2 : 1, &old);
+	if (is_table(mmu, old, table->level))
+		detached = detach(mmu, entry_of(table, gpa), old);
+	else if (old)
 		table_leaves(mmu, table, gpa, gpa + 1, lodge_leaf_zap);
 	rcu_read_unlock();
 	return detached;
 }
 
-/**
- * lodge_table_lookup() - the leaf that maps an address
- * @mmu: guest memory
- * @gpa: guest physical address
- * @level: out: of the leaf
- *
- * Return: the entry, 0 when there is none.
- */
+/** lodge_table_lookup() - the leaf that maps @gpa, and its level; 0 when there is none */
 u64 lodge_table_lookup(struct lodge_mmu *mmu, u64 gpa, int *level)
 {
-	struct lodge_table *table = mmu->root;
 	u64 entry;
 
 	rcu_read_lock();
-	for (;;) {
-		entry = READ_ONCE(*entry_of(table, gpa));
-		if (!is_table(mmu, entry, table->level))
-			break;
-		table = table_at(mmu, entry, table->level);
-	}
-	*level = table->level;
+	*level = walk(mmu, gpa, 1, &entry)->level;
 	rcu_read_unlock();
 	return entry;
 }
 
-/**
- * lodge_table_allows() - is there a leaf that allows this access?
- * @mmu: guest memory
- * @gpa: guest physical address
- * @access: LODGE_ACCESS_*
- */
+/** lodge_table_allows() - is there a leaf that allows this access? */
 bool lodge_table_allows(struct lodge_mmu *mmu, u64 gpa, u32 access)
 {
 	int level;
-	u64 entry = lodge_table_lookup(mmu, gpa, &level);
 
-	return mmu->format->present(entry) && leaf_allows(mmu, entry, access);
+	return lodge_pt_allows(mmu->format, lodge_table_lookup(mmu, gpa, &level), access);
 }

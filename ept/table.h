@@ -7,6 +7,7 @@
 #define LODGE_TABLE_H
 
 #include <linux/mm.h>
+#include <linux/pgtable.h>
 #include <linux/rcupdate.h>
 
 #include "ept.h"
@@ -16,7 +17,6 @@
  * @lock: leaves in @entries, @detached
  * @level: 1 to 5; a leaf in a level 1 table maps 4K
  * @detached: no entry points here any more; nothing may be added
- * @hpa: of @entries
  * @entries: 512 of them
  * @rcu: walkers look at entries without a lock
  */
@@ -24,7 +24,6 @@ struct lodge_table {
 	spinlock_t lock;		/* leaves, detached */
 	int level;
 	bool detached;
-	u64 hpa;
 	u64 *entries;
 	struct rcu_head rcu;
 };
@@ -38,6 +37,8 @@ struct lodge_table {
  * @level: largest leaf allowed; on success the level used
  * @access: LODGE_ACCESS_* the leaf allows
  * @seq: lodge_notifier_snapshot() from before @pfn was looked up
+ * @dirty: the slot's log, or NULL; kept until slot changes have raised @seq
+ * @dirty_bit: of the page in it
  */
 struct lodge_mapping {
 	u64 gpa;
@@ -47,7 +48,54 @@ struct lodge_mapping {
 	int level;
 	u32 access;
 	unsigned long seq;
+	unsigned long *dirty;
+	u64 dirty_bit;
 };
+
+#define LODGE_PT_ADDRESS	GENMASK_ULL(51, 12)
+#define LODGE_PT_LARGE		BIT_ULL(7)	/* in both formats */
+
+static inline int lodge_pt_levels(const struct lodge_pt_format *f)
+{
+	return f->as_host && pgtable_l5_enabled() ? 5 : 4;
+}
+
+/* _PAGE_ENC is the host's own memory encryption, and 0 where there is none. */
+static inline u64 lodge_pt_leaf(const struct lodge_pt_format *f, u64 pfn, int level, u32 access)
+{
+	u64 entry = pfn << PAGE_SHIFT | _PAGE_ENC | f->leaf | (level > 1 ? LODGE_PT_LARGE : 0);
+
+	if (access & LODGE_ACCESS_WRITE)
+		entry |= f->write | f->dirty;
+	return access & LODGE_ACCESS_EXEC ? entry ^ f->exec : entry;
+}
+
+static inline u64 lodge_pt_table(const struct lodge_pt_format *f, u64 hpa)
+{
+	return hpa | _PAGE_ENC | f->table;
+}
+
+static inline bool lodge_pt_is_leaf(const struct lodge_pt_format *f, u64 entry, int level)
+{
+	return (entry & f->present) && (level == 1 || (entry & LODGE_PT_LARGE));
+}
+
+static inline bool lodge_pt_is_table(const struct lodge_pt_format *f, u64 entry, int level)
+{
+	return (entry & f->present) && !lodge_pt_is_leaf(f, entry, level);
+}
+
+static inline u64 lodge_pt_pfn(u64 entry)
+{
+	return (entry & LODGE_PT_ADDRESS & ~_PAGE_ENC) >> PAGE_SHIFT;
+}
+
+/* May a leaf that is there stay as it is? */
+static inline bool lodge_pt_allows(const struct lodge_pt_format *f, u64 entry, u32 access)
+{
+	return (entry & f->present) && (!(access & LODGE_ACCESS_WRITE) || (entry & f->write)) &&
+	       (!(access & LODGE_ACCESS_EXEC) || ((entry ^ f->leaf) & f->exec));
+}
 
 static inline u64 lodge_level_bytes(int level)
 {
@@ -59,8 +107,7 @@ static inline u64 lodge_level_bytes(int level)
 int lodge_tables_create(struct lodge_mmu *mmu);
 void lodge_tables_destroy(struct lodge_mmu *mmu);
 int lodge_table_map(struct lodge_mmu *mmu, struct lodge_mapping *m);
-struct lodge_table *lodge_table_make_way(struct lodge_mmu *mmu, u64 gpa,
-					 int level);
+struct lodge_table *lodge_table_make_way(struct lodge_mmu *mmu, u64 gpa, int level);
 void lodge_table_free_deferred(struct lodge_mmu *mmu, struct lodge_table *table);
 u64 lodge_table_lookup(struct lodge_mmu *mmu, u64 gpa, int *level);
 bool lodge_table_allows(struct lodge_mmu *mmu, u64 gpa, u32 access);
@@ -69,16 +116,15 @@ bool lodge_table_allows(struct lodge_mmu *mmu, u64 gpa, u32 access);
 typedef bool (*lodge_leaf_op)(struct lodge_mmu *mmu, u64 *entry, int level);
 
 bool lodge_leaf_zap(struct lodge_mmu *mmu, u64 *entry, int level);
+bool lodge_leaf_protect(struct lodge_mmu *mmu, u64 *entry, int level);
 bool lodge_leaf_age(struct lodge_mmu *mmu, u64 *entry, int level);
 bool lodge_leaf_young(struct lodge_mmu *mmu, u64 *entry, int level);
-bool lodge_table_range(struct lodge_mmu *mmu, u64 start, u64 end,
-		       lodge_leaf_op op, bool may_sleep);
+bool lodge_table_range(struct lodge_mmu *mmu, u64 start, u64 end, lodge_leaf_op op, bool may_sleep);
 
 /* notifier.c */
 
 unsigned long lodge_notifier_snapshot(struct lodge_mmu *mmu);
-void lodge_notifier_begin(struct lodge_mmu *mmu, unsigned long start,
-			  unsigned long end);
+void lodge_notifier_begin(struct lodge_mmu *mmu, unsigned long start, unsigned long end);
 void lodge_notifier_end(struct lodge_mmu *mmu);
 bool lodge_notifier_retry(struct lodge_mmu *mmu, unsigned long start,
 			  unsigned long end, unsigned long seq);
@@ -88,11 +134,11 @@ int lodge_notifier_register(struct lodge_vm *vm);
 
 /* slots.c */
 
-const struct lodge_memslot *lodge_slot_find(const struct lodge_memslots *slots,
-					    u64 gpa);
+const struct lodge_memslot *lodge_slot_find(const struct lodge_memslots *slots, u64 gpa);
 int lodge_slot_check(const struct lodge_slot *args, u32 phys_bits);
-struct lodge_memslots *lodge_slots_change(const struct lodge_memslots *old,
+struct lodge_memslots *lodge_slots_change(struct lodge_memslots *old,
 					  const struct lodge_slot *args);
+void lodge_slots_free(struct lodge_memslots *slots);
 bool lodge_slot_gpa_range(const struct lodge_memslot *slot, unsigned long start,
 			  unsigned long end, u64 *gpa, u64 *gpa_end);
 int lodge_slot_max_level(const struct lodge_memslot *slot, u64 gpa, int level);

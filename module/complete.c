@@ -6,15 +6,8 @@
 #include "lodge.h"
 #include "ops.h"
 
-/**
- * lodge_user_pio() - let userspace serve IN or OUT
- * @vcpu: loaded vCPU, already past the instruction; ring 1
- * @port: first port
- * @bytes: 1, 2 or 4
- * @write: OUT
- */
-enum lodge_next lodge_user_pio(struct lodge_vcpu *vcpu, u16 port, u8 bytes,
-			       bool write)
+/** lodge_user_pio() - let userspace serve IN or OUT; already past the instruction, ring 1 */
+enum lodge_next lodge_user_pio(struct lodge_vcpu *vcpu, u16 port, u8 bytes, bool write)
 {
 	struct lodge_run *run = vcpu->run;
 
@@ -30,37 +23,21 @@ enum lodge_next lodge_user_pio(struct lodge_vcpu *vcpu, u16 port, u8 bytes,
 	return LODGE_USER;
 }
 
-/**
- * lodge_user_internal() - the guest did what Lodge cannot do
- * @vcpu: vCPU; any ring
- * @code: LODGE_INTERNAL_*
- * @info0: what helps to explain it
- * @info1: the same
- */
-enum lodge_next lodge_user_internal(struct lodge_vcpu *vcpu, u32 code, u64 info0,
-				    u64 info1)
+/** lodge_user_internal() - the guest did what Lodge cannot do; any ring */
+enum lodge_next lodge_user_internal(struct lodge_vcpu *vcpu, u32 code, u64 info0, u64 info1)
 {
 	struct lodge_run *run = vcpu->run;
 
 	run->exit_reason = LODGE_EXIT_INTERNAL;
+	memset(&run->internal, 0, sizeof(run->internal));
 	run->internal.code = code;
-	run->internal.insn_bytes = 0;
 	run->internal.info[0] = info0;
 	run->internal.info[1] = info1;
-	run->internal.info[2] = 0;
-	memset(run->internal.insn, 0, sizeof(run->internal.insn));
 	return LODGE_USER;
 }
 
-/**
- * lodge_user_memory() - the host memory behind a slot cannot be had
- * @vcpu: vCPU; ring 2
- * @gpa: guest physical address
- * @access: LODGE_ACCESS_* of the guest
- * @error: -errno
- */
-enum lodge_next lodge_user_memory(struct lodge_vcpu *vcpu, u64 gpa, u32 access,
-				  int error)
+/** lodge_user_memory() - the host memory behind a slot cannot be had; ring 2 */
+enum lodge_next lodge_user_memory(struct lodge_vcpu *vcpu, u64 gpa, u32 access, int error)
 {
 	struct lodge_run *run = vcpu->run;
 
@@ -71,11 +48,9 @@ enum lodge_next lodge_user_memory(struct lodge_vcpu *vcpu, u64 gpa, u32 access,
 	return LODGE_USER;
 }
 
-/**
- * lodge_complete_user() - finish the access userspace served
- * @vcpu: loaded vCPU; ring 2, first thing in LODGE_RUN
- *
- * The run page is the user's to scribble on: it is read once.
+/*
+ * lodge_complete_user() - finish the access userspace served; vCPU loaded, ring 2, first
+ * thing in LODGE_RUN. The run page is the user's to scribble on: it is read once.
  */
 enum lodge_next lodge_complete_user(struct lodge_vcpu *vcpu)
 {

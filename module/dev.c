@@ -13,26 +13,15 @@
 #include "ioctl.h"
 #include "ops.h"
 
-static u64 host_caps(void)
-{
-	u64 caps = 0;
-
-	if (lodge_max_leaf >= 2)
-		caps |= LODGE_CAP_2M_PAGES;
-	if (lodge_max_leaf >= 3)
-		caps |= LODGE_CAP_1G_PAGES;
-	if (lodge_stable_tsc())
-		caps |= LODGE_CAP_STABLE_TSC;
-	return caps;
-}
-
 static int get_info(struct lodge_target *target, void *args)
 {
 	struct lodge_info *info = args;
 
 	info->api_version = LODGE_API_VERSION;
 	info->backend = lodge_ops->backend;
-	info->caps = host_caps();
+	info->caps = (lodge_max_leaf >= 2 ? LODGE_CAP_2M_PAGES : 0) |
+		     (lodge_max_leaf >= 3 ? LODGE_CAP_1G_PAGES : 0) |
+		     (lodge_stable_tsc() ? LODGE_CAP_STABLE_TSC : 0);
 	info->xcr0 = lodge_xcr0;
 	info->run_size = PAGE_ALIGN(sizeof(struct lodge_run));
 	info->domain_size = LODGE_DOMAIN_SHADOW + PAGE_SIZE;
@@ -44,13 +33,12 @@ static int get_info(struct lodge_target *target, void *args)
 	return 0;
 }
 
-static int get_supported_cpuid(struct lodge_target *target, void *args)
+static int supported_cpuid(struct lodge_target *target, void *args)
 {
 	struct lodge_cpuid *cpuid = args;
-	struct lodge_cpuid_entry *entries;
+	struct lodge_cpuid_entry *entries = kcalloc(LODGE_MAX_CPUID, sizeof(*entries), GFP_KERNEL);
 	int ret;
 
-	entries = kcalloc(LODGE_MAX_CPUID, sizeof(*entries), GFP_KERNEL);
 	if (!entries)
 		return -ENOMEM;
 	ret = lodge_cpuid_supported(entries, LODGE_MAX_CPUID);
@@ -64,15 +52,13 @@ static int get_supported_cpuid(struct lodge_target *target, void *args)
 static int get_msr_list(struct lodge_target *target, void *args)
 {
 	struct lodge_msr_list *list = args;
-	u32 *indexes;
+	u32 *indexes = kcalloc(LODGE_MAX_MSRS, sizeof(*indexes), GFP_KERNEL);
 	int ret;
 
-	indexes = kcalloc(LODGE_MAX_MSRS, sizeof(*indexes), GFP_KERNEL);
 	if (!indexes)
 		return -ENOMEM;
 	ret = lodge_msr_list(indexes, LODGE_MAX_MSRS);
-	ret = lodge_array_out(list->indexes, &list->count, indexes, ret,
-			      sizeof(*indexes));
+	ret = lodge_array_out(list->indexes, &list->count, indexes, ret, sizeof(*indexes));
 	kfree(indexes);
 	return ret;
 }
@@ -83,14 +69,10 @@ static int create_vm(struct lodge_target *target, void *args)
 }
 
 const struct lodge_ioctl lodge_dev_ioctls[] = {
-	LODGE_IOCTL(LODGE_GET_INFO, lodge_info, flags, 0,
-		    LODGE_LOCK_NONE, LODGE_COPY_INOUT, get_info),
-	LODGE_IOCTL(LODGE_GET_SUPPORTED_CPUID, lodge_cpuid, entries, 0,
-		    LODGE_LOCK_NONE, LODGE_COPY_ALWAYS, get_supported_cpuid),
-	LODGE_IOCTL(LODGE_GET_MSR_LIST, lodge_msr_list, indexes, 0,
-		    LODGE_LOCK_NONE, LODGE_COPY_ALWAYS, get_msr_list),
-	LODGE_IOCTL(LODGE_CREATE_VM, lodge_create_vm, flags, 0,
-		    LODGE_LOCK_NONE, LODGE_COPY_IN, create_vm),
+	LODGE_IOCTL(GET_INFO, lodge_info, flags, 0, NONE, INOUT, get_info),
+	LODGE_IOCTL(GET_SUPPORTED_CPUID, lodge_cpuid, entries, 0, NONE, ALWAYS, supported_cpuid),
+	LODGE_IOCTL(GET_MSR_LIST, lodge_msr_list, indexes, 0, NONE, ALWAYS, get_msr_list),
+	LODGE_IOCTL(CREATE_VM, lodge_create_vm, flags, 0, NONE, IN, create_vm),
 };
 
 const unsigned int lodge_dev_ioctl_count = ARRAY_SIZE(lodge_dev_ioctls);
@@ -99,8 +81,7 @@ static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct lodge_target target = {};
 
-	return lodge_ioctl(lodge_dev_ioctls, lodge_dev_ioctl_count, &target, cmd,
-			   arg);
+	return lodge_ioctl(lodge_dev_ioctls, lodge_dev_ioctl_count, &target, cmd, arg);
 }
 
 static const struct file_operations dev_fops = {
@@ -110,27 +91,10 @@ static const struct file_operations dev_fops = {
 	.llseek = noop_llseek,
 };
 
-static struct miscdevice device = {
+/* Registered last and removed first. */
+struct miscdevice lodge_device = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "lodge",
 	.fops = &dev_fops,
 	.mode = 0600,
 };
-
-/**
- * lodge_dev_register() - make /dev/lodge appear; last step of loading
- *
- * Return: 0 or -errno.
- */
-int lodge_dev_register(void)
-{
-	return misc_register(&device);
-}
-
-/**
- * lodge_dev_unregister() - the reverse; first step of unloading
- */
-void lodge_dev_unregister(void)
-{
-	misc_deregister(&device);
-}

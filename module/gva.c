@@ -67,6 +67,8 @@ static int mark_table(void *ctx, u64 gpa, u64 old, u64 bits, u32 bytes)
 	entry = lodge_gpa_to_user(vcpu->vm, gpa, true, &contiguous);
 	if (entry && contiguous >= bytes)
 		rc = cmpxchg_user(entry, old, old | bits, bytes);
+	if (entry && !rc)
+		lodge_mark_dirty(vcpu->vm, gpa, bytes);
 	srcu_read_unlock(&mmu->srcu, idx);
 	return rc == -EAGAIN ? rc : 0;
 }

@@ -23,17 +23,13 @@ static int vms;				/* under hardware_lock */
 static enum cpuhp_state hotplug_state;
 static DEFINE_PER_CPU(bool, enabled);
 
-static void enable_here(void *failed)
+static int enable_here(void)
 {
-	int ret;
+	int ret = this_cpu_read(enabled) ? 0 : lodge_op(cpu_enable)();
 
-	if (this_cpu_read(enabled))
-		return;
-	ret = lodge_op(cpu_enable)();
 	if (!ret)
 		this_cpu_write(enabled, true);
-	else
-		*(int *)failed = ret;
+	return ret;
 }
 
 static void disable_here(void *unused)
@@ -46,19 +42,21 @@ static void disable_here(void *unused)
 
 static int online_here(unsigned int cpu)
 {
-	int ret = 0;
+	int ret;
 
 	local_irq_disable();
-	enable_here(&ret);
+	ret = enable_here();
 	local_irq_enable();
 	return ret;
 }
 
 static int offline_here(unsigned int cpu)
 {
-	local_irq_disable();
+	unsigned long irqs;
+
+	local_irq_save(irqs);
 	disable_here(NULL);
-	local_irq_enable();
+	local_irq_restore(irqs);
 	return 0;
 }
 
@@ -116,19 +114,15 @@ static int module_event(struct notifier_block *nb, unsigned long state, void *da
 
 static struct notifier_block module_notifier = { .notifier_call = module_event };
 
-/**
- * lodge_hardware_get() - one more VM: enable with the first
- *
- * Return: 0; -EBUSY when another hypervisor owns a CPU; -EIO.
- */
+/** lodge_hardware_get() - enable with the first VM. -EBUSY when another hypervisor owns a CPU */
 int lodge_hardware_get(void)
 {
 	int ret = 0;
 
 	mutex_lock(&hardware_lock);
 	if (vms == 0) {
-		ret = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "lodge:online",
-					online_here, offline_here);
+		ret = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "lodge:online", online_here,
+					offline_here);
 		if (ret >= 0) {
 			hotplug_state = ret;
 			take_emergency();
@@ -143,9 +137,7 @@ int lodge_hardware_get(void)
 	return ret;
 }
 
-/**
- * lodge_hardware_put() - one VM less: disable with the last
- */
+/** lodge_hardware_put() - one VM less: disable with the last */
 void lodge_hardware_put(void)
 {
 	mutex_lock(&hardware_lock);
@@ -156,19 +148,16 @@ void lodge_hardware_put(void)
 	mutex_unlock(&hardware_lock);
 }
 
-/* The CPU that suspends last keeps running its hotplug state's code. */
+/* The CPU that suspends last is not hot-unplugged for it. */
 static int suspend(void)
 {
-	disable_here(NULL);
-	return 0;
+	return offline_here(0);
 }
 
 static void restart(void)
 {
-	int ret = 0;
+	int ret = vms ? enable_here() : 0;
 
-	if (vms)
-		enable_here(&ret);
 	if (ret)
 		pr_err("lodge: this CPU cannot be enabled after suspend (%d)\n", ret);
 }
@@ -190,11 +179,7 @@ static struct notifier_block reboot_notifier = { .notifier_call = reboot_event }
 
 LODGE_SYSCORE(lodge_syscore, suspend, restart, shut_down);
 
-/**
- * lodge_hardware_init() - hook into the life of the machine; module load
- *
- * Return: 0 or -errno.
- */
+/** lodge_hardware_init() - hook into the life of the machine; module load */
 int lodge_hardware_init(void)
 {
 	int ret = register_reboot_notifier(&reboot_notifier);
@@ -212,9 +197,7 @@ int lodge_hardware_init(void)
 	return 0;
 }
 
-/**
- * lodge_hardware_exit() - the reverse; no VM is left
- */
+/** lodge_hardware_exit() - the reverse; no VM is left */
 void lodge_hardware_exit(void)
 {
 	preempt_notifier_dec();

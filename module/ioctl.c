@@ -22,16 +22,9 @@ struct header {
 
 #define SMALL_WORDS	20	/* what is this short lives on the stack */
 
-/**
- * lodge_ioctl_find() - row of an ioctl
- * @rows: table
- * @count: its length
- * @cmd: number
- *
- * Return: the row, or NULL.
- */
-const struct lodge_ioctl *lodge_ioctl_find(const struct lodge_ioctl *rows,
-					   unsigned int count, unsigned int cmd)
+/** lodge_ioctl_find() - the row of an ioctl, or NULL */
+const struct lodge_ioctl *lodge_ioctl_find(const struct lodge_ioctl *rows, unsigned int count,
+					   unsigned int cmd)
 {
 	unsigned int i;
 
@@ -41,13 +34,7 @@ const struct lodge_ioctl *lodge_ioctl_find(const struct lodge_ioctl *rows,
 	return NULL;
 }
 
-/**
- * lodge_ioctl_check_size() - may a caller's struct be this long?
- * @row: ioctl
- * @size: as the caller gave it
- *
- * Return: 0; -EINVAL below the minimum; -E2BIG above any struct to come.
- */
+/** lodge_ioctl_check_size() - -EINVAL below the minimum; -E2BIG above any struct to come */
 int lodge_ioctl_check_size(const struct lodge_ioctl *row, u32 size)
 {
 	if (size < row->min_bytes)
@@ -55,39 +42,30 @@ int lodge_ioctl_check_size(const struct lodge_ioctl *row, u32 size)
 	return size > PAGE_SIZE ? -E2BIG : 0;
 }
 
-/**
- * lodge_ioctl_check_flags() - does this ioctl know all of these flags?
- * @row: ioctl
- * @flags: as the caller gave them
- *
- * Return: 0 or -EINVAL.
- */
+/** lodge_ioctl_check_flags() - does this ioctl know all of these flags? 0 or -EINVAL */
 int lodge_ioctl_check_flags(const struct lodge_ioctl *row, u32 flags)
 {
 	return flags & ~row->flags ? -EINVAL : 0;
 }
 
 /* @args is zeroed. A tail that is unknown here must be zero: -E2BIG. */
-static int copy_in(const struct lodge_ioctl *row, struct header *args,
-		   void __user *from)
+static int copy_in(const struct lodge_ioctl *row, struct header *args, void __user *from)
 {
 	u32 size;
 	int ret;
 
 	if (get_user(size, (u32 __user *)from))
 		return -EFAULT;
-	ret = lodge_ioctl_check_size(row, size);
-	if (ret)
-		return ret;
-	ret = copy_struct_from_user(args, row->bytes, from, size);
+	ret = lodge_ioctl_check_size(row, size) ?:
+	      copy_struct_from_user(args, row->bytes, from, size);
 	if (ret)
 		return ret;
 	args->size = size;	/* what was checked, not what was read again */
 	return lodge_ioctl_check_flags(row, args->flags);
 }
 
-static int copy_out(const struct lodge_ioctl *row, const struct header *args,
-		    u32 size, void __user *to)
+static int copy_out(const struct lodge_ioctl *row, const struct header *args, u32 size,
+		    void __user *to)
 {
 	u32 known = min_t(u32, size, row->bytes);
 
@@ -96,95 +74,57 @@ static int copy_out(const struct lodge_ioctl *row, const struct header *args,
 	return clear_user(to + known, size - known) ? -EFAULT : 0;
 }
 
-static int call_vm_locked(const struct lodge_ioctl *row,
-			  struct lodge_target *target, void *args)
-{
-	int ret;
-
-	if (mutex_lock_killable(&target->vm->lock))
-		return -EINTR;
-	ret = row->handler(target, args);
-	mutex_unlock(&target->vm->lock);
-	return ret;
-}
-
-/* The lock is held for the whole of LODGE_RUN, so only a kill may be waited for. */
-static int call_vcpu_locked(const struct lodge_ioctl *row,
-			    struct lodge_target *target, void *args)
+/* vcpu->lock is held for the whole of LODGE_RUN: only a kill may be waited for. */
+static int call_handler(const struct lodge_ioctl *row, struct lodge_target *target, void *args)
 {
 	struct lodge_vcpu *vcpu = target->vcpu;
+	struct mutex *lock;	/* that of @row */
 	int ret;
 
-	if (mutex_lock_killable(&vcpu->lock))
+	if (row->lock == LODGE_LOCK_NONE)
+		return row->handler(target, args);
+	lock = row->lock == LODGE_LOCK_VM ? &target->vm->lock : &vcpu->lock;
+	if (mutex_lock_killable(lock))
 		return -EINTR;
 	if (row->lock == LODGE_LOCK_LOADED)
 		lodge_vcpu_load(vcpu);
 	ret = row->handler(target, args);
 	if (row->lock == LODGE_LOCK_LOADED)
 		lodge_vcpu_put(vcpu);
-	mutex_unlock(&vcpu->lock);
+	mutex_unlock(lock);
 	return ret;
 }
 
-static int call_handler(const struct lodge_ioctl *row,
-			struct lodge_target *target, void *args)
-{
-	switch (row->lock) {
-	case LODGE_LOCK_VM:
-		return call_vm_locked(row, target, args);
-	case LODGE_LOCK_VCPU:
-	case LODGE_LOCK_LOADED:
-		return call_vcpu_locked(row, target, args);
-	default:
-		return row->handler(target, args);
-	}
-}
-
-static long call_with_struct(const struct lodge_ioctl *row,
-			     struct lodge_target *target, struct header *args,
-			     void __user *user)
+static long call_with_struct(const struct lodge_ioctl *row, struct lodge_target *target,
+			     struct header *args, void __user *user)
 {
 	int ret = copy_in(row, args, user);
 	u32 size = args->size;
-	int err;
 
 	if (ret)
 		return ret;
 	ret = call_handler(row, target, args);
 	if (row->copy == LODGE_COPY_IN || (ret < 0 && row->copy != LODGE_COPY_ALWAYS))
 		return ret;
-	err = copy_out(row, args, size, user);
-	return err ?: ret;
+	return copy_out(row, args, size, user) ?: ret;
 }
 
-/* Guest memory belongs to one mm; a killed VM answers nothing any more. */
-static bool refused(const struct lodge_vm *vm)
-{
-	return vm && (vm->mm != current->mm || READ_ONCE(vm->dead));
-}
-
-/**
- * lodge_ioctl() - do an ioctl
- * @rows: table of this kind of file descriptor
- * @count: its length
- * @target: what the file descriptor stands for
- * @cmd: number
- * @arg: user address of the struct
- *
- * Return: the handler's result, or -ENOTTY, -EIO, -EFAULT, -EINVAL, -E2BIG,
- * -ENOMEM, -EINTR.
+/*
+ * lodge_ioctl() - do an ioctl: the handler's result, or -ENOTTY, -EIO, -EFAULT, -EINVAL, -E2BIG,
+ * -ENOMEM, -EINTR. Guest memory belongs to one mm, and a killed VM answers nothing any more.
  */
-long lodge_ioctl(const struct lodge_ioctl *rows, unsigned int count,
-		 struct lodge_target *target, unsigned int cmd, unsigned long arg)
+long lodge_ioctl(const struct lodge_ioctl *rows, unsigned int count, struct lodge_target *target,
+		 unsigned int cmd, unsigned long arg)
 {
 	const struct lodge_ioctl *row = lodge_ioctl_find(rows, count, cmd);
+	struct lodge_vm *vm = target->vm;
 	u64 small[SMALL_WORDS];
 	void *args = small;
 	long ret;
 
 	if (!row)
 		return -ENOTTY;
-	if (refused(target->vm))
+	if (vm && (vm->mm != current->mm || READ_ONCE(vm->dead)))
 		return -EIO;
 	if (!row->bytes)
 		return call_handler(row, target, NULL);
@@ -200,15 +140,9 @@ long lodge_ioctl(const struct lodge_ioctl *rows, unsigned int count,
 	return ret;
 }
 
-/**
- * lodge_array_out() - give an array to the caller
- * @to: user address
- * @room: in: elements there is room for; out: elements there are
- * @from: array
- * @count: elements
- * @each: bytes of one
- *
- * Return: 0, -ENOSPC when there is not room for all, -EFAULT.
+/*
+ * lodge_array_out() - give an array of @count elements to the caller, who has room for *@room;
+ * *@room becomes @count. -ENOSPC when there is not room for all; -EFAULT
  */
 int lodge_array_out(u64 to, u32 *room, const void *from, u32 count, size_t each)
 {
@@ -220,20 +154,12 @@ int lodge_array_out(u64 to, u32 *room, const void *from, u32 count, size_t each)
 	return copy_to_user(u64_to_user_ptr(to), from, count * each) ? -EFAULT : 0;
 }
 
-/**
- * lodge_stats_out() - give counters to the caller, as many as he has room for
- * @args: the caller's struct; its count becomes the number of counters
- * @values: LODGE_STAT_COUNT counters
- *
- * Return: 0 or -EFAULT.
- */
+/** lodge_stats_out() - give LODGE_STAT_COUNT counters, or as many as there is room for; -EFAULT */
 int lodge_stats_out(struct lodge_stats *args, const u64 *values)
 {
 	u32 count = min_t(u32, args->count, LODGE_STAT_COUNT);
 
 	args->count = LODGE_STAT_COUNT;
-	if (copy_to_user(u64_to_user_ptr(args->values), values,
-			 count * sizeof(*values)))
-		return -EFAULT;
-	return 0;
+	return copy_to_user(u64_to_user_ptr(args->values), values, count * sizeof(*values)) ?
+	       -EFAULT : 0;
 }

@@ -54,35 +54,26 @@ struct lodge_ioctl {
 };
 
 /* @need: the last member that a caller cannot do without */
-#define LODGE_IOCTL(number, type, need, flag_mask, lock_kind, copy_kind, fn) \
-{									\
-	.cmd = (number),						\
-	.handler = (fn),						\
-	.bytes = sizeof(struct type),					\
-	.min_bytes = offsetofend(struct type, need),			\
-	.flags = (flag_mask),						\
-	.lock = (lock_kind),						\
-	.copy = (copy_kind),						\
+#define LODGE_IOCTL(name, type, need, flag_mask, lock_kind, copy_kind, fn) {			\
+	.cmd = LODGE_##name, .handler = (fn), .bytes = sizeof(struct type),			\
+	.min_bytes = offsetofend(struct type, need), .flags = (flag_mask),			\
+	.lock = LODGE_LOCK_##lock_kind, .copy = LODGE_COPY_##copy_kind,				\
 }
 
-const struct lodge_ioctl *lodge_ioctl_find(const struct lodge_ioctl *rows,
-					   unsigned int count, unsigned int cmd);
+const struct lodge_ioctl *lodge_ioctl_find(const struct lodge_ioctl *rows, unsigned int count,
+					   unsigned int cmd);
 int lodge_ioctl_check_size(const struct lodge_ioctl *row, u32 size);
 int lodge_ioctl_check_flags(const struct lodge_ioctl *row, u32 flags);
-long lodge_ioctl(const struct lodge_ioctl *rows, unsigned int count,
-		 struct lodge_target *target, unsigned int cmd, unsigned long arg);
+long lodge_ioctl(const struct lodge_ioctl *rows, unsigned int count, struct lodge_target *target,
+		 unsigned int cmd, unsigned long arg);
 int lodge_array_out(u64 to, u32 *room, const void *from, u32 count, size_t each);
 int lodge_stats_out(struct lodge_stats *args, const u64 *values);
 
 /* The tables, for lodge_ioctl() and for tests. */
-extern const struct lodge_ioctl lodge_dev_ioctls[];
-extern const unsigned int lodge_dev_ioctl_count;
-extern const struct lodge_ioctl lodge_vm_ioctls[];
-extern const unsigned int lodge_vm_ioctl_count;
-extern const struct lodge_ioctl lodge_vcpu_ioctls[];
-extern const unsigned int lodge_vcpu_ioctl_count;
-extern const struct lodge_ioctl lodge_virtio_ioctls[];
-extern const unsigned int lodge_virtio_ioctl_count;
+extern const struct lodge_ioctl lodge_dev_ioctls[], lodge_vm_ioctls[], lodge_vcpu_ioctls[],
+				lodge_virtio_ioctls[];
+extern const unsigned int lodge_dev_ioctl_count, lodge_vm_ioctl_count, lodge_vcpu_ioctl_count,
+			  lodge_virtio_ioctl_count;
 
 /* What a vCPU's control state is checked against; pure, for tests. */
 struct lodge_sregs_rules {
@@ -92,24 +83,9 @@ struct lodge_sregs_rules {
 	u8 maxphyaddr;
 };
 
-int lodge_sregs_check(const struct lodge_sregs *sregs,
-		      const struct lodge_sregs_rules *rules);
+int lodge_sregs_check(const struct lodge_sregs *sregs, const struct lodge_sregs_rules *rules);
 int lodge_events_check(const struct lodge_events *events);
 int lodge_debugregs_check(const struct lodge_debugregs *regs);
 u64 lodge_rflags_fix(u64 rflags);
-
-/* state.c: handlers of the vCPU table */
-int lodge_do_get_regs(struct lodge_target *target, void *args);
-int lodge_do_set_regs(struct lodge_target *target, void *args);
-int lodge_do_get_sregs(struct lodge_target *target, void *args);
-int lodge_do_set_sregs(struct lodge_target *target, void *args);
-int lodge_do_get_msrs(struct lodge_target *target, void *args);
-int lodge_do_set_msrs(struct lodge_target *target, void *args);
-int lodge_do_get_events(struct lodge_target *target, void *args);
-int lodge_do_set_events(struct lodge_target *target, void *args);
-int lodge_do_get_debugregs(struct lodge_target *target, void *args);
-int lodge_do_set_debugregs(struct lodge_target *target, void *args);
-int lodge_do_get_mp_state(struct lodge_target *target, void *args);
-int lodge_do_set_mp_state(struct lodge_target *target, void *args);
 
 #endif /* LODGE_IOCTL_H */

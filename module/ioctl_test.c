@@ -102,7 +102,7 @@ static void tables_are_complete(struct kunit *test)
 		KUNIT_EXPECT_NOT_NULL(test, lodge_ioctl_find(lodge_dev_ioctls,
 							     lodge_dev_ioctl_count,
 							     _IO('L', nr)));
-	for (nr = 0x20; nr <= 0x2a; nr++)
+	for (nr = 0x20; nr <= 0x2b; nr++)
 		KUNIT_EXPECT_NOT_NULL(test, lodge_ioctl_find(lodge_vm_ioctls,
 							     lodge_vm_ioctl_count,
 							     _IO('L', nr)));

@@ -50,30 +50,23 @@ struct region {
 	bool rung;
 };
 
-struct span {
-	u64 first;
-	u64 last;
-	struct region *region;
-};
-
-struct spans {
+/* Sorted by address, without overlaps. */
+struct space {
 	struct rcu_head rcu;
 	u32 count;
-	struct span span[];
+	struct region *region[];
 };
 
 /**
  * struct lodge_regions - the I/O regions of a VM
- * @vm: theirs
- * @spans: by LODGE_SPACE_*
+ * @spaces: by LODGE_SPACE_*
  * @domains: ordering domains
  * @posted: bit per domain that was posted to and not signalled
  * @timer: signals the posted domains at the latest then
  * @poster: vCPU that posted last
  */
 struct lodge_regions {
-	struct lodge_vm *vm;
-	struct spans __rcu *spans[SPACES];
+	struct space __rcu *spaces[SPACES];
 	struct domain domains[LODGE_MAX_DOMAINS];
 	unsigned long posted;
 	struct hrtimer timer;
@@ -86,30 +79,24 @@ static bool may_signal_here(void)
 	return !IS_ENABLED(CONFIG_PREEMPT_RT);
 }
 
-static void signal_domain(struct domain *domain)
-{
-	struct eventfd_ctx *eventfd;
-
-	rcu_read_lock();
-	eventfd = rcu_dereference(domain->eventfd);
-	if (eventfd)
-		lodge_eventfd_signal(eventfd);
-	rcu_read_unlock();
-}
-
 static void signal_posted(struct lodge_regions *regions)
 {
 	unsigned long posted = xchg(&regions->posted, 0);
+	struct eventfd_ctx *eventfd;
 	unsigned int i;
 
-	for_each_set_bit(i, &posted, LODGE_MAX_DOMAINS)
-		signal_domain(&regions->domains[i]);
+	rcu_read_lock();
+	for_each_set_bit(i, &posted, LODGE_MAX_DOMAINS) {
+		eventfd = rcu_dereference(regions->domains[i].eventfd);
+		if (eventfd)
+			lodge_eventfd_signal(eventfd);
+	}
+	rcu_read_unlock();
 }
 
 static enum hrtimer_restart timer_fired(struct hrtimer *timer)
 {
-	struct lodge_regions *regions = container_of(timer, struct lodge_regions,
-						     timer);
+	struct lodge_regions *regions = container_of(timer, struct lodge_regions, timer);
 
 	if (may_signal_here())
 		signal_posted(regions);
@@ -118,25 +105,17 @@ static enum hrtimer_restart timer_fired(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
-/**
- * lodge_regions_create() - a new VM has no I/O regions
- * @vm: VM
- *
- * Return: 0 or -ENOMEM.
- */
+/** lodge_regions_create() - a new VM has no I/O regions: 0 or -ENOMEM */
 int lodge_regions_create(struct lodge_vm *vm)
 {
-	struct lodge_regions *regions;
+	struct lodge_regions *regions = kzalloc(sizeof(*regions), GFP_KERNEL_ACCOUNT);
 	int i;
 
-	regions = kzalloc(sizeof(*regions), GFP_KERNEL_ACCOUNT);
 	if (!regions)
 		return -ENOMEM;
-	regions->vm = vm;
 	for (i = 0; i < LODGE_MAX_DOMAINS; i++)
 		raw_spin_lock_init(&regions->domains[i].lock);
-	lodge_hrtimer_setup(&regions->timer, timer_fired, CLOCK_MONOTONIC,
-			    HRTIMER_MODE_REL_HARD);
+	lodge_hrtimer_setup(&regions->timer, timer_fired, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
 	vm->regions = regions;
 	return 0;
 }
@@ -162,53 +141,38 @@ static void free_region_rcu(struct rcu_head *rcu)
 	free_region(container_of(rcu, struct region, rcu));
 }
 
-static void free_spans(struct spans *spans)
-{
-	u32 i;
-
-	if (!spans)
-		return;
-	for (i = 0; i < spans->count; i++)
-		free_region(spans->span[i].region);
-	kfree(spans);
-}
-
-/**
- * lodge_regions_destroy() - the reverse; no vCPU runs any more
- * @vm: VM; sleeps
- */
+/** lodge_regions_destroy() - the reverse; no vCPU runs any more. Sleeps */
 void lodge_regions_destroy(struct lodge_vm *vm)
 {
 	struct lodge_regions *regions = vm->regions;
-	struct domain *domain;
-	int i;
+	struct space *space;
+	u32 i, j;
 
 	hrtimer_cancel(&regions->timer);
 	signal_posted(regions);
-	for (i = 0; i < SPACES; i++)
-		free_spans(rcu_dereference_protected(regions->spans[i], true));
+	for (i = 0; i < SPACES; i++) {
+		space = rcu_dereference_protected(regions->spaces[i], true);
+		for (j = 0; space && j < space->count; j++)
+			free_region(space->region[j]);
+		kfree(space);
+	}
 	rcu_barrier();		/* regions replaced a moment ago */
 	for (i = 0; i < LODGE_MAX_DOMAINS; i++) {
-		domain = &regions->domains[i];
-		put_eventfd(rcu_dereference_protected(domain->eventfd, true));
-		vfree(domain->area);
+		put_eventfd(rcu_dereference_protected(regions->domains[i].eventfd, true));
+		vfree(regions->domains[i].area);
 	}
 	kfree(regions);
 	vm->regions = NULL;
 }
 
-/**
- * lodge_domain_set() - make an ordering domain, or change its eventfd
- * @vm: VM, its lock held
- * @args: what userspace wants
- *
- * Return: 0; -EINVAL (number, not an eventfd), -EBADF, -ENOMEM.
+/*
+ * lodge_domain_set() - make an ordering domain, or change its eventfd; vm->lock held. 0; -EINVAL
+ * (number, not an eventfd), -EBADF, -ENOMEM
  */
 int lodge_domain_set(struct lodge_vm *vm, const struct lodge_domain *args)
 {
 	struct eventfd_ctx *eventfd = NULL;
 	struct domain *domain;
-	void *area;
 
 	if (args->domain >= LODGE_MAX_DOMAINS || args->eventfd < -1)
 		return -EINVAL;
@@ -218,17 +182,14 @@ int lodge_domain_set(struct lodge_vm *vm, const struct lodge_domain *args)
 		if (IS_ERR(eventfd))
 			return PTR_ERR(eventfd);
 	}
-	if (!domain->area) {
-		area = vmalloc_user(AREA_BYTES);
-		if (!area) {
-			put_eventfd(eventfd);
-			return -ENOMEM;
-		}
+	if (!domain->area)
 		/* Zeroed before lodge_region_mmap() can see it. */
-		smp_store_release(&domain->area, area);
+		smp_store_release(&domain->area, vmalloc_user(AREA_BYTES));
+	if (!domain->area) {
+		put_eventfd(eventfd);
+		return -ENOMEM;
 	}
-	eventfd = rcu_replace_pointer(domain->eventfd, eventfd,
-				      lockdep_is_held(&vm->lock));
+	eventfd = rcu_replace_pointer(domain->eventfd, eventfd, lockdep_is_held(&vm->lock));
 	if (eventfd) {
 		synchronize_rcu();
 		eventfd_ctx_put(eventfd);
@@ -236,26 +197,14 @@ int lodge_domain_set(struct lodge_vm *vm, const struct lodge_domain *args)
 	return 0;
 }
 
-/**
- * lodge_domain_area() - the pages that a domain shares with userspace
- * @vm: VM
- * @number: domain
- *
- * No lock: they are set once and kept. Return: NULL if there are none yet.
- */
+/** lodge_domain_area() - a domain's pages, set once and kept: no lock. NULL if there are none */
 void *lodge_domain_area(struct lodge_vm *vm, u32 number)
 {
 	/* Pairs with lodge_domain_set(). */
 	return smp_load_acquire(&vm->regions->domains[number].area);
 }
 
-/**
- * lodge_region_mmap() - a domain's ring and shadow page, by mmap() on a VM fd
- * @vm: VM
- * @vma: area; its offset says which domain
- *
- * Return: 0; -ENXIO for a domain that was not made; -EINVAL.
- */
+/** lodge_region_mmap() - those pages, by mmap() on a VM fd. -ENXIO: domain not made; -EINVAL */
 int lodge_region_mmap(struct lodge_vm *vm, struct vm_area_struct *vma)
 {
 	unsigned long pages = AREA_BYTES >> PAGE_SHIFT;
@@ -264,18 +213,13 @@ int lodge_region_mmap(struct lodge_vm *vm, struct vm_area_struct *vma)
 
 	if (vma->vm_pgoff % pages || !(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
-	if (number >= LODGE_MAX_DOMAINS)
-		return -ENXIO;
-	area = lodge_domain_area(vm, number);
-	if (!area)
-		return -ENXIO;
-	return remap_vmalloc_range(vma, area, 0);
+	area = number < LODGE_MAX_DOMAINS ? lodge_domain_area(vm, number) : NULL;
+	return area ? remap_vmalloc_range(vma, area, 0) : -ENXIO;
 }
 
 static bool uses_shadow(const struct lodge_region *args)
 {
-	return args->read == LODGE_READ_SHADOW ||
-	       args->write == LODGE_WRITE_LATCH ||
+	return args->read == LODGE_READ_SHADOW || args->write == LODGE_WRITE_LATCH ||
 	       args->write == LODGE_WRITE_LATCH_SAME;
 }
 
@@ -304,11 +248,11 @@ static bool modes_valid(struct lodge_vm *vm, const struct lodge_region *args)
 		return false;
 	if (args->read == LODGE_READ_PM_TIMER && args->bytes > 4)
 		return false;
-	if (uses_domain(args) && (args->domain >= LODGE_MAX_DOMAINS ||
-				  !vm->regions->domains[args->domain].area))
+	if (uses_domain(args) &&
+	    (args->domain >= LODGE_MAX_DOMAINS || !vm->regions->domains[args->domain].area))
 		return false;
-	return !uses_shadow(args) || (args->bytes <= PAGE_SIZE &&
-				      args->shadow <= PAGE_SIZE - args->bytes);
+	return !uses_shadow(args) ||
+	       (args->bytes <= PAGE_SIZE && args->shadow <= PAGE_SIZE - args->bytes);
 }
 
 /* A doorbell is an eventfd or a virtio device; the status is a device's. */
@@ -335,8 +279,7 @@ static int bind(struct lodge_vm *vm, struct region *region)
 	return ret;
 }
 
-static struct region *make_region(struct lodge_vm *vm,
-				  const struct lodge_region *args)
+static struct region *make_region(struct lodge_vm *vm, const struct lodge_region *args)
 {
 	struct region *region;
 	int ret;
@@ -357,15 +300,20 @@ static struct region *make_region(struct lodge_vm *vm,
 	return region;
 }
 
-/* Index of the first span that ends at or after @addr. */
-static u32 position(const struct spans *spans, u64 addr)
+static u64 last_of(const struct region *region)
 {
-	u32 low = 0, high = spans ? spans->count : 0;
+	return region->args.addr + region->args.bytes - 1;
+}
+
+/* Index of the first region that ends at or after @addr. */
+static u32 position(const struct space *space, u64 addr)
+{
+	u32 low = 0, high = space ? space->count : 0;
 
 	while (low < high) {
 		u32 middle = (low + high) / 2;
 
-		if (spans->span[middle].last < addr)
+		if (last_of(space->region[middle]) < addr)
 			low = middle + 1;
 		else
 			high = middle;
@@ -373,102 +321,82 @@ static u32 position(const struct spans *spans, u64 addr)
 	return low;
 }
 
-/* A copy of @old with the span at @at replaced, removed or inserted. */
-static struct spans *rebuild(const struct spans *old, u32 at, bool exists,
-			     const struct span *new)
+/* Publish a copy with the region at @at replaced by @new, removed, or @new inserted there. */
+static int replace(struct lodge_regions *regions, u32 number, u32 at, bool exists,
+		   struct region *new)
 {
+	struct space *old = rcu_dereference_protected(regions->spaces[number], true);
 	u32 before = old ? old->count : 0, rest = before - at - exists;
-	struct spans *spans;
+	struct space *space;
 
-	spans = kmalloc(struct_size(spans, span, before + 1), GFP_KERNEL_ACCOUNT);
-	if (!spans)
-		return NULL;
-	if (at)
-		memcpy(spans->span, old->span, at * sizeof(*new));
-	spans->count = at;
-	if (new->region)
-		spans->span[spans->count++] = *new;
-	if (rest)
-		memcpy(&spans->span[spans->count], &old->span[at + exists],
-		       rest * sizeof(*new));
-	spans->count += rest;
-	return spans;
-}
-
-static int replace(struct lodge_regions *regions, u32 space, u32 at, bool exists,
-		   const struct span *new)
-{
-	struct spans *old = rcu_dereference_protected(regions->spans[space], true);
-	struct spans *spans = rebuild(old, at, exists, new);
-
-	if (!spans)
+	space = kmalloc(struct_size(space, region, before + 1), GFP_KERNEL_ACCOUNT);
+	if (!space)
 		return -ENOMEM;
-	rcu_assign_pointer(regions->spans[space], spans);
+	if (at)
+		memcpy(space->region, old->region, at * sizeof(new));
+	space->count = at;
+	if (new)
+		space->region[space->count++] = new;
+	if (rest)
+		memcpy(&space->region[space->count], &old->region[at + exists],
+		       rest * sizeof(new));
+	space->count += rest;
+	rcu_assign_pointer(regions->spaces[number], space);
 	if (exists)
-		call_rcu(&old->span[at].region->rcu, free_region_rcu);
+		call_rcu(&old->region[at]->rcu, free_region_rcu);
 	if (old)
 		kfree_rcu(old, rcu);
 	return 0;
 }
 
-/**
- * lodge_region_set() - declare, replace or delete an I/O region
- * @vm: VM, its lock held
- * @args: what userspace wants
- *
- * Return: 0; -EINVAL; -EEXIST (overlap); -ENOENT (delete); -ENOSPC; -EBADF;
- * -ENOMEM.
+/*
+ * lodge_region_set() - declare, replace or delete an I/O region; vm->lock held. 0; -EINVAL;
+ * -EEXIST (overlap); -ENOENT (delete); -ENOSPC; -EBADF; -ENOMEM
  */
 int lodge_region_set(struct lodge_vm *vm, const struct lodge_region *args)
 {
 	bool delete = args->flags & LODGE_REGION_DELETE, exists = false;
-	struct span new = {}, *found;
-	struct spans *old;
+	struct region *found, *new = NULL;
+	struct space *old;
 	u32 at;
 	int ret;
 
 	if (!range_valid(args))
 		return -EINVAL;
-	new.first = args->addr;
-	new.last = args->addr + args->bytes - 1;
-	old = rcu_dereference_protected(vm->regions->spans[args->space], true);
-	at = position(old, new.first);
+	old = rcu_dereference_protected(vm->regions->spaces[args->space], true);
+	at = position(old, args->addr);
 	if (old && at < old->count) {
-		found = &old->span[at];
-		exists = found->first == new.first && found->last == new.last;
-		if (!exists && !delete && found->first <= new.last)
+		found = old->region[at];
+		exists = found->args.addr == args->addr && found->args.bytes == args->bytes;
+		if (!exists && !delete && found->args.addr <= args->addr + args->bytes - 1)
 			return -EEXIST;
 	}
 	if (delete && !exists)
 		return -ENOENT;
 	if (!exists && old && old->count >= LODGE_MAX_REGIONS)
 		return -ENOSPC;
-	if (!delete) {
-		new.region = make_region(vm, args);
-		if (IS_ERR(new.region))
-			return PTR_ERR(new.region);
-	}
-	ret = replace(vm->regions, args->space, at, exists, &new);
+	if (!delete)
+		new = make_region(vm, args);
+	if (IS_ERR(new))
+		return PTR_ERR(new);
+	ret = replace(vm->regions, args->space, at, exists, new);
 	if (ret)
-		free_region(new.region);
+		free_region(new);
 	return ret;
 }
 
 /* The region that holds the whole access. Under rcu_read_lock(). */
-static struct region *find(struct lodge_regions *regions, u32 space, u64 addr,
-			   u32 bytes)
+static struct region *find(struct lodge_regions *regions, u32 number, u64 addr, u32 bytes)
 {
-	struct spans *spans = rcu_dereference(regions->spans[space]);
+	struct space *space = rcu_dereference(regions->spaces[number]);
+	u32 at = position(space, addr);
 	struct region *region;
-	u32 at;
 
-	if (!spans)
+	if (!space || at == space->count)
 		return NULL;
-	at = position(spans, addr);
-	if (at == spans->count || spans->span[at].first > addr ||
-	    spans->span[at].last - addr < bytes - 1)
+	region = space->region[at];
+	if (region->args.addr > addr || last_of(region) - addr < bytes - 1)
 		return NULL;
-	region = spans->span[at].region;
 	return region->args.flags & LODGE_REGION_EXACT && region->args.bytes != bytes ?
 	       NULL : region;
 }
@@ -511,18 +439,8 @@ static u64 pm_timer(const struct lodge_vm *vm)
 	return mul_u64_u32_div(ns, PM_TIMER_HZ, NSEC_PER_SEC) & PM_TIMER_MASK;
 }
 
-/**
- * lodge_region_read() - a read by the guest; rings 1 and 2
- * @vcpu: vCPU
- * @space: LODGE_SPACE_*
- * @addr: port or guest physical address
- * @bytes: 1 to 8
- * @value: out, when true is returned
- *
- * Return: false when it is an exit.
- */
-bool lodge_region_read(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes,
-		       u64 *value)
+/** lodge_region_read() - a read of 1 to 8 bytes by the guest; rings 1 and 2. false: an exit */
+bool lodge_region_read(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, u64 *value)
 {
 	struct region *region;
 	bool done = true;
@@ -552,8 +470,7 @@ static void announce(struct lodge_vcpu *vcpu, struct domain *domain)
 	set_bit(domain - regions->domains, &regions->posted);
 	/* Not queued while it fires: it may have missed the bit just set. */
 	if (!hrtimer_is_queued(&regions->timer))
-		hrtimer_start(&regions->timer, ns_to_ktime(SIGNAL_DELAY_NS),
-			      HRTIMER_MODE_REL_HARD);
+		hrtimer_start(&regions->timer, ns_to_ktime(SIGNAL_DELAY_NS), HRTIMER_MODE_REL_HARD);
 }
 
 /*
@@ -575,8 +492,7 @@ static bool append(struct domain *domain, const struct lodge_post *post, bool *f
 	return true;
 }
 
-static bool post(struct lodge_vcpu *vcpu, struct region *region, u64 addr,
-		 u32 bytes, u64 value)
+static bool post(struct lodge_vcpu *vcpu, struct region *region, u64 addr, u32 bytes, u64 value)
 {
 	struct lodge_post entry = {
 		.addr = addr, .value = value, .bytes = bytes,
@@ -607,13 +523,11 @@ static bool latch_same(struct region *region, u64 addr, u32 bytes, u64 value)
 	return true;
 }
 
-static bool ring_doorbell(struct lodge_vcpu *vcpu, struct region *region,
-			  u32 bytes, u64 value)
+static bool ring_doorbell(struct lodge_vcpu *vcpu, struct region *region, u32 bytes, u64 value)
 {
 	u64 relevant = bytes < 8 ? BIT_ULL(bytes * 8) - 1 : ~0ull;
 
-	if ((region->args.flags & LODGE_REGION_MATCH) &&
-	    ((region->args.match ^ value) & relevant))
+	if ((region->args.flags & LODGE_REGION_MATCH) && ((region->args.match ^ value) & relevant))
 		return false;
 	lodge_count(vcpu, LODGE_STAT_DOORBELL);
 	if (region->virtio) {
@@ -627,8 +541,8 @@ static bool ring_doorbell(struct lodge_vcpu *vcpu, struct region *region,
 	return true;
 }
 
-static bool write_region(struct lodge_vcpu *vcpu, struct region *region, u64 addr,
-			 u32 bytes, u64 value)
+static bool write_region(struct lodge_vcpu *vcpu, struct region *region, u64 addr, u32 bytes,
+			 u64 value)
 {
 	switch (region->args.write) {
 	case LODGE_WRITE_POST:
@@ -648,18 +562,8 @@ static bool write_region(struct lodge_vcpu *vcpu, struct region *region, u64 add
 	}
 }
 
-/**
- * lodge_region_write() - a write by the guest; rings 1 and 2
- * @vcpu: vCPU
- * @space: LODGE_SPACE_*
- * @addr: port or guest physical address
- * @bytes: 1 to 8
- * @value: what is written; bits above @bytes are ignored
- *
- * Return: false when it is an exit.
- */
-bool lodge_region_write(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes,
-			u64 value)
+/** lodge_region_write() - a write, of which bits above @bytes are ignored. false: an exit */
+bool lodge_region_write(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, u64 value)
 {
 	struct region *region;
 	bool done;
@@ -675,21 +579,18 @@ bool lodge_region_write(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes,
 
 static void signal_doorbells(struct lodge_regions *regions)
 {
-	struct spans *spans;
-	u32 space, i;
+	struct space *space;
+	u32 number, i;
 
-	for (space = 0; space < SPACES; space++) {
-		spans = rcu_dereference(regions->spans[space]);
-		for (i = 0; spans && i < spans->count; i++)
-			if (xchg(&spans->span[i].region->rung, false))
-				lodge_eventfd_signal(spans->span[i].region->doorbell);
+	for (number = 0; number < SPACES; number++) {
+		space = rcu_dereference(regions->spaces[number]);
+		for (i = 0; space && i < space->count; i++)
+			if (xchg(&space->region[i]->rung, false))
+				lodge_eventfd_signal(space->region[i]->doorbell);
 	}
 }
 
-/**
- * lodge_regions_signal() - signal what was posted or rung and is not yet
- * @vm: VM; ring 2
- */
+/** lodge_regions_signal() - signal what was posted or rung and is not yet; ring 2 */
 void lodge_regions_signal(struct lodge_vm *vm)
 {
 	struct lodge_regions *regions = vm->regions;

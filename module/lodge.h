@@ -17,9 +17,7 @@
 #include <linux/mutex.h>
 #include <linux/preempt.h>
 #include <linux/rcuwait.h>
-#include <linux/swait.h>
 #include <linux/types.h>
-#include <linux/wait.h>
 #include <asm/cpufeature.h>
 #include <asm/pvclock-abi.h>
 
@@ -278,6 +276,8 @@ struct lodge_vcpu {
 	unsigned long host_dr[4];	/* while DR0 to DR3 are the guest's */
 	u64 serial;			/* lodge_isolate() */
 	u8 maxphyaddr;
+	u8 around;			/* pages to map beyond the next fault's */
+	struct lodge_slot_cache slots[2];	/* with memory, and without */
 	struct lodge_replay replay;
 	u8 pio_waiting;			/* bytes of an IN that userspace serves */
 
@@ -287,9 +287,7 @@ struct lodge_vcpu {
 	u8 sipi_vector;
 	struct mutex lock;		/* every vCPU ioctl */
 	struct rcuwait wait;		/* HLT sleeps here */
-	struct task_struct *task;	/* running LODGE_RUN, or NULL */
 	struct preempt_notifier preempt;
-	struct file *file;
 	u64 cr4_guest_rsvd;		/* CR4 bits this guest's CPUID lacks */
 	u64 xcr0_mask;			/* XCR0 bits this guest's CPUID offers */
 	u32 features[NCAPINTS + 1];	/* offered and supported; X86_FEATURE_*, LODGE_PV() */
@@ -343,19 +341,14 @@ static inline void lodge_count(struct lodge_vcpu *vcpu, enum lodge_stat_id id)
 
 /* run.c: the loop, requests and kicks */
 
-/* LODGE_RUN: under vcpu->lock, vCPU not loaded. 0, -EINTR, -EIO, -EINVAL */
 int lodge_vcpu_run(struct lodge_vcpu *vcpu);
-/* Once, when the vCPU object is made. */
 void lodge_run_init(struct lodge_vcpu *vcpu);
 void lodge_vcpu_load(struct lodge_vcpu *vcpu);
 void lodge_vcpu_put(struct lodge_vcpu *vcpu);
-/* Set a request and make the vCPU notice it. Any context, no lock. */
 void lodge_request(struct lodge_vcpu *vcpu, enum lodge_request req);
 void lodge_kick(struct lodge_vcpu *vcpu);
-/* Set a request on all vCPUs; return when none still runs without it. Ring 2 */
 void lodge_request_all_sync(struct lodge_vm *vm, enum lodge_request req);
 bool lodge_runnable(struct lodge_vcpu *vcpu);
-/* Kill the VM: an impossible state. Any ring. */
 void lodge_vm_bug(struct lodge_vm *vm, const char *why);
 
 /*
@@ -380,8 +373,7 @@ enum lodge_next lodge_on_wrmsr(struct lodge_vcpu *vcpu);
 enum lodge_next lodge_on_hlt(struct lodge_vcpu *vcpu);
 enum lodge_next lodge_on_pause(struct lodge_vcpu *vcpu);
 enum lodge_next lodge_on_hypercall(struct lodge_vcpu *vcpu);
-enum lodge_next lodge_on_pio(struct lodge_vcpu *vcpu, u16 port, u8 bytes,
-			     bool write, bool string);
+enum lodge_next lodge_on_pio(struct lodge_vcpu *vcpu, u16 port, u8 bytes, bool write, bool string);
 enum lodge_next lodge_on_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access);
 enum lodge_next lodge_on_cr_read(struct lodge_vcpu *vcpu, int cr, int gpr);
 enum lodge_next lodge_on_cr_write(struct lodge_vcpu *vcpu, int cr, int gpr);
@@ -393,8 +385,7 @@ enum lodge_next lodge_on_invd(struct lodge_vcpu *vcpu);	/* INVD, WBINVD */
 /* The instruction does not exist in this guest: #UD */
 enum lodge_next lodge_on_undefined(struct lodge_vcpu *vcpu);
 /* #AC, #DB, #MC ... that the vendor intercepts and gives back to the guest */
-enum lodge_next lodge_on_exception(struct lodge_vcpu *vcpu, u8 vector,
-				   bool has_error, u32 error);
+enum lodge_next lodge_on_exception(struct lodge_vcpu *vcpu, u8 vector, bool has_error, u32 error);
 enum lodge_next lodge_on_triple_fault(struct lodge_vcpu *vcpu);
 /* @has_error, @error: of the event that went through a task gate */
 enum lodge_next lodge_on_task_switch(struct lodge_vcpu *vcpu, u16 selector,
@@ -403,14 +394,10 @@ enum lodge_next lodge_on_unexpected(struct lodge_vcpu *vcpu, u64 reason, u64 inf
 enum lodge_next lodge_on_fail_entry(struct lodge_vcpu *vcpu, u64 reason, u64 info);
 /* Ring 2: what ring 1 left in vcpu->exit. */
 enum lodge_next lodge_handle_exit(struct lodge_vcpu *vcpu);
-/* Ring 2, at the start of LODGE_RUN: finish the access userspace served. */
 enum lodge_next lodge_complete_user(struct lodge_vcpu *vcpu);
-enum lodge_next lodge_user_pio(struct lodge_vcpu *vcpu, u16 port, u8 bytes,
-			       bool write);
-enum lodge_next lodge_user_internal(struct lodge_vcpu *vcpu, u32 code, u64 info0,
-				    u64 info1);
-enum lodge_next lodge_user_memory(struct lodge_vcpu *vcpu, u64 gpa, u32 access,
-				  int error);
+enum lodge_next lodge_user_pio(struct lodge_vcpu *vcpu, u16 port, u8 bytes, bool write);
+enum lodge_next lodge_user_internal(struct lodge_vcpu *vcpu, u32 code, u64 info0, u64 info1);
+enum lodge_next lodge_user_memory(struct lodge_vcpu *vcpu, u64 gpa, u32 access, int error);
 /* AL, AX or EAX gets what IN read. */
 void lodge_set_accumulator(struct lodge_vcpu *vcpu, u32 value, u8 bytes);
 /* Leave the instruction behind: RIP, interrupt shadow, single step. */
@@ -471,15 +458,13 @@ int lodge_cpuid_supported(struct lodge_cpuid_entry *entries, u32 room);
 int lodge_cpuid_set(struct lodge_vcpu *vcpu, struct lodge_cpuid_table *table);
 /* Ring 1. Live bits (OSXSAVE, APIC, sizes) are computed here. */
 void lodge_cpuid_query(struct lodge_vcpu *vcpu, u32 regs[4]);
-const struct lodge_cpuid_entry *lodge_cpuid_find(struct lodge_vcpu *vcpu,
-						 u32 leaf, u32 subleaf);
+const struct lodge_cpuid_entry *lodge_cpuid_find(struct lodge_vcpu *vcpu, u32 leaf, u32 subleaf);
 int lodge_cpuid_set_default(struct lodge_vcpu *vcpu);
 bool lodge_stable_tsc(void);
 u8 lodge_phys_bits(void);
 
 /* Does the guest's CPUID offer X86_FEATURE_*, and do we support it? */
-static inline bool lodge_guest_has(struct lodge_vcpu *vcpu,
-				   unsigned int x86_feature)
+static inline bool lodge_guest_has(struct lodge_vcpu *vcpu, unsigned int x86_feature)
 {
 	return vcpu->features[x86_feature / 32] & BIT(x86_feature % 32);
 }
@@ -535,8 +520,7 @@ u32 lodge_fpu_size(void);
  * outside guest memory. @access: LODGE_ACCESS_* wanted, USER added at CPL 3;
  * 0 checks nothing and leaves accessed bits alone. Ring 2
  */
-int lodge_gva_to_gpa(struct lodge_vcpu *vcpu, u64 gva, u32 access,
-		     struct lodge_walk *walk);
+int lodge_gva_to_gpa(struct lodge_vcpu *vcpu, u64 gva, u32 access, struct lodge_walk *walk);
 /*
  * Bytes at CS:RIP, at most 15, fewer at the end of what is readable. Returns
  * the count or an error as above. Ring 1 with @atomic, else ring 2.
@@ -559,13 +543,11 @@ struct lodge_fetch {
 	u64 gva;
 };
 
-void lodge_fetch_code(struct lodge_vcpu *vcpu, struct lodge_fetch *fetch,
-		      bool atomic);
+void lodge_fetch_code(struct lodge_vcpu *vcpu, struct lodge_fetch *fetch, bool atomic);
 /* Default operand size of the code at CS:RIP */
 enum lodge_code lodge_code_size(struct lodge_vcpu *vcpu);
 /* Offset in a segment to linear address: 0, or the exception's vector */
-int lodge_linear(struct lodge_vcpu *vcpu, int seg, u64 offset, u32 bytes,
-		 bool write, u64 *out);
+int lodge_linear(struct lodge_vcpu *vcpu, int seg, u64 offset, u32 bytes, bool write, u64 *out);
 /* Length of the instruction at RIP, 0 if it cannot be known in ring 1. */
 unsigned int lodge_insn_len_atomic(struct lodge_vcpu *vcpu);
 
@@ -577,12 +559,8 @@ int lodge_region_set(struct lodge_vm *vm, const struct lodge_region *region);
 int lodge_domain_set(struct lodge_vm *vm, const struct lodge_domain *domain);
 void *lodge_domain_area(struct lodge_vm *vm, u32 number);
 int lodge_region_mmap(struct lodge_vm *vm, struct vm_area_struct *vma);
-/* Rings 1 and 2: true when the access is done, false when it is an exit. */
-bool lodge_region_read(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes,
-		       u64 *value);
-bool lodge_region_write(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes,
-			u64 value);
-/* Ring 2: signal eventfds of domains that were posted to (LODGE_REQ_POST). */
+bool lodge_region_read(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, u64 *value);
+bool lodge_region_write(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, u64 value);
 void lodge_regions_signal(struct lodge_vm *vm);
 
 /* irqfd.c */
@@ -591,34 +569,27 @@ int lodge_irqfds_create(struct lodge_vm *vm);
 void lodge_irqfds_destroy(struct lodge_vm *vm);
 int lodge_irqfd_set(struct lodge_vm *vm, const struct lodge_irqfd *args);
 
-/* dev.c: /dev/lodge */
+/* dev.c, vm.c, vcpu.c, state.c */
 
-int lodge_dev_register(void);
-void lodge_dev_unregister(void);
-
-/* vm.c, vcpu.c, state.c, ioctl.c, main.c */
-
+extern struct miscdevice lodge_device;
 int lodge_vm_create_fd(const struct lodge_create_vm *args);
-void lodge_vm_get(struct lodge_vm *vm);
 void lodge_vm_put(struct lodge_vm *vm);
+
+/* By who has one already. */
+static inline void lodge_vm_get(struct lodge_vm *vm)
+{
+	kref_get(&vm->ref);
+}
+
 int lodge_vcpu_create_fd(struct lodge_vm *vm, u32 id);
 void lodge_vcpu_destroy(struct lodge_vcpu *vcpu);	/* with the VM */
-/* Architectural reset (SDM 10.1.1) or, with @init, INIT. */
 void lodge_vcpu_reset(struct lodge_vcpu *vcpu, bool init);
 void lodge_get_regs(struct lodge_vcpu *vcpu, struct lodge_regs *regs);
 void lodge_set_regs(struct lodge_vcpu *vcpu, const struct lodge_regs *regs);
 void lodge_get_sregs(struct lodge_vcpu *vcpu, struct lodge_sregs *sregs);
 int lodge_set_sregs(struct lodge_vcpu *vcpu, const struct lodge_sregs *sregs);
-/* The run page's register groups: load the dirty ones, store the wanted ones. */
 int lodge_run_sync_in(struct lodge_vcpu *vcpu);
 void lodge_run_sync_out(struct lodge_vcpu *vcpu);
-
-/* Load what run->dirty names, store what run->wanted names. vCPU loaded */
-int lodge_run_sync_in(struct lodge_vcpu *vcpu);
-void lodge_run_sync_out(struct lodge_vcpu *vcpu);
-
-int lodge_dev_register(void);
-void lodge_dev_unregister(void);
 
 /* hardware.c: who owns VMX or SVM */
 

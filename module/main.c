@@ -3,6 +3,7 @@
  * lodge.ko: which vendor this CPU is, and what has to stand before /dev/lodge
  * appears.
  */
+#include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <asm/cpufeature.h>
 
@@ -11,7 +12,7 @@
 
 const struct lodge_ops *lodge_ops;
 
-#define LODGE_OP(ret, op, args)						\
+#define LODGE_OP(ret, op, args)									\
 	DEFINE_STATIC_CALL_NULL(lodge_##op, *(((struct lodge_ops *)0)->op));
 LODGE_OPS
 #undef LODGE_OP
@@ -44,16 +45,13 @@ static int __init lodge_init(void)
 		return -ENODEV;
 	}
 	bind_ops(ops);
-	ret = ops->probe() ?: lodge_fpu_init();
-	if (ret)
-		return ret;
-	ret = ops->setup();
+	ret = ops->probe() ?: lodge_fpu_init() ?: ops->setup();
 	if (ret)
 		return ret;
 	ret = lodge_hardware_init();
 	if (ret)
 		goto teardown;
-	ret = lodge_dev_register();
+	ret = misc_register(&lodge_device);
 	if (ret)
 		goto hardware;
 	pr_info("lodge: %s, version %s\n", ops->name, LODGE_VERSION);
@@ -67,7 +65,7 @@ teardown:
 
 static void __exit lodge_exit(void)
 {
-	lodge_dev_unregister();
+	misc_deregister(&lodge_device);
 	lodge_hardware_exit();
 	lodge_ops->teardown();
 }

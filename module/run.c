@@ -24,6 +24,16 @@ static bool may_enter(struct lodge_vcpu *vcpu)
 	       !__xfer_to_guest_mode_work_pending();
 }
 
+static void serve_ring1(struct lodge_vcpu *vcpu)
+{
+	if (test_and_clear_bit(LODGE_REQ_TLB, &vcpu->requests)) {
+		lodge_count(vcpu, LODGE_STAT_TLB_FLUSH);
+		lodge_op(flush_tlb)(vcpu);
+	}
+	if (test_and_clear_bit(LODGE_REQ_EVENT, &vcpu->requests))
+		lodge_prepare_events(vcpu);
+}
+
 static enum lodge_next enter_once(struct lodge_vcpu *vcpu)
 {
 	enum lodge_next next;
@@ -34,14 +44,8 @@ static enum lodge_next enter_once(struct lodge_vcpu *vcpu)
 		vcpu->exit.kind = LODGE_K_NONE;
 		next = LODGE_HANDLE;
 	} else {
-		if (unlikely(vcpu->requests)) {
-			if (test_and_clear_bit(LODGE_REQ_TLB, &vcpu->requests)) {
-				lodge_count(vcpu, LODGE_STAT_TLB_FLUSH);
-				lodge_op(flush_tlb)(vcpu);
-			}
-			if (test_and_clear_bit(LODGE_REQ_EVENT, &vcpu->requests))
-				lodge_prepare_events(vcpu);
-		}
+		if (unlikely(vcpu->requests))
+			serve_ring1(vcpu);
 		next = lodge_op(run)(vcpu);
 		if (unlikely(vcpu->pv.eoi_offered))
 			lodge_pv_eoi_sync(vcpu, true);
@@ -81,10 +85,7 @@ static enum lodge_next ring1(struct lodge_vcpu *vcpu)
 	return next;
 }
 
-/**
- * lodge_runnable() - may this vCPU execute instructions now?
- * @vcpu: loaded vCPU; ring 2
- */
+/** lodge_runnable() - may this vCPU execute instructions now? vCPU loaded, ring 2 */
 bool lodge_runnable(struct lodge_vcpu *vcpu)
 {
 	if (vcpu->mp_state == LODGE_MP_RUNNABLE)
@@ -93,8 +94,7 @@ bool lodge_runnable(struct lodge_vcpu *vcpu)
 		return false;
 	if (READ_ONCE(vcpu->nmi_pending) || READ_ONCE(vcpu->pv.kicked))
 		return true;
-	return (lodge_reg_read(vcpu, LODGE_RFLAGS) & X86_EFLAGS_IF) &&
-	       lodge_has_interrupt(vcpu);
+	return (lodge_reg_read(vcpu, LODGE_RFLAGS) & X86_EFLAGS_IF) && lodge_has_interrupt(vcpu);
 }
 
 static bool must_wake(struct lodge_vcpu *vcpu)
@@ -177,12 +177,10 @@ static int run_loop(struct lodge_vcpu *vcpu)
 	return 0;
 }
 
-/**
- * lodge_vcpu_run() - LODGE_RUN: run the guest until userspace has to act
- * @vcpu: vCPU, its lock held, not loaded; in its owner's mm
- *
- * Return: 0 with run->exit_reason set, -EINTR, -EIO when the VM is dead, or the
- * error of registers that could not be loaded.
+/*
+ * lodge_vcpu_run() - LODGE_RUN: run the guest until userspace has to act. vcpu->lock held, in its
+ * owner's mm. 0 with run->exit_reason set, -EINTR, -EIO when the VM is dead, or the error of
+ * registers that could not be loaded
  */
 int lodge_vcpu_run(struct lodge_vcpu *vcpu)
 {
@@ -219,15 +217,9 @@ static void sched_out(struct preempt_notifier *notifier, struct task_struct *nex
 	lodge_op(vcpu_put)(vcpu);
 }
 
-static struct preempt_ops lodge_preempt_ops = {
-	.sched_in = sched_in,
-	.sched_out = sched_out,
-};
+static struct preempt_ops lodge_preempt_ops = { .sched_in = sched_in, .sched_out = sched_out };
 
-/**
- * lodge_run_init() - prepare a new vCPU for being loaded and run
- * @vcpu: zeroed vCPU
- */
+/** lodge_run_init() - prepare a new vCPU for being loaded and run */
 void lodge_run_init(struct lodge_vcpu *vcpu)
 {
 	vcpu->cpu = -1;
@@ -235,11 +227,9 @@ void lodge_run_init(struct lodge_vcpu *vcpu)
 	preempt_notifier_init(&vcpu->preempt, &lodge_preempt_ops);
 }
 
-/**
- * lodge_vcpu_load() - make the vCPU's hardware state current on this CPU
- * @vcpu: vCPU, its lock held
- *
- * It follows the calling task to other CPUs until lodge_vcpu_put().
+/*
+ * lodge_vcpu_load() - make the vCPU's hardware state current on this CPU, vcpu->lock held. It
+ * follows the calling task to other CPUs until lodge_vcpu_put().
  */
 void lodge_vcpu_load(struct lodge_vcpu *vcpu)
 {
@@ -252,10 +242,7 @@ void lodge_vcpu_load(struct lodge_vcpu *vcpu)
 	put_cpu();
 }
 
-/**
- * lodge_vcpu_put() - the reverse of lodge_vcpu_load()
- * @vcpu: loaded vCPU
- */
+/** lodge_vcpu_put() - the reverse of lodge_vcpu_load() */
 void lodge_vcpu_put(struct lodge_vcpu *vcpu)
 {
 	preempt_disable();
@@ -265,11 +252,9 @@ void lodge_vcpu_put(struct lodge_vcpu *vcpu)
 	preempt_enable();
 }
 
-/**
- * lodge_kick() - make a vCPU look at its requests
- * @vcpu: vCPU
- *
- * Wakes it when it sleeps, makes it exit when it is in the guest. Any context.
+/*
+ * lodge_kick() - make a vCPU look at its requests. Wakes it when it sleeps, makes it exit when it
+ * is in the guest. Any context.
  */
 void lodge_kick(struct lodge_vcpu *vcpu)
 {
@@ -283,11 +268,7 @@ void lodge_kick(struct lodge_vcpu *vcpu)
 		smp_send_reschedule(cpu);
 }
 
-/**
- * lodge_request() - set a request and kick
- * @vcpu: vCPU
- * @req: what it shall do before it enters the guest again
- */
+/** lodge_request() - set a request and kick */
 void lodge_request(struct lodge_vcpu *vcpu, enum lodge_request req)
 {
 	set_bit(req, &vcpu->requests);
@@ -300,13 +281,10 @@ static void acknowledge(void *unused)
 {
 }
 
-/**
- * lodge_request_all_sync() - set a request on every vCPU and wait for exits
- * @vm: VM
- * @req: request
- *
- * On return no vCPU executes guest code it entered before the request was
- * set. Interrupts must be on; callers hold no lock that ring 1 takes.
+/*
+ * lodge_request_all_sync() - set a request on every vCPU and wait for exits. On return no vCPU
+ * executes guest code it entered before the request was set. Interrupts must be on; callers hold
+ * no lock that ring 1 takes. What ring 1 serves wakes nobody who sleeps in HLT.
  */
 void lodge_request_all_sync(struct lodge_vm *vm, enum lodge_request req)
 {
@@ -321,22 +299,18 @@ void lodge_request_all_sync(struct lodge_vm *vm, enum lodge_request req)
 		set_bit(req, &vcpu->requests);
 		/* Request before mode: pairs with enter_once(). */
 		smp_mb__after_atomic();
-		rcuwait_wake_up(&vcpu->wait);
+		if (req >= LODGE_REQ_RING2)
+			rcuwait_wake_up(&vcpu->wait);
 		if (READ_ONCE(vcpu->mode) != LODGE_OUTSIDE && have_mask)
 			cpumask_set_cpu(READ_ONCE(vcpu->cpu), cpus);
 	}
-	smp_call_function_many(have_mask ? cpus : cpu_online_mask, acknowledge,
-			       NULL, true);
+	smp_call_function_many(have_mask ? cpus : cpu_online_mask, acknowledge, NULL, true);
 	preempt_enable();
 	if (have_mask)
 		free_cpumask_var(cpus);
 }
 
-/**
- * lodge_vm_bug() - a state that cannot be: end this VM, not the host
- * @vm: VM
- * @why: the condition, for the log
- */
+/** lodge_vm_bug() - a state that cannot be: end this VM, not the host */
 void lodge_vm_bug(struct lodge_vm *vm, const char *why)
 {
 	struct lodge_vcpu *vcpu;

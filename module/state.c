@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * vCPU state for userspace, by ioctl and by the run page. Whatever comes in is
+ * The ioctls of a vCPU, and its state in the run page. Whatever comes in is
  * copied first and checked as a whole, so that a refusal changes nothing.
  */
+#include <linux/mm.h>
+#include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <asm/trapnr.h>
@@ -17,20 +19,13 @@
 #define DR7_RESERVED	0xd000ull	/* bits 15, 14 and 12: always zero */
 #define SYNC_GROUPS	(LODGE_SYNC_REGS | LODGE_SYNC_SREGS)
 
-/**
- * lodge_rflags_fix() - reserved bits as the CPU wants them (SDM 3.4.3)
- * @rflags: any value
- */
+/** lodge_rflags_fix() - reserved bits as the CPU wants them (SDM 3.4.3) */
 u64 lodge_rflags_fix(u64 rflags)
 {
 	return (rflags & RFLAGS_DEFINED) | X86_EFLAGS_FIXED;
 }
 
-/**
- * lodge_get_regs() - general registers, RIP and RFLAGS
- * @vcpu: loaded vCPU; ring 2
- * @regs: where to
- */
+/** lodge_get_regs() - general registers, RIP and RFLAGS; vCPU loaded, ring 2 */
 void lodge_get_regs(struct lodge_vcpu *vcpu, struct lodge_regs *regs)
 {
 	int i;
@@ -41,11 +36,7 @@ void lodge_get_regs(struct lodge_vcpu *vcpu, struct lodge_regs *regs)
 	regs->rflags = lodge_reg_read(vcpu, LODGE_RFLAGS);
 }
 
-/**
- * lodge_set_regs() - general registers, RIP and RFLAGS
- * @vcpu: loaded vCPU; ring 2
- * @regs: any values
- */
+/** lodge_set_regs() - the same, from any values */
 void lodge_set_regs(struct lodge_vcpu *vcpu, const struct lodge_regs *regs)
 {
 	int i;
@@ -57,11 +48,7 @@ void lodge_set_regs(struct lodge_vcpu *vcpu, const struct lodge_regs *regs)
 	set_bit(LODGE_REQ_EVENT, &vcpu->requests);	/* IF may have changed */
 }
 
-/**
- * lodge_get_sregs() - segments, control registers and their like
- * @vcpu: loaded vCPU; ring 2
- * @sregs: where to, zeroed
- */
+/** lodge_get_sregs() - segments, control registers and their like, into zeroed memory */
 void lodge_get_sregs(struct lodge_vcpu *vcpu, struct lodge_sregs *sregs)
 {
 	int seg;
@@ -82,10 +69,8 @@ void lodge_get_sregs(struct lodge_vcpu *vcpu, struct lodge_sregs *sregs)
 
 static bool segment_valid(const struct lodge_segment *s)
 {
-	if (s->type > 15 || s->dpl > 3)
-		return false;
-	return s->s <= 1 && s->present <= 1 && s->avl <= 1 && s->l <= 1 &&
-	       s->db <= 1 && s->g <= 1 && s->unusable <= 1;
+	return s->type <= 15 && s->dpl <= 3 &&
+	       (s->s | s->present | s->avl | s->l | s->db | s->g | s->unusable) <= 1;
 }
 
 /* ES, CS, SS and DS have bases of 32 bits (SDM 27.3.1.2). */
@@ -100,8 +85,7 @@ static bool bases_valid(const struct lodge_sregs *s)
 	for (i = 0; i < ARRAY_SIZE(wide); i++)
 		if (!lodge_canonical(s->seg[wide[i]].base, false))
 			return false;
-	return lodge_canonical(s->gdt.base, false) &&
-	       lodge_canonical(s->idt.base, false);
+	return lodge_canonical(s->gdt.base, false) && lodge_canonical(s->idt.base, false);
 }
 
 /* EFER.LMA is what LME and paging make it; long mode needs PAE (SDM 9.8.5). */
@@ -119,15 +103,8 @@ static bool mode_valid(const struct lodge_sregs *s)
 	return !lma || !cs->l || !cs->db;
 }
 
-/**
- * lodge_sregs_check() - could a CPU be in this state?
- * @s: state
- * @rules: what this vCPU supports
- *
- * Return: 0 or -EINVAL.
- */
-int lodge_sregs_check(const struct lodge_sregs *s,
-		      const struct lodge_sregs_rules *rules)
+/** lodge_sregs_check() - could a CPU be in this state? 0 or -EINVAL */
+int lodge_sregs_check(const struct lodge_sregs *s, const struct lodge_sregs_rules *rules)
 {
 	int seg;
 
@@ -162,13 +139,7 @@ static void apply_sregs(struct lodge_vcpu *vcpu, const struct lodge_sregs *s)
 	set_bit(LODGE_REQ_EVENT, &vcpu->requests);
 }
 
-/**
- * lodge_set_sregs() - segments, control registers and their like
- * @vcpu: loaded vCPU; ring 2
- * @sregs: private copy of what userspace wants
- *
- * Return: 0, or -EINVAL, having changed nothing.
- */
+/** lodge_set_sregs() - from a private copy: 0, or -EINVAL, having changed nothing */
 int lodge_set_sregs(struct lodge_vcpu *vcpu, const struct lodge_sregs *sregs)
 {
 	struct lodge_sregs_rules rules = {
@@ -177,25 +148,17 @@ int lodge_set_sregs(struct lodge_vcpu *vcpu, const struct lodge_sregs *sregs)
 		.xcr0 = vcpu->xcr0_mask,
 		.maxphyaddr = vcpu->maxphyaddr,
 	};
-	int ret = lodge_sregs_check(sregs, &rules);
-
-	if (ret)
-		return ret;
 	/* The one setter that may still refuse comes first. */
-	ret = lodge_lapic_set_base(vcpu, sregs->apic_base);
-	if (ret)
-		return ret;
-	apply_sregs(vcpu, sregs);
-	return 0;
+	int ret = lodge_sregs_check(sregs, &rules) ?: lodge_lapic_set_base(vcpu, sregs->apic_base);
+
+	if (!ret)
+		apply_sregs(vcpu, sregs);
+	return ret;
 }
 
-/**
- * lodge_run_sync_in() - load the register groups that userspace marked dirty
- * @vcpu: loaded vCPU, start of LODGE_RUN
- *
- * Other threads may write to the page meanwhile: copy, then check the copy.
- *
- * Return: 0 or -EINVAL.
+/*
+ * lodge_run_sync_in() - load the register groups that userspace marked dirty: 0 or -EINVAL. Other
+ * threads may write to the page meanwhile: copy, then check the copy.
  */
 int lodge_run_sync_in(struct lodge_vcpu *vcpu)
 {
@@ -222,10 +185,7 @@ int lodge_run_sync_in(struct lodge_vcpu *vcpu)
 	return 0;
 }
 
-/**
- * lodge_run_sync_out() - store the register groups that userspace wants
- * @vcpu: loaded vCPU, end of LODGE_RUN
- */
+/** lodge_run_sync_out() - store the register groups that userspace wants */
 void lodge_run_sync_out(struct lodge_vcpu *vcpu)
 {
 	struct lodge_run *run = vcpu->run;
@@ -238,19 +198,19 @@ void lodge_run_sync_out(struct lodge_vcpu *vcpu)
 	WRITE_ONCE(run->valid, wanted);
 }
 
-int lodge_do_get_regs(struct lodge_target *target, void *args)
+static int get_regs(struct lodge_target *target, void *args)
 {
 	lodge_get_regs(target->vcpu, &((struct lodge_get_regs *)args)->regs);
 	return 0;
 }
 
-int lodge_do_set_regs(struct lodge_target *target, void *args)
+static int set_regs(struct lodge_target *target, void *args)
 {
 	lodge_set_regs(target->vcpu, &((struct lodge_get_regs *)args)->regs);
 	return 0;
 }
 
-int lodge_do_get_sregs(struct lodge_target *target, void *args)
+static int get_sregs(struct lodge_target *target, void *args)
 {
 	struct lodge_get_sregs *get = args;
 
@@ -259,126 +219,84 @@ int lodge_do_get_sregs(struct lodge_target *target, void *args)
 	return 0;
 }
 
-int lodge_do_set_sregs(struct lodge_target *target, void *args)
+static int set_sregs(struct lodge_target *target, void *args)
 {
-	return lodge_set_sregs(target->vcpu,
-			       &((struct lodge_get_sregs *)args)->sregs);
+	return lodge_set_sregs(target->vcpu, &((struct lodge_get_sregs *)args)->sregs);
 }
 
-/* The list, copied; NULL for an empty one, or ERR_PTR. */
-static struct lodge_msr_entry *copy_msrs(const struct lodge_msrs *msrs)
+static int do_msrs(struct lodge_vcpu *vcpu, struct lodge_msrs *msrs, bool set)
 {
+	size_t bytes = msrs->count * sizeof(struct lodge_msr_entry);
+	struct lodge_msr_entry *entry;
+	int ret = 0;
+	u32 i;
+
 	if (msrs->count > LODGE_MAX_MSRS)
-		return ERR_PTR(-E2BIG);
+		return -E2BIG;
 	if (!msrs->count)
-		return NULL;
-	return memdup_user(u64_to_user_ptr(msrs->entries),
-			   msrs->count * sizeof(struct lodge_msr_entry));
-}
-
-int lodge_do_get_msrs(struct lodge_target *target, void *args)
-{
-	struct lodge_msrs *msrs = args;
-	struct lodge_msr_entry *entries = copy_msrs(msrs);
-	int ret = 0;
-	u32 i;
-
-	if (IS_ERR_OR_NULL(entries))
-		return PTR_ERR_OR_ZERO(entries);
-	for (i = 0; i < msrs->count; i++) {
-		ret = lodge_get_msr(target->vcpu, entries[i].index,
-				    &entries[i].value, true);
-		if (ret)
-			break;
-	}
-	msrs->done = i;
-	if (copy_to_user(u64_to_user_ptr(msrs->entries), entries,
-			 i * sizeof(*entries)))
+		return 0;
+	entry = memdup_user(u64_to_user_ptr(msrs->entries), bytes);
+	if (IS_ERR(entry))
+		return PTR_ERR(entry);
+	for (i = 0; i < msrs->count && !ret; i++)
+		ret = set ? lodge_set_msr(vcpu, entry[i].index, entry[i].value, true) :
+			    lodge_get_msr(vcpu, entry[i].index, &entry[i].value, true);
+	msrs->done = ret ? i - 1 : i;
+	if (!set && copy_to_user(u64_to_user_ptr(msrs->entries), entry,
+				 msrs->done * sizeof(*entry)))
 		ret = -EFAULT;
-	kfree(entries);
+	kfree(entry);
 	return ret;
 }
 
-int lodge_do_set_msrs(struct lodge_target *target, void *args)
+static int get_msrs(struct lodge_target *target, void *args)
 {
-	struct lodge_msrs *msrs = args;
-	struct lodge_msr_entry *entries = copy_msrs(msrs);
-	int ret = 0;
-	u32 i;
-
-	if (IS_ERR_OR_NULL(entries))
-		return PTR_ERR_OR_ZERO(entries);
-	for (i = 0; i < msrs->count; i++) {
-		ret = lodge_set_msr(target->vcpu, entries[i].index,
-				    entries[i].value, true);
-		if (ret)
-			break;
-	}
-	msrs->done = i;
-	kfree(entries);
-	return ret;
+	return do_msrs(target->vcpu, args, false);
 }
 
-static void get_exception(const struct lodge_event *event,
-			  struct lodge_events *events)
+static int set_msrs(struct lodge_target *target, void *args)
 {
-	events->flags |= LODGE_EVENT_EXCEPTION;
-	events->exception = event->vector;
-	if (event->has_error) {
-		events->flags |= LODGE_EVENT_ERROR_CODE;
-		events->error_code = event->error;
-	}
-	if (event->type == LODGE_EV_SOFT_EXCEPTION ||
-	    event->type == LODGE_EV_PRIV_SOFT_EXCEPTION)
-		events->flags |= LODGE_EVENT_SOFT;
+	return do_msrs(target->vcpu, args, true);
 }
 
-static void get_inflight(const struct lodge_event *event,
-			 struct lodge_events *events)
+static void get_event(const struct lodge_event *event, struct lodge_events *out)
 {
-	switch (event->type) {
-	case LODGE_EV_SOFT_INTERRUPT:
-		events->flags |= LODGE_EVENT_SOFT;
-		fallthrough;
-	case LODGE_EV_INTERRUPT:
-		events->flags |= LODGE_EVENT_INTERRUPT;
-		events->interrupt = event->vector;
-		break;
-	case LODGE_EV_NMI:
-		events->flags |= LODGE_EVENT_NMI_INJECTED;
-		break;
-	default:
-		get_exception(event, events);
+	bool soft = event->type == LODGE_EV_SOFT_INTERRUPT ||
+		    event->type == LODGE_EV_SOFT_EXCEPTION ||
+		    event->type == LODGE_EV_PRIV_SOFT_EXCEPTION;
+
+	if (!event->valid)
+		return;
+	out->flags |= soft ? LODGE_EVENT_SOFT : 0;
+	if (event->type == LODGE_EV_NMI) {
+		out->flags |= LODGE_EVENT_NMI_INJECTED;
+	} else if (event->type == LODGE_EV_INTERRUPT || event->type == LODGE_EV_SOFT_INTERRUPT) {
+		out->flags |= LODGE_EVENT_INTERRUPT;
+		out->interrupt = event->vector;
+	} else {
+		out->flags |= LODGE_EVENT_EXCEPTION;
+		out->flags |= event->has_error ? LODGE_EVENT_ERROR_CODE : 0;
+		out->exception = event->vector;
+		out->error_code = event->has_error ? event->error : 0;
 	}
 }
 
-int lodge_do_get_events(struct lodge_target *target, void *args)
+static int get_events(struct lodge_target *target, void *args)
 {
 	struct lodge_vcpu *vcpu = target->vcpu;
-	struct lodge_events *events = args;
 	u32 shadow = lodge_op(get_shadow)(vcpu);
+	struct lodge_events *events = args;
 
-	if (vcpu->inflight.valid)
-		get_inflight(&vcpu->inflight, events);
-	if (vcpu->exception.valid)
-		get_exception(&vcpu->exception, events);
-	if (READ_ONCE(vcpu->nmi_pending))
-		events->flags |= LODGE_EVENT_NMI_PENDING;
-	if (lodge_op(nmi_masked)(vcpu))
-		events->flags |= LODGE_EVENT_NMI_MASKED;
-	if (shadow & LODGE_SHADOW_STI)
-		events->flags |= LODGE_EVENT_STI_SHADOW;
-	if (shadow & LODGE_SHADOW_MOVSS)
-		events->flags |= LODGE_EVENT_MOVSS_SHADOW;
+	get_event(&vcpu->inflight, events);
+	get_event(&vcpu->exception, events);
+	events->flags |= (READ_ONCE(vcpu->nmi_pending) ? LODGE_EVENT_NMI_PENDING : 0) |
+			 (lodge_op(nmi_masked)(vcpu) ? LODGE_EVENT_NMI_MASKED : 0) |
+			 (shadow & LODGE_SHADOW_STI ? LODGE_EVENT_STI_SHADOW : 0) |
+			 (shadow & LODGE_SHADOW_MOVSS ? LODGE_EVENT_MOVSS_SHADOW : 0);
 	return 0;
 }
 
-/**
- * lodge_events_check() - may these events be on their way together?
- * @events: from userspace
- *
- * Return: 0 or -EINVAL.
- */
+/** lodge_events_check() - may these events be on their way together? 0 or -EINVAL */
 int lodge_events_check(const struct lodge_events *events)
 {
 	u32 flags = events->flags;
@@ -386,8 +304,7 @@ int lodge_events_check(const struct lodge_events *events)
 	bool exception = flags & LODGE_EVENT_EXCEPTION;
 	bool interrupt = flags & LODGE_EVENT_INTERRUPT;
 
-	if (exception && (events->exception > 31 ||
-			  events->exception == X86_TRAP_NMI))
+	if (exception && (events->exception > 31 || events->exception == X86_TRAP_NMI))
 		return -EINVAL;
 	if ((flags & LODGE_EVENT_ERROR_CODE) && (!exception || soft))
 		return -EINVAL;
@@ -396,37 +313,37 @@ int lodge_events_check(const struct lodge_events *events)
 	if (soft && exception && events->exception != X86_TRAP_BP &&
 	    events->exception != X86_TRAP_OF)
 		return -EINVAL;
-	if (interrupt && (events->interrupt < 16 && !soft))
+	if (interrupt && events->interrupt < 16 && !soft)
 		return -EINVAL;
 	return interrupt && (flags & LODGE_EVENT_NMI_INJECTED) ? -EINVAL : 0;
 }
 
 /* An instruction whose delivery was cut short is delivered again from RIP. */
-static void set_inflight(struct lodge_vcpu *vcpu, const struct lodge_events *events)
+static struct lodge_event make_inflight(const struct lodge_events *events)
 {
 	bool soft = events->flags & LODGE_EVENT_SOFT;
-	struct lodge_event event = { .valid = true };
 
-	if (events->flags & LODGE_EVENT_INTERRUPT) {
-		event.type = soft ? LODGE_EV_SOFT_INTERRUPT : LODGE_EV_INTERRUPT;
-		event.vector = events->interrupt;
-		event.insn_len = soft ? 2 : 0;
-	} else if (events->flags & LODGE_EVENT_NMI_INJECTED) {
-		event.type = LODGE_EV_NMI;
-		event.vector = X86_TRAP_NMI;
-	} else {
-		event.valid = false;
-	}
-	vcpu->inflight = event;
+	if (events->flags & LODGE_EVENT_INTERRUPT)
+		return (struct lodge_event) {
+			.valid = true,
+			.type = soft ? LODGE_EV_SOFT_INTERRUPT : LODGE_EV_INTERRUPT,
+			.vector = events->interrupt,
+			.insn_len = soft ? 2 : 0,
+		};
+	return (struct lodge_event) {
+		.valid = events->flags & LODGE_EVENT_NMI_INJECTED,
+		.type = LODGE_EV_NMI,
+		.vector = X86_TRAP_NMI,
+	};
 }
 
-static void set_exception(struct lodge_vcpu *vcpu, const struct lodge_events *events)
+static struct lodge_event make_exception(const struct lodge_events *events)
 {
-	bool soft = (events->flags & LODGE_EVENT_SOFT) &&
-		    (events->flags & LODGE_EVENT_EXCEPTION);
+	bool valid = events->flags & LODGE_EVENT_EXCEPTION;
+	bool soft = valid && (events->flags & LODGE_EVENT_SOFT);
 
-	vcpu->exception = (struct lodge_event) {
-		.valid = events->flags & LODGE_EVENT_EXCEPTION,
+	return (struct lodge_event) {
+		.valid = valid,
 		.type = soft ? LODGE_EV_SOFT_EXCEPTION : LODGE_EV_EXCEPTION,
 		.vector = events->exception,
 		.has_error = events->flags & LODGE_EVENT_ERROR_CODE,
@@ -435,29 +352,26 @@ static void set_exception(struct lodge_vcpu *vcpu, const struct lodge_events *ev
 	};
 }
 
-int lodge_do_set_events(struct lodge_target *target, void *args)
+static int set_events(struct lodge_target *target, void *args)
 {
 	struct lodge_vcpu *vcpu = target->vcpu;
 	const struct lodge_events *events = args;
 	int ret = lodge_events_check(events);
-	u32 shadow = 0;
 
 	if (ret)
 		return ret;
-	set_inflight(vcpu, events);
-	set_exception(vcpu, events);
+	vcpu->inflight = make_inflight(events);
+	vcpu->exception = make_exception(events);
 	WRITE_ONCE(vcpu->nmi_pending, !!(events->flags & LODGE_EVENT_NMI_PENDING));
 	lodge_op(set_nmi_masked)(vcpu, events->flags & LODGE_EVENT_NMI_MASKED);
-	if (events->flags & LODGE_EVENT_STI_SHADOW)
-		shadow |= LODGE_SHADOW_STI;
-	if (events->flags & LODGE_EVENT_MOVSS_SHADOW)
-		shadow |= LODGE_SHADOW_MOVSS;
-	lodge_op(set_shadow)(vcpu, shadow);
+	lodge_op(set_shadow)(vcpu,
+			     (events->flags & LODGE_EVENT_STI_SHADOW ? LODGE_SHADOW_STI : 0) |
+			     (events->flags & LODGE_EVENT_MOVSS_SHADOW ? LODGE_SHADOW_MOVSS : 0));
 	set_bit(LODGE_REQ_EVENT, &vcpu->requests);
 	return 0;
 }
 
-int lodge_do_get_debugregs(struct lodge_target *target, void *args)
+static int get_debugregs(struct lodge_target *target, void *args)
 {
 	struct lodge_debugregs *regs = args;
 	int i;
@@ -469,20 +383,13 @@ int lodge_do_get_debugregs(struct lodge_target *target, void *args)
 	return 0;
 }
 
-/**
- * lodge_debugregs_check() - could the registers hold this (SDM 17.2)?
- * @regs: from userspace
- *
- * Return: 0 or -EINVAL.
- */
+/** lodge_debugregs_check() - could the registers hold this (SDM 17.2)? 0 or -EINVAL */
 int lodge_debugregs_check(const struct lodge_debugregs *regs)
 {
-	if (regs->dr6 >> 32 || regs->dr7 >> 32)
-		return -EINVAL;
-	return regs->dr7 & DR7_RESERVED ? -EINVAL : 0;
+	return (regs->dr6 | regs->dr7) >> 32 || (regs->dr7 & DR7_RESERVED) ? -EINVAL : 0;
 }
 
-int lodge_do_set_debugregs(struct lodge_target *target, void *args)
+static int set_debugregs(struct lodge_target *target, void *args)
 {
 	const struct lodge_debugregs *regs = args;
 	int ret = lodge_debugregs_check(regs);
@@ -497,7 +404,7 @@ int lodge_do_set_debugregs(struct lodge_target *target, void *args)
 	return 0;
 }
 
-int lodge_do_get_mp_state(struct lodge_target *target, void *args)
+static int get_mp_state(struct lodge_target *target, void *args)
 {
 	struct lodge_mp_state *state = args;
 
@@ -506,7 +413,7 @@ int lodge_do_get_mp_state(struct lodge_target *target, void *args)
 	return 0;
 }
 
-int lodge_do_set_mp_state(struct lodge_target *target, void *args)
+static int set_mp_state(struct lodge_target *target, void *args)
 {
 	const struct lodge_mp_state *state = args;
 
@@ -516,3 +423,120 @@ int lodge_do_set_mp_state(struct lodge_target *target, void *args)
 	target->vcpu->mp_state = state->state;
 	return 0;
 }
+
+static int run(struct lodge_target *target, void *args)
+{
+	return lodge_vcpu_run(target->vcpu);
+}
+
+static int get_xsave(struct lodge_target *target, void *args)
+{
+	struct lodge_xsave *xsave = args;
+	u32 room = xsave->bytes;
+
+	xsave->bytes = lodge_fpu_size();
+	return lodge_fpu_get(target->vcpu, u64_to_user_ptr(xsave->addr), room);
+}
+
+static int set_xsave(struct lodge_target *target, void *args)
+{
+	struct lodge_xsave *xsave = args;
+
+	return lodge_fpu_set(target->vcpu, u64_to_user_ptr(xsave->addr), xsave->bytes);
+}
+
+static int get_cpuid(struct lodge_target *target, void *args)
+{
+	struct lodge_cpuid_table *table = target->vcpu->cpuid;
+	struct lodge_cpuid *cpuid = args;
+
+	return lodge_array_out(cpuid->entries, &cpuid->count, table->entries, table->count,
+			       sizeof(table->entries[0]));
+}
+
+static int set_cpuid(struct lodge_target *target, void *args)
+{
+	struct lodge_cpuid *cpuid = args;
+	struct lodge_cpuid_table *table;
+	int ret = -EFAULT;
+
+	if (cpuid->count > LODGE_MAX_CPUID)
+		return -E2BIG;
+	table = kvzalloc(struct_size(table, entries, cpuid->count), GFP_KERNEL_ACCOUNT);
+	if (!table)
+		return -ENOMEM;
+	table->count = cpuid->count;
+	if (!copy_from_user(table->entries, u64_to_user_ptr(cpuid->entries),
+			    cpuid->count * sizeof(table->entries[0])))
+		ret = lodge_cpuid_set(target->vcpu, table);
+	if (ret)
+		kvfree(table);
+	return ret;
+}
+
+static int get_lapic(struct lodge_target *target, void *args)
+{
+	lodge_lapic_get_state(target->vcpu, ((struct lodge_lapic_state *)args)->regs);
+	return 0;
+}
+
+static int set_lapic(struct lodge_target *target, void *args)
+{
+	return lodge_lapic_set_state(target->vcpu, ((struct lodge_lapic_state *)args)->regs);
+}
+
+static int translate(struct lodge_target *target, void *args)
+{
+	struct lodge_translate *translate = args;
+	struct lodge_walk walk = {};
+	int ret = lodge_gva_to_gpa(target->vcpu, translate->gva, 0, &walk);
+
+	if (ret)
+		return ret;
+	translate->gpa = walk.gpa;
+	translate->access = walk.access;
+	return 0;
+}
+
+static int nmi(struct lodge_target *target, void *args)
+{
+	lodge_queue_nmi(target->vcpu);
+	return 0;
+}
+
+static int vcpu_stats(struct lodge_target *target, void *args)
+{
+	u64 values[LODGE_STAT_COUNT];
+	int stat;
+
+	for (stat = 0; stat < LODGE_STAT_COUNT; stat++)
+		values[stat] = READ_ONCE(target->vcpu->stats[stat]);
+	return lodge_stats_out(args, values);
+}
+
+const struct lodge_ioctl lodge_vcpu_ioctls[] = {
+	{ .cmd = LODGE_RUN, .handler = run, .lock = LODGE_LOCK_VCPU },
+	LODGE_IOCTL(GET_REGS, lodge_get_regs, flags, 0, LOADED, INOUT, get_regs),
+	LODGE_IOCTL(SET_REGS, lodge_get_regs, regs, 0, LOADED, IN, set_regs),
+	LODGE_IOCTL(GET_SREGS, lodge_get_sregs, flags, 0, LOADED, INOUT, get_sregs),
+	LODGE_IOCTL(SET_SREGS, lodge_get_sregs, sregs, 0, LOADED, IN, set_sregs),
+	LODGE_IOCTL(GET_XSAVE, lodge_xsave, addr, 0, VCPU, ALWAYS, get_xsave),
+	LODGE_IOCTL(SET_XSAVE, lodge_xsave, addr, 0, VCPU, IN, set_xsave),
+	LODGE_IOCTL(GET_MSRS, lodge_msrs, entries, 0, LOADED, ALWAYS, get_msrs),
+	LODGE_IOCTL(SET_MSRS, lodge_msrs, entries, 0, LOADED, ALWAYS, set_msrs),
+	LODGE_IOCTL(GET_CPUID, lodge_cpuid, entries, 0, VCPU, ALWAYS, get_cpuid),
+	LODGE_IOCTL(SET_CPUID, lodge_cpuid, entries, 0, LOADED, IN, set_cpuid),
+	LODGE_IOCTL(GET_EVENTS, lodge_events, flags, 0, LOADED, INOUT, get_events),
+	LODGE_IOCTL(SET_EVENTS, lodge_events, error_code, GENMASK(8, 0), LOADED, IN, set_events),
+	LODGE_IOCTL(GET_LAPIC, lodge_lapic_state, flags, 0, LOADED, INOUT, get_lapic),
+	LODGE_IOCTL(SET_LAPIC, lodge_lapic_state, regs, 0, LOADED, IN, set_lapic),
+	LODGE_IOCTL(GET_MP_STATE, lodge_mp_state, flags, 0, VCPU, INOUT, get_mp_state),
+	LODGE_IOCTL(SET_MP_STATE, lodge_mp_state, state, 0, VCPU, IN, set_mp_state),
+	LODGE_IOCTL(GET_DEBUGREGS, lodge_debugregs, flags, 0, LOADED, INOUT, get_debugregs),
+	LODGE_IOCTL(SET_DEBUGREGS, lodge_debugregs, dr7, 0, LOADED, IN, set_debugregs),
+	LODGE_IOCTL(TRANSLATE, lodge_translate, gva, 0, LOADED, INOUT, translate),
+	LODGE_IOCTL(NMI, lodge_nmi, flags, 0, NONE, IN, nmi),
+	LODGE_IOCTL(VCPU_STATS, lodge_stats, values, 0, NONE, INOUT, vcpu_stats),
+};
+
+const unsigned int lodge_vcpu_ioctl_count = ARRAY_SIZE(lodge_vcpu_ioctls);

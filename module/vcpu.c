@@ -9,9 +9,7 @@
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/nospec.h>
-#include <linux/overflow.h>
 #include <linux/slab.h>
-#include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
 #include "lodge.h"
@@ -25,12 +23,11 @@
 #define DR6_RESET	0xffff0ff0
 #define DR7_RESET	0x400
 
-static void reset_segment(struct lodge_vcpu *vcpu, int seg, u16 selector,
-			  u64 base, u8 type, u8 s)
+static void reset_segment(struct lodge_vcpu *vcpu, int seg, u16 selector, u64 base, u8 type, u8 s)
 {
 	struct lodge_segment segment = {
-		.base = base, .limit = 0xffff, .selector = selector,
-		.type = type, .s = s, .present = 1,
+		.base = base, .limit = 0xffff, .selector = selector, .type = type, .s = s,
+		.present = 1,
 	};
 
 	lodge_op(set_segment)(vcpu, seg, &segment);
@@ -56,8 +53,7 @@ static void reset_control(struct lodge_vcpu *vcpu, bool init)
 	u64 cr0 = CR0_RESET;
 
 	if (init)
-		cr0 = (lodge_reg_read(vcpu, LODGE_CR0) &
-		       (X86_CR0_CD | X86_CR0_NW)) | X86_CR0_ET;
+		cr0 = (lodge_reg_read(vcpu, LODGE_CR0) & (X86_CR0_CD | X86_CR0_NW)) | X86_CR0_ET;
 	lodge_op(set_cr0)(vcpu, cr0);
 	lodge_op(set_efer)(vcpu, 0);
 	lodge_op(set_cr4)(vcpu, 0);
@@ -94,26 +90,19 @@ static void reset_events(struct lodge_vcpu *vcpu)
 	lodge_op(set_nmi_masked)(vcpu, false);
 }
 
-/* All vCPUs of a VM count from the moment it was made. */
-static void reset_tsc(struct lodge_vcpu *vcpu)
-{
-	vcpu->tsc_offset = -vcpu->vm->tsc_base;
-	lodge_op(set_tsc_offset)(vcpu, vcpu->tsc_offset);
-}
-
-/**
- * lodge_vcpu_reset() - power-on reset, or INIT (SDM table 10-1, APM 14.1.3)
- * @vcpu: loaded vCPU; ring 2
- * @init: INIT: MSRs, FPU and the TSC keep their values
- *
- * vCPU 0 is the bootstrap processor and runs; the others wait for SIPI.
+/*
+ * lodge_vcpu_reset() - power-on reset, or @init: then MSRs, FPU and the TSC keep their values (SDM
+ * table 10-1, APM 14.1.3). vCPU loaded; ring 2. vCPU 0 is the bootstrap processor and runs; the
+ * others wait for SIPI.
  */
 void lodge_vcpu_reset(struct lodge_vcpu *vcpu, bool init)
 {
 	if (!init) {
 		lodge_op(reset)(vcpu);
 		lodge_fpu_reset(vcpu);
-		reset_tsc(vcpu);
+		/* All vCPUs of a VM count from the moment it was made. */
+		vcpu->tsc_offset = -vcpu->vm->tsc_base;
+		lodge_op(set_tsc_offset)(vcpu, vcpu->tsc_offset);
 	}
 	reset_segments(vcpu);
 	reset_control(vcpu, init);
@@ -126,30 +115,14 @@ void lodge_vcpu_reset(struct lodge_vcpu *vcpu, bool init)
 	vcpu->mp_state = vcpu->id ? LODGE_MP_WAIT_SIPI : LODGE_MP_RUNNABLE;
 }
 
-static int create_parts(struct lodge_vcpu *vcpu)
+/** lodge_vcpu_destroy() - take a vCPU apart, with its VM: nobody can reach it any more */
+void lodge_vcpu_destroy(struct lodge_vcpu *vcpu)
 {
-	int ret = lodge_fpu_create(vcpu);
-
-	if (ret)
-		return ret;
-	ret = lodge_lapic_create(vcpu);
-	if (ret)
-		goto fpu;
-	ret = lodge_op(vcpu_init)(vcpu);
-	if (ret)
-		goto lapic;
-	lodge_vcpu_load(vcpu);
-	ret = lodge_cpuid_set_default(vcpu);
-	if (!ret)
-		lodge_vcpu_reset(vcpu, false);
-	lodge_vcpu_put(vcpu);
-	if (!ret)
-		return 0;
-lapic:
 	lodge_lapic_destroy(vcpu);
-fpu:
 	lodge_fpu_destroy(vcpu);
-	return ret;
+	vfree(vcpu->run);
+	kvfree(vcpu->cpuid);
+	lodge_op(vcpu_free)(vcpu);
 }
 
 static struct lodge_vcpu *create(struct lodge_vm *vm, u32 id)
@@ -165,179 +138,27 @@ static struct lodge_vcpu *create(struct lodge_vm *vm, u32 id)
 	lodge_run_init(vcpu);
 	vcpu->run = vmalloc_user(PAGE_ALIGN(sizeof(*vcpu->run)));
 	if (vcpu->run)
-		ret = create_parts(vcpu);
+		ret = lodge_fpu_create(vcpu) ?: lodge_lapic_create(vcpu) ?:
+		      lodge_op(vcpu_init)(vcpu);
+	if (!ret) {
+		lodge_vcpu_load(vcpu);
+		ret = lodge_cpuid_set_default(vcpu);
+		if (!ret)
+			lodge_vcpu_reset(vcpu, false);
+		lodge_vcpu_put(vcpu);
+	}
 	if (!ret)
 		return vcpu;
-	vfree(vcpu->run);
-	lodge_op(vcpu_free)(vcpu);
+	lodge_vcpu_destroy(vcpu);
 	return ERR_PTR(ret);
 }
-
-/**
- * lodge_vcpu_destroy() - take a vCPU apart, with its VM
- * @vcpu: vCPU that nobody can reach any more
- */
-void lodge_vcpu_destroy(struct lodge_vcpu *vcpu)
-{
-	lodge_lapic_destroy(vcpu);
-	lodge_fpu_destroy(vcpu);
-	vfree(vcpu->run);
-	kvfree(vcpu->cpuid);
-	lodge_op(vcpu_free)(vcpu);
-}
-
-static int run(struct lodge_target *target, void *args)
-{
-	return lodge_vcpu_run(target->vcpu);
-}
-
-static int get_xsave(struct lodge_target *target, void *args)
-{
-	struct lodge_xsave *xsave = args;
-	u32 room = xsave->bytes;
-
-	xsave->bytes = lodge_fpu_size();
-	return lodge_fpu_get(target->vcpu, u64_to_user_ptr(xsave->addr), room);
-}
-
-static int set_xsave(struct lodge_target *target, void *args)
-{
-	struct lodge_xsave *xsave = args;
-
-	return lodge_fpu_set(target->vcpu, u64_to_user_ptr(xsave->addr),
-			     xsave->bytes);
-}
-
-static int get_cpuid(struct lodge_target *target, void *args)
-{
-	struct lodge_cpuid_table *table = target->vcpu->cpuid;
-	struct lodge_cpuid *cpuid = args;
-
-	return lodge_array_out(cpuid->entries, &cpuid->count, table->entries,
-			       table->count, sizeof(table->entries[0]));
-}
-
-static int set_cpuid(struct lodge_target *target, void *args)
-{
-	struct lodge_cpuid *cpuid = args;
-	struct lodge_cpuid_table *table;
-	int ret = -EFAULT;
-
-	if (cpuid->count > LODGE_MAX_CPUID)
-		return -E2BIG;
-	table = kvzalloc(struct_size(table, entries, cpuid->count),
-			 GFP_KERNEL_ACCOUNT);
-	if (!table)
-		return -ENOMEM;
-	table->count = cpuid->count;
-	if (!copy_from_user(table->entries, u64_to_user_ptr(cpuid->entries),
-			    cpuid->count * sizeof(table->entries[0])))
-		ret = lodge_cpuid_set(target->vcpu, table);
-	if (ret)
-		kvfree(table);
-	return ret;
-}
-
-static int get_lapic(struct lodge_target *target, void *args)
-{
-	struct lodge_lapic_state *state = args;
-
-	lodge_lapic_get_state(target->vcpu, state->regs);
-	return 0;
-}
-
-static int set_lapic(struct lodge_target *target, void *args)
-{
-	struct lodge_lapic_state *state = args;
-
-	return lodge_lapic_set_state(target->vcpu, state->regs);
-}
-
-static int translate(struct lodge_target *target, void *args)
-{
-	struct lodge_translate *translate = args;
-	struct lodge_walk walk = {};
-	int ret;
-
-	ret = lodge_gva_to_gpa(target->vcpu, translate->gva, 0, &walk);
-	if (ret)
-		return ret;
-	translate->gpa = walk.gpa;
-	translate->access = walk.access;
-	return 0;
-}
-
-static int nmi(struct lodge_target *target, void *args)
-{
-	lodge_queue_nmi(target->vcpu);
-	return 0;
-}
-
-static int vcpu_stats(struct lodge_target *target, void *args)
-{
-	u64 values[LODGE_STAT_COUNT];
-	int stat;
-
-	for (stat = 0; stat < LODGE_STAT_COUNT; stat++)
-		values[stat] = READ_ONCE(target->vcpu->stats[stat]);
-	return lodge_stats_out(args, values);
-}
-
-const struct lodge_ioctl lodge_vcpu_ioctls[] = {
-	{ .cmd = LODGE_RUN, .handler = run, .lock = LODGE_LOCK_VCPU },
-	LODGE_IOCTL(LODGE_GET_REGS, lodge_get_regs, flags, 0,
-		    LODGE_LOCK_LOADED, LODGE_COPY_INOUT, lodge_do_get_regs),
-	LODGE_IOCTL(LODGE_SET_REGS, lodge_get_regs, regs, 0,
-		    LODGE_LOCK_LOADED, LODGE_COPY_IN, lodge_do_set_regs),
-	LODGE_IOCTL(LODGE_GET_SREGS, lodge_get_sregs, flags, 0,
-		    LODGE_LOCK_LOADED, LODGE_COPY_INOUT, lodge_do_get_sregs),
-	LODGE_IOCTL(LODGE_SET_SREGS, lodge_get_sregs, sregs, 0,
-		    LODGE_LOCK_LOADED, LODGE_COPY_IN, lodge_do_set_sregs),
-	LODGE_IOCTL(LODGE_GET_XSAVE, lodge_xsave, addr, 0,
-		    LODGE_LOCK_VCPU, LODGE_COPY_ALWAYS, get_xsave),
-	LODGE_IOCTL(LODGE_SET_XSAVE, lodge_xsave, addr, 0,
-		    LODGE_LOCK_VCPU, LODGE_COPY_IN, set_xsave),
-	LODGE_IOCTL(LODGE_GET_MSRS, lodge_msrs, entries, 0,
-		    LODGE_LOCK_LOADED, LODGE_COPY_ALWAYS, lodge_do_get_msrs),
-	LODGE_IOCTL(LODGE_SET_MSRS, lodge_msrs, entries, 0,
-		    LODGE_LOCK_LOADED, LODGE_COPY_ALWAYS, lodge_do_set_msrs),
-	LODGE_IOCTL(LODGE_GET_CPUID, lodge_cpuid, entries, 0,
-		    LODGE_LOCK_VCPU, LODGE_COPY_ALWAYS, get_cpuid),
-	LODGE_IOCTL(LODGE_SET_CPUID, lodge_cpuid, entries, 0,
-		    LODGE_LOCK_LOADED, LODGE_COPY_IN, set_cpuid),
-	LODGE_IOCTL(LODGE_GET_EVENTS, lodge_events, flags, 0,
-		    LODGE_LOCK_LOADED, LODGE_COPY_INOUT, lodge_do_get_events),
-	LODGE_IOCTL(LODGE_SET_EVENTS, lodge_events, error_code, GENMASK(8, 0),
-		    LODGE_LOCK_LOADED, LODGE_COPY_IN, lodge_do_set_events),
-	LODGE_IOCTL(LODGE_GET_LAPIC, lodge_lapic_state, flags, 0,
-		    LODGE_LOCK_LOADED, LODGE_COPY_INOUT, get_lapic),
-	LODGE_IOCTL(LODGE_SET_LAPIC, lodge_lapic_state, regs, 0,
-		    LODGE_LOCK_LOADED, LODGE_COPY_IN, set_lapic),
-	LODGE_IOCTL(LODGE_GET_MP_STATE, lodge_mp_state, flags, 0,
-		    LODGE_LOCK_VCPU, LODGE_COPY_INOUT, lodge_do_get_mp_state),
-	LODGE_IOCTL(LODGE_SET_MP_STATE, lodge_mp_state, state, 0,
-		    LODGE_LOCK_VCPU, LODGE_COPY_IN, lodge_do_set_mp_state),
-	LODGE_IOCTL(LODGE_GET_DEBUGREGS, lodge_debugregs, flags, 0,
-		    LODGE_LOCK_LOADED, LODGE_COPY_INOUT, lodge_do_get_debugregs),
-	LODGE_IOCTL(LODGE_SET_DEBUGREGS, lodge_debugregs, dr7, 0,
-		    LODGE_LOCK_LOADED, LODGE_COPY_IN, lodge_do_set_debugregs),
-	LODGE_IOCTL(LODGE_TRANSLATE, lodge_translate, gva, 0,
-		    LODGE_LOCK_LOADED, LODGE_COPY_INOUT, translate),
-	LODGE_IOCTL(LODGE_NMI, lodge_nmi, flags, 0,
-		    LODGE_LOCK_NONE, LODGE_COPY_IN, nmi),
-	LODGE_IOCTL(LODGE_VCPU_STATS, lodge_stats, values, 0,
-		    LODGE_LOCK_NONE, LODGE_COPY_INOUT, vcpu_stats),
-};
-
-const unsigned int lodge_vcpu_ioctl_count = ARRAY_SIZE(lodge_vcpu_ioctls);
 
 static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct lodge_vcpu *vcpu = file->private_data;
 	struct lodge_target target = { .vm = vcpu->vm, .vcpu = vcpu };
 
-	return lodge_ioctl(lodge_vcpu_ioctls, lodge_vcpu_ioctl_count, &target, cmd,
-			   arg);
+	return lodge_ioctl(lodge_vcpu_ioctls, lodge_vcpu_ioctl_count, &target, cmd, arg);
 }
 
 /* The run area. Its pages outlive the vCPU for as long as they are mapped. */
@@ -369,52 +190,40 @@ static const struct file_operations vcpu_fops = {
 	.llseek = noop_llseek,
 };
 
-/* The vCPU is complete before interrupts or the caller can reach it. */
-static int publish(struct lodge_vcpu *vcpu, int fd)
-{
-	struct lodge_vm *vm = vcpu->vm;
-	struct file *file;
-
-	file = anon_inode_getfile("[lodge-vcpu]", &vcpu_fops, vcpu,
-				  O_RDWR | O_CLOEXEC);
-	if (IS_ERR(file))
-		return PTR_ERR(file);
-	lodge_vm_get(vm);	/* for the file */
-	smp_store_release(&vm->vcpus[vcpu->id], vcpu);
-	vm->vcpu_count++;
-	fd_install(fd, file);
-	return fd;
-}
-
-/**
- * lodge_vcpu_create_fd() - make a vCPU (LODGE_CREATE_VCPU)
- * @vm: VM, its lock held
- * @id: number and initial APIC id
- *
- * Return: its file descriptor; -EINVAL (id), -EEXIST, -EMFILE, -ENOMEM.
+/*
+ * lodge_vcpu_create_fd() - LODGE_CREATE_VCPU, vm->lock held: the file descriptor; -EINVAL (id),
+ * -EEXIST, -EMFILE, -ENOMEM
  */
 int lodge_vcpu_create_fd(struct lodge_vm *vm, u32 id)
 {
 	struct lodge_vcpu *vcpu;
-	int fd, ret;
+	struct file *file;
+	int fd;
 
 	if (id >= LODGE_MAX_VCPUS)
 		return -EINVAL;
 	id = array_index_nospec(id, LODGE_MAX_VCPUS);
 	if (vm->vcpus[id])
 		return -EEXIST;
+	vcpu = create(vm, id);
+	if (IS_ERR(vcpu))
+		return PTR_ERR(vcpu);
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
-		return fd;
-	vcpu = create(vm, id);
-	if (IS_ERR(vcpu)) {
+		goto destroy;
+	file = anon_inode_getfile("[lodge-vcpu]", &vcpu_fops, vcpu, O_RDWR | O_CLOEXEC);
+	if (IS_ERR(file)) {
 		put_unused_fd(fd);
-		return PTR_ERR(vcpu);
+		fd = PTR_ERR(file);
+		goto destroy;
 	}
-	ret = publish(vcpu, fd);
-	if (ret < 0) {
-		lodge_vcpu_destroy(vcpu);
-		put_unused_fd(fd);
-	}
-	return ret;
+	lodge_vm_get(vm);	/* for the file */
+	/* Complete before interrupts or the caller can reach it. */
+	smp_store_release(&vm->vcpus[id], vcpu);
+	vm->vcpu_count++;
+	fd_install(fd, file);
+	return fd;
+destroy:
+	lodge_vcpu_destroy(vcpu);
+	return fd;
 }

@@ -34,15 +34,6 @@ static bool name_valid(const char *name, size_t room)
 	return length < room;
 }
 
-static void destroy_vcpus(struct lodge_vm *vm)
-{
-	int i;
-
-	for (i = 0; i < LODGE_MAX_VCPUS; i++)
-		if (vm->vcpus[i])
-			lodge_vcpu_destroy(vm->vcpus[i]);
-}
-
 /*
  * What may kick vCPUs goes first: the MMU notifier and sources of interrupts.
  * Then those who are kicked, then the memory that all of them may look at.
@@ -50,31 +41,22 @@ static void destroy_vcpus(struct lodge_vm *vm)
 static void destroy(struct kref *ref)
 {
 	struct lodge_vm *vm = container_of(ref, struct lodge_vm, ref);
+	struct lodge_vcpu *vcpu;
+	int i;
 
 	lodge_mmu_stop(vm);
 	lodge_irqfds_destroy(vm);
 	lodge_regions_destroy(vm);
 	lodge_chips_destroy(vm);
-	destroy_vcpus(vm);
+	for_each_lodge_vcpu(i, vcpu, vm)
+		lodge_vcpu_destroy(vcpu);
 	lodge_mmu_destroy(vm);
 	mmdrop(vm->mm);
 	kfree(vm);
 	lodge_hardware_put();
 }
 
-/**
- * lodge_vm_get() - take a reference
- * @vm: VM that the caller already has a reference to
- */
-void lodge_vm_get(struct lodge_vm *vm)
-{
-	kref_get(&vm->ref);
-}
-
-/**
- * lodge_vm_put() - drop a reference; the last one takes the VM apart
- * @vm: VM; sleeps
- */
+/** lodge_vm_put() - drop a reference; the last one takes the VM apart. Sleeps */
 void lodge_vm_put(struct lodge_vm *vm)
 {
 	kref_put(&vm->ref, destroy);
@@ -140,11 +122,6 @@ static int create_vcpu(struct lodge_target *target, void *args)
 	return lodge_vcpu_create_fd(target->vm, create->id);
 }
 
-static int set_slot(struct lodge_target *target, void *args)
-{
-	return lodge_slot_set(target->vm, args);
-}
-
 static int create_virtio(struct lodge_target *target, void *args)
 {
 	return lodge_virtio_create_fd(target->vm, args);
@@ -154,9 +131,7 @@ static int irq_line(struct lodge_target *target, void *args)
 {
 	struct lodge_irq_line *line = args;
 
-	if (line->level > 1)
-		return -EINVAL;
-	return lodge_irq_line(target->vm, line->gsi, line->level);
+	return line->level > 1 ? -EINVAL : lodge_irq_line(target->vm, line->gsi, line->level);
 }
 
 static int signal_msi(struct lodge_target *target, void *args)
@@ -164,6 +139,34 @@ static int signal_msi(struct lodge_target *target, void *args)
 	struct lodge_msi *msi = args;
 
 	return lodge_irq_msi(target->vm, msi->addr, msi->data);
+}
+
+static int vm_stats(struct lodge_target *target, void *args)
+{
+	u64 sum[LODGE_STAT_COUNT] = {};
+	struct lodge_vcpu *vcpu;
+	int i, stat;
+
+	for_each_lodge_vcpu(i, vcpu, target->vm)
+		for (stat = 0; stat < LODGE_STAT_COUNT; stat++)
+			sum[stat] += READ_ONCE(vcpu->stats[stat]);
+	return lodge_stats_out(args, sum);
+}
+
+static int reset_vm(struct lodge_target *target, void *args)
+{
+	lodge_chips_reset(target->vm);
+	return 0;
+}
+
+static int set_slot(struct lodge_target *target, void *args)
+{
+	return lodge_slot_set(target->vm, args);
+}
+
+static int get_dirty(struct lodge_target *target, void *args)
+{
+	return lodge_dirty_get(target->vm, args);
 }
 
 static int set_irqfd(struct lodge_target *target, void *args)
@@ -191,51 +194,25 @@ static int set_chip(struct lodge_target *target, void *args)
 	return lodge_chip_set(target->vm, args);
 }
 
-static int vm_stats(struct lodge_target *target, void *args)
-{
-	u64 sum[LODGE_STAT_COUNT] = {};
-	struct lodge_vcpu *vcpu;
-	int i, stat;
-
-	for_each_lodge_vcpu(i, vcpu, target->vm)
-		for (stat = 0; stat < LODGE_STAT_COUNT; stat++)
-			sum[stat] += READ_ONCE(vcpu->stats[stat]);
-	return lodge_stats_out(args, sum);
-}
-
-static int reset_vm(struct lodge_target *target, void *args)
-{
-	lodge_chips_reset(target->vm);
-	return 0;
-}
+#define SLOT_FLAGS	(LODGE_SLOT_READONLY | LODGE_SLOT_LOG_DIRTY)
+#define IRQFD_FLAGS	(LODGE_IRQFD_DEASSIGN | LODGE_IRQFD_MSI)
+#define REGION_FLAGS	(LODGE_REGION_DELETE | LODGE_REGION_MATCH | LODGE_REGION_EXACT)
 
 const struct lodge_ioctl lodge_vm_ioctls[] = {
-	LODGE_IOCTL(LODGE_IRQ_LINE, lodge_irq_line, level, 0,
-		    LODGE_LOCK_NONE, LODGE_COPY_IN, irq_line),
-	LODGE_IOCTL(LODGE_SIGNAL_MSI, lodge_msi, data, 0,
-		    LODGE_LOCK_NONE, LODGE_COPY_IN, signal_msi),
-	LODGE_IOCTL(LODGE_CREATE_VCPU, lodge_create_vcpu, id, 0,
-		    LODGE_LOCK_VM, LODGE_COPY_IN, create_vcpu),
-	LODGE_IOCTL(LODGE_CREATE_VIRTIO, lodge_create_virtio, gsi, LODGE_VIRTIO_READONLY,
-		    LODGE_LOCK_NONE, LODGE_COPY_INOUT, create_virtio),
-	LODGE_IOCTL(LODGE_SET_SLOT, lodge_slot, user_addr, LODGE_SLOT_READONLY,
-		    LODGE_LOCK_VM, LODGE_COPY_IN, set_slot),
-	LODGE_IOCTL(LODGE_SET_IRQFD, lodge_irqfd, gsi,
-		    LODGE_IRQFD_DEASSIGN | LODGE_IRQFD_MSI,
-		    LODGE_LOCK_VM, LODGE_COPY_IN, set_irqfd),
-	LODGE_IOCTL(LODGE_SET_DOMAIN, lodge_domain, eventfd, 0,
-		    LODGE_LOCK_VM, LODGE_COPY_IN, set_domain),
-	LODGE_IOCTL(LODGE_SET_REGION, lodge_region, eventfd,
-		    LODGE_REGION_DELETE | LODGE_REGION_MATCH | LODGE_REGION_EXACT,
-		    LODGE_LOCK_VM, LODGE_COPY_IN, set_region),
-	LODGE_IOCTL(LODGE_GET_CHIP, lodge_chip, chip, 0,
-		    LODGE_LOCK_VM, LODGE_COPY_INOUT, get_chip),
-	LODGE_IOCTL(LODGE_SET_CHIP, lodge_chip, data, 0,
-		    LODGE_LOCK_VM, LODGE_COPY_IN, set_chip),
-	LODGE_IOCTL(LODGE_VM_STATS, lodge_stats, values, 0,
-		    LODGE_LOCK_NONE, LODGE_COPY_INOUT, vm_stats),
-	LODGE_IOCTL(LODGE_RESET_VM, lodge_reset, flags, 0,
-		    LODGE_LOCK_VM, LODGE_COPY_IN, reset_vm),
+	LODGE_IOCTL(IRQ_LINE, lodge_irq_line, level, 0, NONE, IN, irq_line),
+	LODGE_IOCTL(SIGNAL_MSI, lodge_msi, data, 0, NONE, IN, signal_msi),
+	LODGE_IOCTL(CREATE_VCPU, lodge_create_vcpu, id, 0, VM, IN, create_vcpu),
+	LODGE_IOCTL(CREATE_VIRTIO, lodge_create_virtio, gsi, LODGE_VIRTIO_READONLY, NONE, INOUT,
+		    create_virtio),
+	LODGE_IOCTL(SET_SLOT, lodge_slot, user_addr, SLOT_FLAGS, VM, IN, set_slot),
+	LODGE_IOCTL(GET_DIRTY, lodge_dirty, bitmap, 0, VM, IN, get_dirty),
+	LODGE_IOCTL(SET_IRQFD, lodge_irqfd, gsi, IRQFD_FLAGS, VM, IN, set_irqfd),
+	LODGE_IOCTL(SET_DOMAIN, lodge_domain, eventfd, 0, VM, IN, set_domain),
+	LODGE_IOCTL(SET_REGION, lodge_region, eventfd, REGION_FLAGS, VM, IN, set_region),
+	LODGE_IOCTL(GET_CHIP, lodge_chip, chip, 0, VM, INOUT, get_chip),
+	LODGE_IOCTL(SET_CHIP, lodge_chip, data, 0, VM, IN, set_chip),
+	LODGE_IOCTL(VM_STATS, lodge_stats, values, 0, NONE, INOUT, vm_stats),
+	LODGE_IOCTL(RESET_VM, lodge_reset, flags, 0, VM, IN, reset_vm),
 };
 
 const unsigned int lodge_vm_ioctl_count = ARRAY_SIZE(lodge_vm_ioctls);
@@ -271,35 +248,22 @@ static const struct file_operations vm_fops = {
 	.llseek = noop_llseek,
 };
 
-/**
- * lodge_vm_create_fd() - make a VM (LODGE_CREATE_VM)
- * @args: its name
- *
- * Return: its file descriptor; -EINVAL for a bad name, -EBUSY when another
- * hypervisor owns the hardware, -EMFILE, -ENOMEM.
+/*
+ * lodge_vm_create_fd() - LODGE_CREATE_VM: the file descriptor; -EINVAL for a bad name, -EBUSY when
+ * another hypervisor owns the hardware, -EMFILE, -ENOMEM
  */
 int lodge_vm_create_fd(const struct lodge_create_vm *args)
 {
 	struct lodge_vm *vm;
-	struct file *file;
 	int fd;
 
 	if (!name_valid(args->name, sizeof(args->name)))
 		return -EINVAL;
-	fd = get_unused_fd_flags(O_CLOEXEC);
-	if (fd < 0)
-		return fd;
 	vm = create(args);
-	if (IS_ERR(vm)) {
-		put_unused_fd(fd);
+	if (IS_ERR(vm))
 		return PTR_ERR(vm);
-	}
-	file = anon_inode_getfile("[lodge-vm]", &vm_fops, vm, O_RDWR | O_CLOEXEC);
-	if (IS_ERR(file)) {
+	fd = anon_inode_getfd("[lodge-vm]", &vm_fops, vm, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
 		lodge_vm_put(vm);
-		put_unused_fd(fd);
-		return PTR_ERR(file);
-	}
-	fd_install(fd, file);
 	return fd;
 }

@@ -40,6 +40,7 @@
 #define LODGE_SET_CHIP		_IO('L', 0x28)	/* struct lodge_chip */
 #define LODGE_VM_STATS		_IO('L', 0x29)	/* struct lodge_stats */
 #define LODGE_RESET_VM		_IO('L', 0x2a)	/* struct lodge_reset */
+#define LODGE_GET_DIRTY		_IO('L', 0x2b)	/* struct lodge_dirty */
 
 #define LODGE_CREATE_VIRTIO	_IO('L', 0x38)	/* struct lodge_create_virtio -> fd */
 
@@ -192,6 +193,26 @@ struct lodge_slot {
 };
 
 #define LODGE_SLOT_READONLY	0x1u	/* guest writes become MMIO exits */
+#define LODGE_SLOT_LOG_DIRTY	0x2u	/* for LODGE_GET_DIRTY */
+
+/**
+ * struct lodge_dirty - which pages were written to (LODGE_GET_DIRTY)
+ * @slot: number, of a slot with LODGE_SLOT_LOG_DIRTY
+ * @first: first page of the slot to report, a multiple of 64
+ * @pages: how many; the bits up to the next multiple of 64 are reported, too
+ * @bitmap: user address of __u64[]: bit N % 64 of element N / 64 is page @first + N
+ *
+ * The bits that are set are cleared in the log.
+ */
+struct lodge_dirty {
+	__u32 size;
+	__u32 flags;
+	__u32 slot;
+	__u32 pad;
+	__u64 first;
+	__u64 pages;
+	__u64 bitmap;
+};
 
 /* GSIs 0-15 reach the PIC pair and the I/O APIC, 16-23 the I/O APIC alone */
 struct lodge_irq_line {

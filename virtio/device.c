@@ -339,23 +339,15 @@ static int ring_stats(struct lodge_target *target, void *args)
 }
 
 const struct lodge_ioctl lodge_virtio_ioctls[] = {
-	LODGE_IOCTL(LODGE_RING_SERVE, lodge_ring_serve, rings, 0,
-		    LODGE_LOCK_NONE, LODGE_COPY_IN, ring_serve),
-	LODGE_IOCTL(LODGE_SET_FEATURES, lodge_virtio_features, features, 0,
-		    LODGE_LOCK_NONE, LODGE_COPY_IN, set_features),
-	LODGE_IOCTL(LODGE_VIRTIO_RESET, lodge_reset, flags, 0,
-		    LODGE_LOCK_NONE, LODGE_COPY_IN, reset),
-	LODGE_IOCTL(LODGE_SET_RING, lodge_ring, ring, LODGE_RING_ENABLED,
-		    LODGE_LOCK_NONE, LODGE_COPY_IN, set_ring),
-	LODGE_IOCTL(LODGE_GET_RING, lodge_ring, ring, 0,
-		    LODGE_LOCK_NONE, LODGE_COPY_INOUT, get_ring),
-	LODGE_IOCTL(LODGE_SET_RING_IRQ, lodge_ring_irq, ring,
-		    LODGE_RING_IRQ_HOLD | LODGE_RING_IRQ_MSI,
-		    LODGE_LOCK_NONE, LODGE_COPY_IN, set_irq),
-	LODGE_IOCTL(LODGE_CHANGE_ISR, lodge_virtio_isr, clear, 0,
-		    LODGE_LOCK_NONE, LODGE_COPY_INOUT, change_isr),
-	LODGE_IOCTL(LODGE_RING_STATS, lodge_ring_stats, values, 0,
-		    LODGE_LOCK_NONE, LODGE_COPY_INOUT, ring_stats),
+	LODGE_IOCTL(RING_SERVE, lodge_ring_serve, rings, 0, NONE, IN, ring_serve),
+	LODGE_IOCTL(SET_FEATURES, lodge_virtio_features, features, 0, NONE, IN, set_features),
+	LODGE_IOCTL(VIRTIO_RESET, lodge_reset, flags, 0, NONE, IN, reset),
+	LODGE_IOCTL(SET_RING, lodge_ring, ring, LODGE_RING_ENABLED, NONE, IN, set_ring),
+	LODGE_IOCTL(GET_RING, lodge_ring, ring, 0, NONE, INOUT, get_ring),
+	LODGE_IOCTL(SET_RING_IRQ, lodge_ring_irq, ring,
+		    LODGE_RING_IRQ_HOLD | LODGE_RING_IRQ_MSI, NONE, IN, set_irq),
+	LODGE_IOCTL(CHANGE_ISR, lodge_virtio_isr, clear, 0, NONE, INOUT, change_isr),
+	LODGE_IOCTL(RING_STATS, lodge_ring_stats, values, 0, NONE, INOUT, ring_stats),
 };
 
 const unsigned int lodge_virtio_ioctl_count = ARRAY_SIZE(lodge_virtio_ioctls);

@@ -19,6 +19,16 @@ int lodge_set_slot(int vm, const struct lodge_slot *slot)
 	return call(vm, LODGE_SET_SLOT, &arg);
 }
 
+int lodge_get_dirty(int vm, __u32 slot, __u64 first, __u64 pages, __u64 *bitmap)
+{
+	struct lodge_dirty arg = {
+		.size = sizeof(arg), .slot = slot, .first = first, .pages = pages,
+		.bitmap = user_ptr(bitmap),
+	};
+
+	return call(vm, LODGE_GET_DIRTY, &arg);
+}
+
 int lodge_irq_line(int vm, __u32 gsi, __u32 level)
 {
 	struct lodge_irq_line arg = { .size = sizeof(arg), .gsi = gsi, .level = level };
