@@ -75,6 +75,13 @@ static inline void lodge_end_write(struct kiocb *kiocb)
 	kiocb_end_write(kiocb);
 }
 
+/* Without the tracepoint that later kernels put around it. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+#define lodge_send_reschedule(cpu)	smp_send_reschedule(cpu)
+#else
+#define lodge_send_reschedule(cpu)	arch_smp_send_reschedule(cpu)
+#endif
+
 /* Ring 2: rescheduling, signals, task work. 0 or -EINTR */
 int lodge_guest_work(void);
 

@@ -106,7 +106,7 @@ static void tables_are_complete(struct kunit *test)
 		KUNIT_EXPECT_NOT_NULL(test, lodge_ioctl_find(lodge_vm_ioctls,
 							     lodge_vm_ioctl_count,
 							     _IO('L', nr)));
-	for (nr = 0x40; nr <= 0x55; nr++)
+	for (nr = 0x40; nr <= 0x56; nr++)
 		KUNIT_EXPECT_NOT_NULL(test, lodge_ioctl_find(lodge_vcpu_ioctls,
 							     lodge_vcpu_ioctl_count,
 							     _IO('L', nr)));

@@ -241,8 +241,8 @@ static void bad_modes(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EINVAL, set(test, r));
 	r.domain = U32_MAX;
 	KUNIT_EXPECT_EQ(test, -EINVAL, set(test, r));
-	KUNIT_EXPECT_EQ(test, -EINVAL, set(test, uart(3, LODGE_WRITE_EXIT)));
-	KUNIT_EXPECT_EQ(test, -EINVAL, set(test, uart(LODGE_READ_EXIT, 5)));
+	KUNIT_EXPECT_EQ(test, -EINVAL, set(test, uart(LODGE_READ_ISR + 1, LODGE_WRITE_EXIT)));
+	KUNIT_EXPECT_EQ(test, -EINVAL, set(test, uart(LODGE_READ_EXIT, LODGE_WRITE_ISR_ACK + 1)));
 	r = uart(LODGE_READ_EXIT, LODGE_WRITE_POST);
 	r.flags = LODGE_REGION_MATCH;
 	KUNIT_EXPECT_EQ(test, -EINVAL, set(test, r));

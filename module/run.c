@@ -65,7 +65,7 @@ static enum lodge_next ring1(struct lodge_vcpu *vcpu)
 
 	local_irq_disable();
 	vtime_account_guest_enter();
-	rcu_virt_note_context_switch(smp_processor_id());
+	rcu_note_context_switch(false);
 	lodge_fpu_enter(vcpu);
 	do {
 		next = enter_once(vcpu);
@@ -265,7 +265,7 @@ void lodge_kick(struct lodge_vcpu *vcpu)
 		return;
 	cpu = READ_ONCE(vcpu->cpu);
 	if (cpu != raw_smp_processor_id())
-		smp_send_reschedule(cpu);
+		lodge_send_reschedule(cpu);
 }
 
 /** lodge_request() - set a request and kick */

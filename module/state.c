@@ -504,6 +504,12 @@ static int nmi(struct lodge_target *target, void *args)
 	return 0;
 }
 
+static int reset_vcpu(struct lodge_target *target, void *args)
+{
+	lodge_vcpu_reset(target->vcpu, false);
+	return 0;
+}
+
 static int vcpu_stats(struct lodge_target *target, void *args)
 {
 	u64 values[LODGE_STAT_COUNT];
@@ -536,6 +542,7 @@ const struct lodge_ioctl lodge_vcpu_ioctls[] = {
 	LODGE_IOCTL(SET_DEBUGREGS, lodge_debugregs, dr7, 0, LOADED, IN, set_debugregs),
 	LODGE_IOCTL(TRANSLATE, lodge_translate, gva, 0, LOADED, INOUT, translate),
 	LODGE_IOCTL(NMI, lodge_nmi, flags, 0, NONE, IN, nmi),
+	LODGE_IOCTL(RESET_VCPU, lodge_reset, flags, 0, LOADED, IN, reset_vcpu),
 	LODGE_IOCTL(VCPU_STATS, lodge_stats, values, 0, NONE, INOUT, vcpu_stats),
 };
 

@@ -85,6 +85,7 @@ static void reset_events(struct lodge_vcpu *vcpu)
 	vcpu->inflight.valid = false;
 	vcpu->nmi_pending = 0;
 	vcpu->pio_waiting = 0;
+	clear_bit(LODGE_REQ_TRIPLE, &vcpu->requests);
 	memset(&vcpu->replay, 0, sizeof(vcpu->replay));
 	lodge_op(set_shadow)(vcpu, 0);
 	lodge_op(set_nmi_masked)(vcpu, false);

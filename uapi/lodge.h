@@ -67,6 +67,7 @@
 #define LODGE_TRANSLATE		_IO('L', 0x53)	/* struct lodge_translate */
 #define LODGE_NMI		_IO('L', 0x54)	/* struct lodge_nmi */
 #define LODGE_VCPU_STATS	_IO('L', 0x55)	/* struct lodge_stats */
+#define LODGE_RESET_VCPU	_IO('L', 0x56)	/* struct lodge_reset */
 
 /* virtio device fd */
 #define LODGE_RING_SERVE	_IO('L', 0x60)	/* struct lodge_ring_serve */
@@ -444,7 +445,7 @@ enum lodge_stat_id {
 	LODGE_STAT_COUNT
 };
 
-/* Put every in-kernel chip of the VM back to its power-on state. */
+/* Every in-kernel chip of the VM, or one vCPU, goes back to its power-on state. */
 struct lodge_reset {
 	__u32 size;
 	__u32 flags;

@@ -27,6 +27,7 @@ GUEST64(start_all,
 GUEST16(ap_counts, "mov $0x2000, %ax\n mov %ax, %ds\n lock incw 0\n 1: cli\n hlt\n jmp 1b\n");
 
 GUEST64(forever, "1: incq 0x20000\n jmp 1b\n");
+GUEST64(asks, "mov $0x1234, %ebx\n in $0x60, %al\n 1: jmp 1b\n");
 GUEST64(halt, "1: sti\n hlt\n jmp 1b\n");
 
 FIXTURE(smp)
@@ -230,6 +231,41 @@ TEST_F(smp, reset_while_they_run)
 		EXPECT_EQ(0, call(self->g.vm, LODGE_RESET_VM, &args));
 		EXPECT_EQ(0, call(self->g.vm, LODGE_IRQ_LINE, &line));
 	}
+}
+
+/* The guest waits for the answer to an IN, and then never asked. */
+TEST_F(smp, vcpu_reset)
+{
+	struct lodge_reset args = { .size = sizeof(args) };
+	struct lodge_nmi nmi = { .size = sizeof(nmi) };
+	struct lodge_events events = { .size = sizeof(events) };
+	struct guest *g = &self->g;
+	struct lodge_sregs sregs;
+	struct lodge_regs regs;
+
+	ASSERT_EQ(0, guest_load64(g, asks));
+	ASSERT_EQ(0, guest_run(g));
+	ASSERT_EQ(LODGE_EXIT_IO, g->run->exit_reason);
+	ASSERT_EQ(0, call(g->vcpu, LODGE_NMI, &nmi));
+	args.flags = 1;
+	EXPECT_EQ(-EINVAL, call(g->vcpu, LODGE_RESET_VCPU, &args));
+	args.flags = 0;
+	ASSERT_EQ(0, call(g->vcpu, LODGE_RESET_VCPU, &args));
+	ASSERT_EQ(0, guest_get_regs(g, &regs));
+	ASSERT_EQ(0, guest_get_sregs(g, &sregs));
+	ASSERT_EQ(0, call(g->vcpu, LODGE_GET_EVENTS, &events));
+	EXPECT_EQ(0xfff0, regs.rip);
+	EXPECT_EQ(0, regs.gpr[LODGE_RBX]);
+	EXPECT_EQ(0xffff0000, sregs.seg[LODGE_CS].base);
+	EXPECT_EQ(0x60000010, sregs.cr0);
+	EXPECT_EQ(0, sregs.efer);
+	EXPECT_EQ(0, events.flags);
+	EXPECT_EQ(LODGE_MP_RUNNABLE, mp_state(g->vcpu));
+	/* What was to be the IN's answer goes nowhere. */
+	g->run->data[0] = 0x77;
+	g->run->immediate_exit = 1;
+	EXPECT_EQ(-EINTR, call(g->vcpu, LODGE_RUN, NULL));
+	EXPECT_EQ(0, guest_gpr(g, LODGE_RAX));
 }
 
 /* The VM is gone for all of them at once. */

@@ -201,6 +201,13 @@ int lodge_nmi(int vcpu)
 	return call(vcpu, LODGE_NMI, &arg);
 }
 
+int lodge_reset_vcpu(int vcpu)
+{
+	struct lodge_reset arg = { .size = sizeof(arg) };
+
+	return call(vcpu, LODGE_RESET_VCPU, &arg);
+}
+
 int lodge_vcpu_stats(int vcpu, __u64 *values, __u32 count)
 {
 	struct lodge_stats arg = {

@@ -78,6 +78,7 @@ int lodge_get_debugregs(int vcpu, struct lodge_debugregs *debugregs);
 int lodge_set_debugregs(int vcpu, const struct lodge_debugregs *debugregs);
 int lodge_translate(int vcpu, __u64 gva, struct lodge_translate *out);
 int lodge_nmi(int vcpu);
+int lodge_reset_vcpu(int vcpu);
 int lodge_vcpu_stats(int vcpu, __u64 *values, __u32 count);
 
 /* A virtio device */
