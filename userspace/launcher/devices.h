@@ -122,6 +122,10 @@ extern const struct bus_ops silent_ops;
 #define EXIT_DEV_BYTES	4
 extern const struct bus_ops exit_dev_ops;	/* dev: struct machine */
 
+/* debug_port.c: with --firmware */
+#define DEBUG_PORT	0x402
+extern const struct bus_ops debug_port_ops;
+
 /* test_dev.c */
 #define TEST_DEV_LINES	24
 #define TEST_DEV_IOMEM	KIB(64)

@@ -36,6 +36,7 @@
  * @features: changes to the CPU's features (cpu_features.c), or NULL
  * @exit_port: port of the exit device, or -1
  * @test_dev: QEMU's ISA test device
+ * @debug_port: for firmware
  * @no_regions: let every access to a device exit to this program
  * @log_unknown: print accesses that no device answers
  * @virtio: disks and other virtio devices
@@ -51,6 +52,7 @@ struct machine_config {
 	const char *features;
 	int exit_port;
 	bool test_dev;
+	bool debug_port;
 	bool no_regions;
 	bool log_unknown;
 	const struct virtio_options *virtio;

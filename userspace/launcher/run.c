@@ -356,6 +356,7 @@ static int prepare(struct front *fr, struct fault *f)
 		.features = o->cpu_features,
 		.exit_port = o->exit_port,
 		.test_dev = o->test_dev,
+		.debug_port = o->firmware,
 		.no_regions = o->no_regions,
 		.log_unknown = o->log_unknown,
 		.virtio = &o->virtio,

@@ -203,17 +203,35 @@ static void bzimage_init_size_huge(void)
 	CHECK(load_once() == -1);
 }
 
+/* Without a 64-bit entry point, by the 32-bit protocol. */
 static void bzimage_32bit_only(void)
 {
 	make_bzimage();
 	put_le16(file + 0x236, 0);
-	CHECK(load_once() == -1);
+	CHECK(load() == 0);
+	CHECK(entry.mode == BOOT_PROTECTED && entry.rip == 0x1000000);
+	CHECK(entry.rsi == GUEST_ZERO_PAGE);
+	CHECK(get_le64(mem.host + GUEST_GDT + 0x10) == 0x00cf9b000000ffffull);
+	memory_destroy(&mem);
 }
 
+/* Fields that came later are whatever they are. */
 static void bzimage_old(void)
 {
 	make_bzimage();
-	put_le16(file + 0x206, 0x20b);
+	put_le16(file + 0x206, 0x202);
+	put_le32(file + 0x22c, 0);
+	put_le32(file + 0x238, 0);
+	put_le32(file + 0x260, 0xffffffff);
+	CHECK(load() == 0);
+	CHECK(entry.mode == BOOT_PROTECTED && entry.rip == GUEST_KERNEL);
+	CHECK(mem.host[GUEST_KERNEL] == 0x5a);
+	memory_destroy(&mem);
+	make_bzimage();
+	put_le16(file + 0x206, 0x201);
+	CHECK(load_once() == -1);
+	make_bzimage();
+	file[0x211] = 0;
 	CHECK(load_once() == -1);
 }
 
@@ -226,8 +244,15 @@ static void bzimage_cut_short(void)
 
 static void bzimage_long_cmdline(void)
 {
+	static char long_cmdline[257];
+
 	make_bzimage();
 	put_le32(file + 0x238, 4);
+	CHECK(load_once() == -1);
+	make_bzimage();
+	images.cmdline = long_cmdline;
+	put_le16(file + 0x206, 0x202);
+	memset(long_cmdline, 'x', 256);
 	CHECK(load_once() == -1);
 }
 
@@ -391,8 +416,8 @@ static const struct test tests[] = {
 	{ "bzimage: fixed address outside memory", bzimage_fixed_outside },
 	{ "bzimage: alignment no power of two", bzimage_bad_align },
 	{ "bzimage: init_size of 4 GiB", bzimage_init_size_huge },
-	{ "bzimage: no 64-bit entry", bzimage_32bit_only },
-	{ "bzimage: boot protocol too old", bzimage_old },
+	{ "bzimage: no 64-bit entry point", bzimage_32bit_only },
+	{ "bzimage: old boot protocols", bzimage_old },
 	{ "bzimage: setup longer than the file", bzimage_cut_short },
 	{ "bzimage: command line too long", bzimage_long_cmdline },
 	{ "files cut off at every length", every_short_file },
