@@ -129,12 +129,14 @@ int boot_place_cmdline(const struct memory *m, const struct boot_images *images,
 		       struct fault *f)
 {
 	const char *cmdline = images->cmdline ? images->cmdline : BOOT_CMDLINE;
-	__u64 len = strlen(cmdline);
+	const char *more = images->cmdline_more ? images->cmdline_more : "";
+	__u64 len = strlen(cmdline), more_len = strlen(more);
 
-	if (len > max || len >= GUEST_CMDLINE_MAX)
+	if (len + more_len > max || len + more_len >= GUEST_CMDLINE_MAX)
 		return fault_set(f, "command line", "longer than this kernel takes",
 				 "shorten what is given with -p", E2BIG);
-	memcpy(m->host + GUEST_CMDLINE, cmdline, len + 1);
+	memcpy(m->host + GUEST_CMDLINE, cmdline, len);
+	memcpy(m->host + GUEST_CMDLINE + len, more, more_len + 1);
 	return 0;
 }
 

@@ -40,6 +40,7 @@ enum boot_mode {
  * @firmware: what to run from the reset vector; then there is no kernel
  * @module: @modules files
  * @cmdline: the kernel command line, or NULL for what suits the kernel
+ * @cmdline_more: what Linux has to be told besides, or NULL
  * @rsdp: guest physical address of the ACPI root pointer
  */
 struct boot_images {
@@ -49,6 +50,7 @@ struct boot_images {
 	struct boot_module *module;
 	unsigned int modules;
 	const char *cmdline;
+	const char *cmdline_more;
 	__u64 rsdp;
 };
 

@@ -321,8 +321,9 @@ static int load_files(struct front *fr, struct fault *f)
 	struct boot_images *images = &fr->machine.images;
 	unsigned int i;
 
-	images->cmdline = virtio_cmdline(&o->virtio, o->cmdline);
-	if (!images->cmdline)
+	images->cmdline = o->cmdline;
+	images->cmdline_more = virtio_cmdline(&o->virtio, "");
+	if (!images->cmdline_more)
 		return fault_set(f, "-p", "no memory", NULL, ENOMEM);
 	images->kernel_path = o->kernel;
 	if (o->firmware)

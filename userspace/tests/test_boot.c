@@ -111,6 +111,21 @@ static void bzimage_good(void)
 	memory_destroy(&mem);
 }
 
+/* What devices add follows what the user wrote, or the default. */
+static void bzimage_cmdline(void)
+{
+	make_bzimage();
+	images.cmdline_more = " more";
+	CHECK(load() == 0);
+	CHECK(!strcmp((char *)mem.host + GUEST_CMDLINE, "console=ttyS0 more"));
+	images.cmdline = "";
+	CHECK(load() == 0);
+	CHECK(!strcmp((char *)mem.host + GUEST_CMDLINE, " more"));
+	images.cmdline = "x";
+	put_le32(file + 0x238, 5);
+	CHECK(load_once() == -1);
+}
+
 static void bzimage_page_tables(void)
 {
 	make_bzimage();
@@ -407,6 +422,7 @@ static void memory_map_high(void)
 
 static const struct test tests[] = {
 	{ "bzimage: loads", bzimage_good },
+	{ "bzimage: command line", bzimage_cmdline },
 	{ "bzimage: page tables and GDT", bzimage_page_tables },
 	{ "bzimage: initrd as high as possible", bzimage_initrd_high },
 	{ "bzimage: several initrds", bzimage_initrds },
