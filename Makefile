@@ -60,6 +60,7 @@ launcher:
 
 selftests:
 	@$(MAKE) -C selftests/kselftest O=$(abspath build/selftests)
+	@$(MAKE) -C selftests/bare O=$(abspath build/selftests)
 
 install: all
 	$(MAKE) -C $(KDIR) M=$(abspath $(O))/src modules_install
@@ -82,11 +83,11 @@ kunit: packages
 	@selftests/run kunit-amd kunit-intel
 
 check-amd: prepare
-	@selftests/run kunit-amd kselftest-amd guests-amd \
+	@selftests/run kunit-amd kselftest-amd guests-amd bare-amd \
 		kselftest-amd-nrips guests-amd-nrips refuse
 
 check-intel: prepare
-	@selftests/run kunit-intel kselftest-intel guests-intel
+	@selftests/run kunit-intel kselftest-intel guests-intel bare-intel
 
 check-host: packages
 	@$(MAKE) launcher

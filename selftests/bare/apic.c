@@ -43,7 +43,6 @@
 static bool x2apic;
 static volatile u32 seen[MAX_CPUS][256];
 static volatile u32 order[8], ordered;
-static volatile bool nested_open;
 static unsigned int cpus;
 
 static u32 apic_read(u32 reg)
@@ -80,9 +79,6 @@ static void hold(struct frame *f)
 static void note_order(struct frame *f)
 {
 	order[ordered++ % 8] = f->vector;
-	if (nested_open) {
-		asm volatile("sti; nop; nop; cli" ::: "memory");
-	}
 	apic_write(APIC_EOI, 0);
 }
 
@@ -453,7 +449,7 @@ static void test_x2apic_rules(void)
 	check(rdmsr(0x1b) == (base | 0xc00), "x2APIC mode is entered");
 	check(try_wrmsr(0x1b, base) == VEC_GP, "x2APIC to xAPIC directly: #GP");
 	check(rdmsr(0x1b) == (base | 0xc00), "and nothing changed");
-	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
 		check(try_wrmsr(bad[i].msr, bad[i].value) == VEC_GP, "x2APIC #GP: %s", bad[i].name);
 	check(try_rdmsr(0x80b, &v) == VEC_GP, "x2APIC #GP: EOI is write-only");
 	check(try_rdmsr(0x83f, &v) == VEC_GP, "x2APIC #GP: self IPI is write-only");

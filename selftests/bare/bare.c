@@ -4,16 +4,6 @@
 
 #include "bare.h"
 
-struct gate {
-	u16 low;
-	u16 selector;
-	u8 ist;
-	u8 type;
-	u16 mid;
-	u32 high;
-	u32 zero;
-};
-
 struct tss {
 	u32 reserved0;
 	u64 rsp[3];
@@ -22,9 +12,9 @@ struct tss {
 	u64 reserved2;
 	u16 reserved3;
 	u16 iomap;
-} __attribute__((packed));
+} __packed;
 
-struct gate idt[256] __attribute__((aligned(16)));
+struct gate idt[256] __aligned(16);
 volatile struct caught caught;
 volatile u64 fixup;
 void (*handlers[256])(struct frame *f);
@@ -33,13 +23,12 @@ bool is_intel;
 bool lax_cpu;
 
 static struct tss tss = { .iomap = sizeof(tss) };
-static u8 kernel_stack[8192] __attribute__((aligned(16)));
-static u8 ist_stack[8192] __attribute__((aligned(16)));
-static u8 user_stack[8192] __attribute__((aligned(16)));
+static u8 kernel_stack[8192] __aligned(16);
+static u8 ist_stack[8192] __aligned(16);
+static u8 user_stack[8192] __aligned(16);
 static volatile u32 cpus_ready = 1;
 static unsigned int number;
 static unsigned int failures;
-extern u8 ap_start[], ap_end[];
 
 void *memcpy(void *to, const void *from, size_t bytes)
 {
@@ -156,7 +145,7 @@ void skip(const char *why, const char *format, ...)
 	print(" # SKIP %s\n", why);
 }
 
-_Noreturn void done(void)
+void done(void)
 {
 	print("1..%u\n", number);
 	outb(EXIT_PORT, failures ? 1 : 0);
@@ -209,31 +198,6 @@ static void set_tss(void)
 	tss_descriptor[1] = base >> 32;
 	asm volatile("ltr %w0" :: "r"(SEL_TSS));
 }
-
-/* CPL 3 comes back by INT 0x80, to the frame that in_user_mode() left. */
-asm(".text\n"
-    "enter_user:\n"
-    "	push %rbx; push %rbp; push %r12; push %r13; push %r14; push %r15\n"
-    "	mov %rsp, user_return\n"
-    "	push $0x3b; push %rdx; push $2; push $0x43; push $user_start\n"
-    "	mov %rdi, %rax\n"
-    "	mov %rsi, %rdi\n"
-    "	iretq\n"
-    "user_start:\n"
-    "	call *%rax\n"
-    "	int $0x80\n"
-    "leave_user:\n"
-    "	mov user_return, %rsp\n"
-    "	pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx\n"
-    "	mov $0x10, %ecx; mov %ecx, %ss\n"
-    "	ret\n"
-    ".bss\n"
-    "	.balign 8\n"
-    "user_return: .skip 8\n"
-    ".text\n");
-
-u64 enter_user(u64 (*f)(u64), u64 arg, void *stack);
-extern u8 leave_user[];
 
 u64 in_user_mode(u64 (*f)(u64), u64 arg)
 {

@@ -8,14 +8,21 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "layout.h"
 
-typedef uint8_t u8;
-typedef uint16_t u16;
-typedef uint32_t u32;
-typedef uint64_t u64;
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long u64;
+
+#ifndef __packed
+#define __packed	__attribute__((packed))
+#define __aligned(n)	__attribute__((aligned(n)))
+#define __printf(f, a)	__attribute__((format(printf, f, a)))
+#define __noreturn	__attribute__((noreturn))
+#endif
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 /* The always-exiting memory and the ports of the test device. */
 #define EXIT_MEMORY	0xff000000ul
@@ -41,6 +48,16 @@ typedef uint64_t u64;
 
 #define barrier() asm volatile("" ::: "memory")
 
+struct gate {
+	u16 low;
+	u16 selector;
+	u8 ist;
+	u8 type;
+	u16 mid;
+	u32 high;
+	u32 zero;
+};
+
 struct frame {
 	u64 rax, rcx, rdx, rbx, rbp, rsi, rdi;
 	u64 r8, r9, r10, r11, r12, r13, r14, r15;
@@ -64,7 +81,10 @@ extern volatile u64 fixup;
 extern void (*handlers[256])(struct frame *f);
 extern volatile u32 cpu_count;
 extern u64 page_l4[512], page_l2[2048], gdt[], tss_descriptor[2];
-extern u8 trap_stubs[];
+extern u8 trap_stubs[], ap_start[], ap_end[], leave_user[], syscall_target[];
+extern u8 real_code[], real_code_end[];
+extern struct gate idt[256];
+
 extern bool is_intel;
 /*
  * QEMU's TCG lets pass some of what a CPU faults by itself, where no hypervisor
@@ -92,8 +112,8 @@ void tests(void);
 /* Runs on the other CPUs once start_cpus() was called; NULL: they halt. */
 extern void (*volatile ap_main)(unsigned int cpu);
 
-void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
-bool check(bool good, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void print(const char *format, ...) __printf(1, 2);
+bool check(bool good, const char *format, ...) __printf(2, 3);
 /* As check(), but skipped on a lax CPU that fails it. */
 #define check_cpu(good, name)						\
 do {									\
@@ -103,13 +123,14 @@ do {									\
 	else								\
 		check(is_good, name);					\
 } while (0)
-void skip(const char *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
-_Noreturn void done(void);
+void skip(const char *why, const char *format, ...) __printf(2, 3);
+void done(void) __noreturn;
 /* CPU 0 only: starts the others and waits for them. Returns how many there are. */
 unsigned int start_cpus(unsigned int wanted);
 void set_gate(unsigned int vector, void *to, unsigned int dpl, unsigned int ist);
 /* Runs @f at CPL 3 with @arg; returns what it returns. Traps by TRY() work. */
 u64 in_user_mode(u64 (*f)(u64), u64 arg);
+u64 enter_user(u64 (*f)(u64), u64 arg, void *stack);
 
 void *memcpy(void *to, const void *from, size_t bytes);
 void *memset(void *to, int value, size_t bytes);
@@ -117,24 +138,24 @@ int memcmp(const void *a, const void *b, size_t bytes);
 
 static inline void outb(u16 port, u8 v)
 {
-	asm volatile("outb %0, %1" :: "a"(v), "Nd"(port));
+	asm volatile("out %0, %1" :: "a"(v), "Nd"(port));
 }
 
 static inline void outw(u16 port, u16 v)
 {
-	asm volatile("outw %0, %1" :: "a"(v), "Nd"(port));
+	asm volatile("out %0, %1" :: "a"(v), "Nd"(port));
 }
 
 static inline void outl(u16 port, u32 v)
 {
-	asm volatile("outl %0, %1" :: "a"(v), "Nd"(port));
+	asm volatile("out %0, %1" :: "a"(v), "Nd"(port));
 }
 
 static inline u8 inb(u16 port)
 {
 	u8 v;
 
-	asm volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
+	asm volatile("in %1, %0" : "=a"(v) : "Nd"(port));
 	return v;
 }
 
@@ -142,7 +163,7 @@ static inline u16 inw(u16 port)
 {
 	u16 v;
 
-	asm volatile("inw %1, %0" : "=a"(v) : "Nd"(port));
+	asm volatile("in %1, %0" : "=a"(v) : "Nd"(port));
 	return v;
 }
 
@@ -150,7 +171,7 @@ static inline u32 inl(u16 port)
 {
 	u32 v;
 
-	asm volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
+	asm volatile("in %1, %0" : "=a"(v) : "Nd"(port));
 	return v;
 }
 
@@ -223,7 +244,7 @@ static inline u64 rdtsc(void)
 {
 	u32 low, high;
 
-	asm volatile("lfence; rdtsc" : "=a"(low), "=d"(high) :: "memory");
+	asm volatile("lfence\n\trdtsc" : "=a"(low), "=d"(high) :: "memory");
 	return low | (u64)high << 32;
 }
 

@@ -116,9 +116,9 @@ static void test_msrs(void)
 	u64 v;
 	unsigned int i;
 
-	for (i = 0; i < sizeof(common) / sizeof(common[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(common); i++)
 		check_msr(&common[i]);
-	for (i = 0; is_intel && i < sizeof(intel) / sizeof(intel[0]); i++)
+	for (i = 0; is_intel && i < ARRAY_SIZE(intel); i++)
 		check_msr(&intel[i]);
 	check(try_rdmsr(0x12345, &v) == VEC_GP, "RDMSR #GP: an MSR that no CPU has");
 	check(try_rdmsr(0x49, &v) == VEC_GP, "RDMSR #GP: PRED_CMD is write-only");
@@ -244,7 +244,7 @@ static void test_user(void)
 	unsigned int i;
 
 	WRITE_CR(4, READ_CR(4) | 1 << 18);
-	for (i = 0; i < sizeof(row) / sizeof(row[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(row); i++)
 		check((int)in_user_mode(row[i].f, 0) == row[i].vector, "%s at CPL 3: %s",
 		      row[i].name, row[i].vector == NO_TRAP ? "allowed" : "#GP");
 	WRITE_CR(4, READ_CR(4) | 4);
@@ -252,7 +252,8 @@ static void test_user(void)
 	WRITE_CR(4, READ_CR(4) & ~4ul);
 	if (cpuid_ecx(7) & 4) {
 		WRITE_CR(4, READ_CR(4) | 1 << 11);
-		check((int)in_user_mode(user_sgdt, 0) == VEC_GP, "SGDT at CPL 3 with CR4.UMIP: #GP");
+		check((int)in_user_mode(user_sgdt, 0) == VEC_GP,
+		      "SGDT at CPL 3 with CR4.UMIP: #GP");
 		WRITE_CR(4, READ_CR(4) & ~(1ul << 11));
 	} else {
 		check(TRY_CR(4, READ_CR(4) | 1 << 11) == VEC_GP, "CR4.UMIP without UMIP: #GP");
@@ -337,7 +338,7 @@ static void test_cr4(void)
 	u64 cr4 = READ_CR(4);
 	unsigned int i;
 
-	for (i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(row); i++) {
 		u32 leaf = row[i].leaf7 ? 7 : 1;
 		u32 word = row[i].reg == 'b' ? cpuid_ebx(leaf) : cpuid_ecx(leaf);
 		bool has = word >> row[i].feature & 1;

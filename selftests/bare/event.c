@@ -9,8 +9,8 @@
 
 static volatile u64 hits, hit_rip, hit_flags, hit_error, hit_dr6;
 static volatile u32 nmis, nmi_depth, nmi_nested;
-static volatile u64 page_table[512] __attribute__((aligned(4096)));
-static u8 page[8192] __attribute__((aligned(4096)));
+static volatile u64 page_table[512] __aligned(4096);
+static u8 page[8192] __aligned(4096);
 
 static void send(u32 command)
 {
@@ -78,7 +78,7 @@ static void test_exceptions(void)
 	check(TRY("mov (%0), %%al", , "r"(0x8000000000000000ul) : "rax") == VEC_GP &&
 	      !caught.error, "non-canonical address: #GP(0)");
 	check_cpu(TRY("mov (%%rbp, %0), %%al", , "r"(0x8000000000000000ul) : "rax") == VEC_SS &&
-	      !caught.error, "non-canonical stack address: #SS(0)");
+		  !caught.error, "non-canonical stack address: #SS(0)");
 	check(TRY("int $0x71", , ) == 0x71 && caught.rip != 0, "INT n leaves RIP behind it");
 	check(TRY("movaps (%0), %%xmm0", , "r"(page + 1)) == VEC_GP, "misaligned MOVAPS: #GP");
 	check(TRY("ltr %w0", , "r"(SEL_TSS)) == VEC_GP && caught.error == SEL_TSS,
@@ -96,6 +96,12 @@ static u64 user_align(u64 addr)
 {
 	return TRY("pushf; orl $0x40000, (%%rsp); popf; movl $0, 1(%0); pushf; "
 		   "andl $~0x40000, (%%rsp); popf", , "r"(addr) : "memory", "cc");
+}
+
+/* The code at @addr comes back by JMP *RCX. */
+static int try_call(u64 addr)
+{
+	return TRY("lea 772f(%%rip), %%rcx; jmp *%0; 772:", , "r"(addr) : "rcx");
 }
 
 static void test_page_faults(void)
@@ -128,18 +134,18 @@ static void test_page_faults(void)
 	      "no fault without CR0.WP");
 	page_table[i] = addr | 7 | 1ul << (cpuid_eax(0x80000008) & 0xff);
 	asm volatile("invlpg (%0)" :: "r"(addr) : "memory");
-	check_cpu(TRY("movb (%0), %%al", , "r"(addr) : "rax") == VEC_PF && (caught.error & ~8u) == 1,
-	      "#PF: reserved bit");
+	check_cpu(TRY("movb (%0), %%al", , "r"(addr) : "rax") == VEC_PF &&
+		  (caught.error & ~8u) == 1, "#PF: reserved bit");
 	wrmsr(0xc0000080, rdmsr(0xc0000080) | 0x800);
 	page_table[i] = addr | 7 | 1ul << 63;
 	asm volatile("invlpg (%0)" :: "r"(addr) : "memory");
 	page[0] = 0xff;			/* jmp *%rcx */
 	page[1] = 0xe1;
-	check(TRY("lea 772f(%%rip), %%rcx; jmp *%0; 772:", , "r"(addr) : "rcx") == VEC_PF && caught.error == 0x11,
+	check(try_call(addr) == VEC_PF && caught.error == 0x11,
 	      "#PF: fetch from a page with NX");
 	page_table[i] = addr | 7;
 	asm volatile("invlpg (%0)" :: "r"(addr) : "memory");
-	check(TRY("lea 772f(%%rip), %%rcx; jmp *%0; 772:", , "r"(addr) : "rcx") == NO_TRAP, "no fault without NX");
+	check(try_call(addr) == NO_TRAP, "no fault without NX");
 	check(page_table[i] & 0x20, "the accessed bit is set");
 	*(volatile u8 *)page = 1;
 	check(page_table[i] & 0x40, "the dirty bit is set");
@@ -156,28 +162,20 @@ static void test_page_faults(void)
 
 static void test_double_fault(void)
 {
-	static u64 gate[2];
-	u64 *idt_np = gate;
-
 	/* A #GP whose gate is not present makes #NP in delivery: a double fault. */
-	extern u64 idt[512];
-
-	memcpy(idt_np, &idt[VEC_GP * 2], 16);
-	idt[VEC_GP * 2] &= ~(1ull << 47);
+	idt[VEC_GP].type &= ~0x80;
 	check(TRY("mov %w0, %%ds", , "r"(0x1000)) == VEC_DF && !caught.error,
 	      "#NP while #GP is delivered: #DF(0)");
-	memcpy(&idt[VEC_GP * 2], idt_np, 16);
+	idt[VEC_GP].type |= 0x80;
 	/* A benign exception is followed by the second alone. */
-	memcpy(idt_np, &idt[VEC_UD * 2], 16);
-	idt[VEC_UD * 2] &= ~(1ull << 47);
+	idt[VEC_UD].type &= ~0x80;
 	check_cpu(TRY("ud2", , ) == VEC_NP && caught.error == (VEC_UD << 3 | 3),
-	      "#NP while #UD is delivered: #NP with IDT in the error code");
-	memcpy(&idt[VEC_UD * 2], idt_np, 16);
-	memcpy(idt_np, &idt[0x71 * 2], 16);
-	idt[0x71 * 2] &= ~(1ull << 47);
+		  "#NP while #UD is delivered: #NP with IDT in the error code");
+	idt[VEC_UD].type |= 0x80;
+	idt[0x71].type &= ~0x80;
 	check_cpu(TRY("int $0x71", , ) == VEC_NP && caught.error == (0x71 << 3 | 2),
-	      "INT n with an absent gate: #NP");
-	memcpy(&idt[0x71 * 2], idt_np, 16);
+		  "INT n with an absent gate: #NP");
+	idt[0x71].type |= 0x80;
 }
 
 static void test_blocking(void)
@@ -293,9 +291,9 @@ static void test_software(void)
 
 static void test_debug(void)
 {
-	u64 a, b;
+	u32 data __aligned(8) = 0;
 	u32 zero = 0;
-	u32 data __attribute__((aligned(8))) = 0;
+	u64 a, b;
 
 	handlers[VEC_DB] = on_debug;
 	set_dr6(0xffff0ff0);
@@ -362,12 +360,6 @@ static u64 user_syscall(u64 arg)
 	asm volatile("syscall" : "+a"(ret) :: "rcx", "r11", "memory");
 	return ret;
 }
-
-asm(".text\n"
-    "syscall_target:\n"
-    "	add $41, %rax\n"
-    "	sysretq\n");
-extern u8 syscall_target[];
 
 static void test_syscall(void)
 {

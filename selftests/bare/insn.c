@@ -14,14 +14,13 @@ struct state {
 	u64 xmm[4];
 };
 
-static u8 ram[256] __attribute__((aligned(64)));
-/* Named by assembly. */
-u64 xmm_in[4] __attribute__((aligned(64))) = {
+static u8 ram[256] __aligned(64);
+/* Named by assembly, these two. */
+u64 xmm_out[4] __aligned(64);
+u64 xmm_in[4] __aligned(64) = {
 	0x1122334455667788ull, 0x99aabbccddeeff00ull,
 	0x0123456789abcdefull, 0xfedcba9876543210ull,
 };
-u64 xmm_out[4] __attribute__((aligned(64)));
-
 /* Eight quadwords at @p, whichever memory it is. */
 static void fill(volatile u64 *p)
 {
@@ -140,7 +139,7 @@ static void test_moves(void)
 	INSN("movq $-2, 8(%%rdi)");
 	INSN("mov (%%rdi,%%rcx,8), %%rax");
 	INSN("mov -8(%%rdi,%%rcx,2), %%eax");
-	INSN("mov %%r8, 16(%%rdi)" "\n\t" "mov 16(%%rdi), %%r9\n\tmov %%r9, %%rbx");
+	INSN("mov %%r8, 16(%%rdi)\n\tmov 16(%%rdi), %%r9\n\tmov %%r9, %%rbx");
 	INSN("movzbl (%%rdi), %%eax");
 	INSN("movzbw 1(%%rdi), %%ax");
 	INSN("movzwl 6(%%rdi), %%eax");

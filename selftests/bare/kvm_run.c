@@ -5,10 +5,10 @@
  * Exit status: that of the exit device, 124 when the guest takes over
  * KVM_RUN_SECONDS (default 60), 125 for errors, 126 when the guest died.
  */
-#include <elf.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/elf.h>
 #include <linux/kvm.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -44,8 +44,8 @@ static unsigned int load(const char *path)
 	int fd = open(path, O_RDONLY);
 	struct stat st;
 	unsigned char *file;
-	Elf64_Ehdr *header;
-	Elf64_Phdr *segment;
+	struct elf64_hdr *header;
+	struct elf64_phdr *segment;
 	int i;
 
 	if (fd < 0 || fstat(fd, &st))
@@ -205,7 +205,7 @@ static void do_mmio(struct kvm_run *run)
 		memcpy(run->mmio.data, exit_memory + at, run->mmio.len);
 }
 
-static _Noreturn void died(struct kvm_run *run)
+static void __attribute__((noreturn)) died(struct kvm_run *run)
 {
 	fflush(stdout);
 	errx(126, "exit reason %u, suberror %u", run->exit_reason,
@@ -236,7 +236,7 @@ static void *run_vcpu(void *arg)
 	return NULL;
 }
 
-static _Noreturn void usage(void)
+static void __attribute__((noreturn)) usage(void)
 {
 	fputs("usage: kvm_run [-c CPUS] PROGRAM\n", stderr);
 	exit(125);

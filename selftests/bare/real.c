@@ -2,8 +2,6 @@
 /* Real mode, on the second CPU: see real_code.S. */
 #include "bare.h"
 
-extern u8 real_code[], real_code_end[], ap_start[], ap_end[];
-
 #define RESULT(n)	(((volatile u16 *)REAL_RESULTS)[n])
 
 static const struct {
@@ -50,7 +48,7 @@ void tests(void)
 	check(*(volatile u16 *)REAL_DONE == 1, "real mode: all ran");
 	check((RESULT(1) & 0x8d5) == 0x894, "real mode: flags of ADD");
 	check(RESULT(14) == (cpuid_ebx(0) & 0xffff), "real mode: CPUID");
-	for (i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(row); i++) {
 		if (!row[i].name)
 			continue;
 		if (RESULT(i) != row[i].value && lax_cpu && (i == 13 || i == 20))

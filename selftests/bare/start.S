@@ -147,6 +147,48 @@ trap_common:
 	add	$16, %rsp
 	iretq
 
+/*
+ * enter_user(f, arg, stack): calls f(arg) at CPL 3, which comes back by INT 0x80
+ * to leave_user, to the frame that is left here.
+ */
+	.globl	enter_user, leave_user
+enter_user:
+	push	%rbx
+	push	%rbp
+	push	%r12
+	push	%r13
+	push	%r14
+	push	%r15
+	mov	%rsp, user_return
+	push	$SEL_USER_DATA
+	push	%rdx
+	push	$2
+	push	$SEL_USER64
+	push	$user_start
+	mov	%rdi, %rax
+	mov	%rsi, %rdi
+	iretq
+user_start:
+	call	*%rax
+	int	$0x80
+leave_user:
+	mov	user_return, %rsp
+	pop	%r15
+	pop	%r14
+	pop	%r13
+	pop	%r12
+	pop	%rbp
+	pop	%rbx
+	mov	$SEL_DATA, %ecx
+	mov	%ecx, %ss
+	ret
+
+/* Where SYSCALL goes in the test of it. */
+	.globl	syscall_target
+syscall_target:
+	add	$41, %rax
+	sysretq
+
 	.data
 	.balign	16
 	.globl	gdt, tss_descriptor
@@ -198,8 +240,9 @@ page_l2:
 
 	.bss
 	.balign	4096
-	.globl	stacks
 stacks:
 	.skip	MAX_CPUS << STACK_SHIFT
+user_return:
+	.skip	8
 
 	.section .note.GNU-stack, "", @progbits
