@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Packed virtqueues (virtio 1.2, 2.8). */
+#include <linux/bits.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/string.h>
@@ -112,10 +113,16 @@ int lodge_packed_push(struct lodge_vring *ring, const struct lodge_chain *chain,
 
 	if (put_user(written, (u32 __user *)&desc->len) || lodge_ring_put16(chain->id, &desc->id))
 		return -EFAULT;
-	/* The rest before the flags that hand it over. */
-	smp_wmb();
-	if (lodge_ring_put16(flags, &desc->flags))
+	/*
+	 * The driver looks at them in order: until the first one is handed over
+	 * by lodge_packed_publish(), it sees none.
+	 */
+	if (!ring->told) {
+		ring->first = ring->used.index;
+		ring->first_flags = flags;
+	} else if (lodge_ring_put16(flags, &desc->flags)) {
 		return -EFAULT;
+	}
 	advance(ring, &ring->used, chain->descs);
 	ring->told += chain->descs;
 	return 0;
@@ -126,6 +133,10 @@ int lodge_packed_publish(struct lodge_vring *ring)
 	struct vring_packed_desc_event __user *driver = event_at(ring->driver);
 	u16 now = ring->used.index, before = now - ring->told, flags, event;
 
+	/* All the rest before what hands it over. */
+	smp_wmb();
+	if (lodge_ring_put16(ring->first_flags, &desc_at(ring, ring->first)->flags))
+		return -EFAULT;
 	/* What was used before we look whether the driver waits for it. */
 	smp_mb();
 	if (lodge_ring_get16(&flags, &driver->flags))

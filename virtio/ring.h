@@ -63,6 +63,8 @@ struct lodge_ring_pos {
  * @used: where the next used buffer is told
  * @avail: the available index as last read (split)
  * @told: buffers used since lodge_vring_publish() last looked
+ * @first: of those, the one whose flags are written last; @first_flags: they
+ *	(packed)
  * @table: a copy of one indirect table, LODGE_CHAIN_IOVS descriptors
  */
 struct lodge_vring {
@@ -81,6 +83,8 @@ struct lodge_vring {
 	struct lodge_ring_pos used;
 	u16 avail;
 	u32 told;
+	u16 first;
+	u16 first_flags;
 	struct vring_desc *table;
 };
 
