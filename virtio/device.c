@@ -26,6 +26,8 @@
 
 static const struct lodge_virtio_ops *const kinds[] = {
 	&lodge_virtio_blk,
+	&lodge_virtio_net,
+	&lodge_virtio_rng,
 };
 
 static const struct file_operations virtio_fops;
@@ -366,8 +368,10 @@ static void destroy(struct lodge_virtio *dev)
 	u32 i;
 
 	lodge_virtio_isr(dev, 0, ~0u);
-	for (i = 0; i < dev->count; i++)
+	for (i = 0; i < dev->count; i++) {
 		lodge_queue_free(&dev->queue[i]);
+		kfree(dev->queue[i].priv);
+	}
 	if (dev->backend)
 		fput(dev->backend);
 	lodge_vm_put(dev->vm);

@@ -38,6 +38,8 @@ void lodge_queue_free(struct lodge_queue *queue)
 {
 	kvfree(queue->requests);
 	kfree(queue->ring.table);
+	queue->requests = NULL;
+	queue->ring.table = NULL;
 }
 
 static int make_requests(struct lodge_queue *queue)
@@ -52,8 +54,6 @@ static int make_requests(struct lodge_queue *queue)
 				    GFP_KERNEL_ACCOUNT);
 	if (!queue->requests || !queue->ring.table) {
 		lodge_queue_free(queue);
-		queue->requests = NULL;
-		queue->ring.table = NULL;
 		return -ENOMEM;
 	}
 	for (i = 0; i < LODGE_QUEUE_DEPTH; i++) {
@@ -198,6 +198,12 @@ void lodge_queue_wait_idle(struct lodge_queue *queue)
 	wait_event(queue->dev->idle, !atomic_read(&queue->inflight));
 }
 
+static void release(struct lodge_queue *queue)
+{
+	if (queue->dev->ops->release)
+		queue->dev->ops->release(queue);
+}
+
 /* The ring's parts, where the slots have them now. Under SRCU */
 static int map_ring(struct lodge_queue *queue)
 {
@@ -206,6 +212,8 @@ static int map_ring(struct lodge_queue *queue)
 
 	if (queue->generation == generation)
 		return 0;
+	/* Chains that are kept are at the old addresses. */
+	release(queue);
 	queue->generation = generation;
 	return lodge_vring_map(&queue->ring);
 }
@@ -220,6 +228,7 @@ void lodge_queue_disable(struct lodge_queue *queue)
 	mutex_lock(&queue->lock);
 	was = queue->enabled;
 	queue->enabled = false;
+	release(queue);
 	mutex_unlock(&queue->lock);
 	lodge_queue_wait_idle(queue);
 	if (!was)
@@ -238,8 +247,11 @@ void lodge_queue_disable(struct lodge_queue *queue)
 static int serve_one(struct lodge_queue *queue)
 {
 	struct lodge_vreq *req;
-	long ret = lodge_queue_pop(queue, &req);
+	long ret;
 
+	if (queue->pull)
+		return queue->dev->ops->pull(queue);
+	ret = lodge_queue_pop(queue, &req);
 	if (ret <= 0)
 		return ret;
 	/* The device may complete it before serve() returns. */
@@ -250,8 +262,6 @@ static int serve_one(struct lodge_queue *queue)
 	atomic_dec(&queue->inflight);
 	if (ret == -EAGAIN)
 		lodge_queue_unpop(queue, req);
-	if (ret == -EINPROGRESS)
-		return 1;
 	return ret < 0 ? ret : lodge_queue_push(queue, req, ret) ?: 1;
 }
 

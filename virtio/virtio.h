@@ -58,8 +58,12 @@ struct lodge_vreq {
  * @features_of: the features of this one. NULL: all of @features
  * @serve: serve one chain, with the queue's lock and SRCU held. Returns bytes
  *	written to it; -EIOCBQUEUED: lodge_vreq_complete() will be called;
- *	-EAGAIN: the back end is not ready, try when it is; -EINPROGRESS: pushed
- *	already; -EPROTO: the driver broke the rules
+ *	-EAGAIN: the back end is not ready, try when it is; -EPROTO: the driver
+ *	broke the rules
+ * @pull: for queues with @pull set, instead of @serve: take chains as the back
+ *	end has something for them. Returns 1; 0: there are no chains; -EAGAIN: the
+ *	back end has nothing; -EPROTO
+ * @release: unpop what @pull keeps from one call to the next
  * @finish: bytes written, of a request that completed. NULL: none is queued
  * @events: EPOLL* events of the back end that concern a queue. NULL: none
  */
@@ -70,6 +74,8 @@ struct lodge_virtio_ops {
 	int (*create)(struct lodge_virtio *dev, const struct lodge_create_virtio *args);
 	u64 (*features_of)(const struct lodge_virtio *dev);
 	long (*serve)(struct lodge_queue *queue, struct lodge_vreq *req);
+	int (*pull)(struct lodge_queue *queue);
+	void (*release)(struct lodge_queue *queue);
 	u32 (*finish)(struct lodge_vreq *req);
 	__poll_t (*events)(const struct lodge_queue *queue);
 };
@@ -91,6 +97,8 @@ struct lodge_queue_poll {
  * @broken: the driver broke the rules; nothing happens until it is set anew
  * @free: requests not in use
  * @requests: all of them, LODGE_QUEUE_DEPTH; made when first enabled
+ * @priv: the device's, from kmalloc()
+ * @pull: see lodge_virtio_ops
  * @stats: by enum lodge_ring_stat
  * @irq_lock: the interrupt, any context
  * @irq: how it is raised
@@ -111,6 +119,8 @@ struct lodge_queue {
 	bool broken;
 	struct lodge_vreq *free;
 	struct lodge_vreq *requests;
+	void *priv;
+	bool pull;
 	u64 stats[LODGE_RING_STAT_COUNT];
 
 	raw_spinlock_t irq_lock;	/* the next two */
@@ -140,7 +150,7 @@ struct lodge_queue {
  * @isr_lock: @isr and @gsi's level; any context
  * @isr: interrupt status
  * @gsi: the device's line, or LODGE_VIRTIO_NO_GSI
- * @priv: of the kind of device
+ * @blk: of disks
  * @wait: threads that serve, by their lowest queue
  * @count: queues
  * @queue: queues
@@ -160,21 +170,18 @@ struct lodge_virtio {
 	raw_spinlock_t isr_lock;	/* isr, and the level of gsi */
 	u32 isr;
 	u32 gsi;
-	union {
-		struct {
-			u64 sectors;
-			char serial[LODGE_VIRTIO_SERIAL];
-		} blk;
-		struct {
-			u32 header;
-		} net;
-	};
+	struct {
+		u64 sectors;
+		char serial[LODGE_VIRTIO_SERIAL];
+	} blk;
 	struct rcuwait wait[LODGE_MAX_RINGS];
 	u32 count;
 	struct lodge_queue queue[];
 };
 
 extern const struct lodge_virtio_ops lodge_virtio_blk;
+extern const struct lodge_virtio_ops lodge_virtio_net;
+extern const struct lodge_virtio_ops lodge_virtio_rng;
 
 static inline bool lodge_virtio_has(const struct lodge_virtio *dev, unsigned int bit)
 {

@@ -18,6 +18,7 @@ enum {
 	OPT_NAME,
 	OPT_TRANSPORT,
 	OPT_CPU_FEATURES,
+	OPT_RNG,
 	OPT_NO_REBOOT,
 	OPT_TRIPLE_FAULT,
 	OPT_PANIC,
@@ -37,6 +38,8 @@ static const struct option long_options[] = {
 	{ "test-dev", no_argument, NULL, OPT_TEST_DEV },
 	{ "firmware", required_argument, NULL, OPT_FIRMWARE },
 	{ "disk", required_argument, NULL, 'd' },
+	{ "net", required_argument, NULL, 'n' },
+	{ "rng", no_argument, NULL, OPT_RNG },
 	{ "transport", required_argument, NULL, OPT_TRANSPORT },
 	{ "cpu-features", required_argument, NULL, OPT_CPU_FEATURES },
 	{ "name", required_argument, NULL, OPT_NAME },
@@ -234,6 +237,9 @@ static int long_option(struct run_options *o, int opt, struct fault *f)
 	case OPT_FIRMWARE:
 		o->firmware = optarg;
 		return 0;
+	case OPT_RNG:
+		o->virtio.rng = true;
+		return 0;
 	case OPT_TRANSPORT:
 		return virtio_set_transport(&o->virtio, optarg, f);
 	case OPT_CPU_FEATURES:
@@ -280,6 +286,8 @@ static int one_option(struct run_options *o, int opt, const char *arg, struct fa
 		return set_cpus(o, optarg, f);
 	case 'd':
 		return virtio_add_disk(&o->virtio, optarg, f);
+	case 'n':
+		return virtio_add_net(&o->virtio, optarg, f);
 	case 'h':
 		o->help = true;
 		return 0;
@@ -300,7 +308,7 @@ int options_parse(struct run_options *o, int argc, char **argv, struct fault *f)
 	};
 	optind = 0;	/* start anew: glibc's way */
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, "k:i:p:m:c:d:h", long_options, NULL)) != -1)
+	while ((opt = getopt_long(argc, argv, "k:i:p:m:c:d:n:h", long_options, NULL)) != -1)
 		if (one_option(o, opt, argv[optind - 1], f))
 			return -1;
 	if (optind < argc && (o->kernel || optind + 1 < argc))

@@ -117,6 +117,8 @@ void virtio_set_status(struct virtio *v, __u8 status)
 	v->status |= status & ~VIRTIO_CONFIG_S_NEEDS_RESET;
 	if (new & VIRTIO_CONFIG_S_FEATURES_OK && lodge_set_features(v->fd, v->picked) < 0)
 		v->status &= ~VIRTIO_CONFIG_S_FEATURES_OK;
+	else if (new & VIRTIO_CONFIG_S_FEATURES_OK && v->features_picked)
+		v->features_picked(v);
 	if (!(new & VIRTIO_CONFIG_S_DRIVER_OK))
 		return;
 	for (i = 0; i < v->rings; i++)
@@ -292,20 +294,37 @@ static struct virtio *new_device(struct machine *m, const struct virtio_options 
 	return v;
 }
 
+static int init_one(struct machine *m, const struct virtio_options *o, const char *kind,
+		    unsigned int number, struct fault *f)
+{
+	struct lodge_create_virtio create = { 0 };
+	struct virtio *v = new_device(m, o, kind, number);
+	int ret = 0;
+
+	if (!v)
+		return fault_set(f, kind, "no memory", NULL, ENOMEM);
+	if (!strcmp(kind, "disk")) {
+		ret = virtio_blk_init(v, &o->disk[number], &create, f);
+	} else if (!strcmp(kind, "net")) {
+		ret = virtio_net_init(v, &o->net[number], f);
+	} else {
+		v->id = LODGE_VIRTIO_RNG;
+		v->rings = 1;
+	}
+	return ret ? ret : finish(v, &create, f);
+}
+
 int virtio_init(struct machine *m, const struct virtio_options *o, struct fault *f)
 {
 	unsigned int i;
 
-	for (i = 0; i < o->disks; i++) {
-		struct lodge_create_virtio create = { 0 };
-		struct virtio *v = new_device(m, o, "disk", i);
-
-		if (!v)
-			return fault_set(f, "-d", "no memory", NULL, ENOMEM);
-		if (virtio_blk_init(v, &o->disk[i], &create, f) || finish(v, &create, f))
+	for (i = 0; i < o->disks; i++)
+		if (init_one(m, o, "disk", i, f))
 			return -1;
-	}
-	return 0;
+	for (i = 0; i < o->nets; i++)
+		if (init_one(m, o, "net", i, f))
+			return -1;
+	return o->rng ? init_one(m, o, "rng", 0, f) : 0;
 }
 
 void virtio_reset_all(struct machine *m)

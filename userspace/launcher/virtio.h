@@ -60,6 +60,7 @@ struct virtio_transport {
  * @offered: features offered; @picked: what the driver picked so far
  * @status: device status field
  * @config: device-specific configuration
+ * @features_picked: the driver has picked its features; may be NULL
  * @feature_select: half of @offered that is read; @driver_select: of @picked
  * @queue_select: the ring that registers concern
  * @config_vector: MSI-X vector for configuration changes
@@ -80,6 +81,7 @@ struct virtio {
 	unsigned int config_bytes;
 	struct virtio_ring ring[LODGE_MAX_RINGS];
 	struct virtio_thread thread[LODGE_MAX_RINGS];
+	void (*features_picked)(struct virtio *v);
 
 	__u32 feature_select;
 	__u32 driver_select;
@@ -117,5 +119,6 @@ void virtio_clear_region(struct virtio *v, __u64 addr);
 /* The devices: fill @create, @v->config and @v->rings; -1 with @f filled. */
 int virtio_blk_init(struct virtio *v, const struct disk_option *o,
 		    struct lodge_create_virtio *create, struct fault *f);
+int virtio_net_init(struct virtio *v, const struct net_option *o, struct fault *f);
 
 #endif /* _LAUNCHER_VIRTIO_H */

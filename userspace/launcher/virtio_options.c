@@ -72,6 +72,45 @@ int virtio_add_disk(struct virtio_options *o, const char *text, struct fault *f)
 	return 0;
 }
 
+static bool parse_mac(const char *text, __u8 mac[6])
+{
+	unsigned int byte[6], i;
+	int end = 0;
+
+	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &byte[0], &byte[1], &byte[2], &byte[3],
+		   &byte[4], &byte[5], &end) != 6 || text[end])
+		return false;
+	for (i = 0; i < 6; i++)
+		mac[i] = byte[i];
+	/* The first bit is for groups of stations. */
+	return !(mac[0] & 1);
+}
+
+int virtio_add_net(struct virtio_options *o, const char *text, struct fault *f)
+{
+	struct net_option *n = &o->net[o->nets];
+	char word[64];
+	bool none;
+
+	if (o->nets == VIRTIO_MAX_NETS)
+		return bad(f, "-n", "more than 4 interfaces");
+	*n = (struct net_option){ .text = text };
+	if (!next_word(&text, word, sizeof(word)))
+		return bad(f, "-n", "neither tap[=NAME] nor none");
+	none = !strcmp(word, "none");
+	if (!strncmp(word, "tap=", 4) && word[4] && strlen(word + 4) < sizeof(n->interface))
+		strcpy(n->interface, word + 4);
+	else if (!none && strcmp(word, "tap"))
+		return bad(f, n->text, "neither tap[=NAME] nor none");
+	while (next_word(&text, word, sizeof(word))) {
+		n->has_mac = !strncmp(word, "mac=", 4) && parse_mac(word + 4, n->mac);
+		if (!n->has_mac)
+			return bad(f, n->text, "not mac=XX:XX:XX:XX:XX:XX of one station");
+	}
+	o->nets += !none;
+	return 0;
+}
+
 int virtio_set_transport(struct virtio_options *o, const char *text, struct fault *f)
 {
 	if (strcmp(text, "pci") && strcmp(text, "mmio"))
@@ -88,13 +127,19 @@ void virtio_options_print(const struct virtio_options *o)
 		fputs(" -d ", stderr);
 		print_quoted(stderr, o->disk[i].text);
 	}
+	for (i = 0; i < o->nets; i++) {
+		fputs(" -n ", stderr);
+		print_quoted(stderr, o->net[i].text);
+	}
+	if (o->rng)
+		fputs(" --rng", stderr);
 	if (o->mmio)
 		fputs(" --transport mmio", stderr);
 }
 
 static unsigned int count(const struct virtio_options *o)
 {
-	return o->disks;
+	return o->disks + o->nets + o->rng;
 }
 
 bool virtio_mmio_place(unsigned int number, __u64 *base, unsigned int *gsi)

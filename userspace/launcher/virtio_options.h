@@ -20,13 +20,25 @@ struct disk_option {
 	bool root;
 };
 
+/* -n tap[=IF]|none[,mac=XX:XX:XX:XX:XX:XX]; @interface: empty: the kernel names it */
+struct net_option {
+	const char *text;
+	char interface[16];
+	__u8 mac[6];
+	bool has_mac;
+};
+
 struct virtio_options {
 	struct disk_option disk[VIRTIO_MAX_DISKS];
 	unsigned int disks;
+	struct net_option net[VIRTIO_MAX_NETS];
+	unsigned int nets;
+	bool rng;
 	bool mmio;
 };
 
 int virtio_add_disk(struct virtio_options *o, const char *text, struct fault *f);
+int virtio_add_net(struct virtio_options *o, const char *text, struct fault *f);
 int virtio_set_transport(struct virtio_options *o, const char *text, struct fault *f);
 /* As options, on stderr. */
 void virtio_options_print(const struct virtio_options *o);
@@ -40,6 +52,9 @@ bool virtio_mmio_place(unsigned int number, __u64 *base, unsigned int *gsi);
 "  -d, --disk PATH[,OPT]  a disk: a file or block device; may be given again.\n" \
 "                         ro, direct (no host page cache), queues=N, serial=S,\n" \
 "                         root (the kernel mounts it)\n" \
+"  -n, --net NET[,OPT]    a network interface: tap[=NAME] or none (no effect);\n" \
+"                         mac=XX:XX:XX:XX:XX:XX; may be given again\n" \
+"      --rng              a source of entropy\n" \
 "      --transport T      how virtio devices are found: pci (default) or mmio\n"
 
 #endif /* _LAUNCHER_VIRTIO_OPTIONS_H */

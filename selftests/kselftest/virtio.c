@@ -1,0 +1,612 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Virtio devices: what they may be made of, a disk's requests, and bad drivers. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/virtio_blk.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kselftest_harness.h"
+#include "guest.h"
+
+#define V1		(1ull << VIRTIO_F_VERSION_1)
+#define FEATURES	(V1 | 1ull << VIRTIO_RING_F_INDIRECT_DESC | 1ull << VIRTIO_BLK_F_FLUSH)
+#define SECTORS		64
+#define ENTRIES		8
+#define BELL		0x5000		/* port */
+
+/* Of the guest's memory */
+#define DESC		0x30000ul
+#define AVAIL		0x31000ul
+#define USED		0x32000ul
+#define HEADER		0x33000ul
+#define STATUS		0x33100ul
+#define TABLE		0x34000ul
+#define DATA		0x40000ul
+
+FIXTURE(virtio)
+{
+	struct guest g;
+	int file;
+	int dev;
+	__u16 avail;
+	pthread_t thread;
+	bool serving;
+	volatile bool stop;
+	volatile int result;	/* of LODGE_RING_SERVE, if not EINTR */
+};
+
+static void on_signal(int sig)
+{
+}
+
+static int create(int vm, int fd, struct lodge_create_virtio with)
+{
+	with.size = sizeof(with);
+	with.fd = fd;
+	return call(vm, LODGE_CREATE_VIRTIO, &with);
+}
+
+static const struct lodge_create_virtio disk = {
+	.device = LODGE_VIRTIO_BLK, .rings = 1, .gsi = LODGE_VIRTIO_NO_GSI, .sectors = SECTORS,
+	.serial = "kselftest",
+};
+
+FIXTURE_SETUP(virtio)
+{
+	struct sigaction action = { .sa_handler = on_signal };
+	unsigned int i;
+	__u32 word;
+
+	sigaction(SIGUSR1, &action, NULL);
+	ASSERT_EQ(0, guest_create(&self->g));
+	self->file = memfd_create("disk", 0);
+	ASSERT_LE(0, self->file);
+	for (i = 0; i < SECTORS * 512 / 4; i++) {
+		word = i * 2654435761u;
+		ASSERT_EQ(4, pwrite(self->file, &word, 4, i * 4));
+	}
+	self->dev = create(self->g.vm, self->file, disk);
+	ASSERT_LE(0, self->dev);
+}
+
+static int set_features(int dev, __u64 features)
+{
+	struct lodge_virtio_features arg = { .size = sizeof(arg), .features = features };
+
+	return call(dev, LODGE_SET_FEATURES, &arg);
+}
+
+static struct lodge_ring good_ring(void)
+{
+	return (struct lodge_ring) {
+		.size = sizeof(struct lodge_ring), .flags = LODGE_RING_ENABLED,
+		.entries = ENTRIES, .desc = DESC, .driver = AVAIL, .device = USED,
+	};
+}
+
+static int set_ring(int dev, struct lodge_ring ring)
+{
+	return call(dev, LODGE_SET_RING, &ring);
+}
+
+static int ring_off(int dev)
+{
+	return set_ring(dev, (struct lodge_ring) { .size = sizeof(struct lodge_ring) });
+}
+
+static __u32 ring_flags(int dev)
+{
+	struct lodge_ring ring = { .size = sizeof(ring) };
+
+	return call(dev, LODGE_GET_RING, &ring) ? ~0u : ring.flags;
+}
+
+static int serve(int dev, __u64 rings)
+{
+	struct lodge_ring_serve arg = { .size = sizeof(arg), .rings = rings };
+
+	return call(dev, LODGE_RING_SERVE, &arg);
+}
+
+static __u64 stat_of(int dev, int id)
+{
+	__u64 values[LODGE_RING_STAT_COUNT] = {};
+	struct lodge_ring_stats arg = {
+		.size = sizeof(arg), .count = LODGE_RING_STAT_COUNT, .values = (unsigned long)values,
+	};
+
+	return call(dev, LODGE_RING_STATS, &arg) ? ~0ull : values[id];
+}
+
+static void *server(void *arg)
+{
+	FIXTURE_DATA(virtio) *self = arg;
+	int ret;
+
+	while (!self->stop) {
+		ret = serve(self->dev, 1);
+		if (ret != -EINTR)
+			self->result = ret;
+		if (ret != -EINTR && ret != -EPROTO)
+			break;
+	}
+	return NULL;
+}
+
+static void start(FIXTURE_DATA(virtio) *self)
+{
+	self->stop = false;
+	self->serving = !pthread_create(&self->thread, NULL, server, self);
+}
+
+static void stop(FIXTURE_DATA(virtio) *self)
+{
+	struct timespec now;
+
+	self->stop = true;
+	while (self->serving) {
+		pthread_kill(self->thread, SIGUSR1);
+		clock_gettime(CLOCK_REALTIME, &now);
+		now.tv_sec++;
+		self->serving = pthread_timedjoin_np(self->thread, NULL, &now);
+	}
+}
+
+FIXTURE_TEARDOWN(virtio)
+{
+	stop(self);
+	close(self->dev);
+	close(self->file);
+	guest_destroy(&self->g);
+}
+
+static void set_desc(struct guest *g, int i, __u64 addr, __u32 len, __u16 flags, __u16 next)
+{
+	struct vring_desc desc = { addr, len, flags, next };
+
+	memcpy(g->mem + DESC + i * sizeof(desc), &desc, sizeof(desc));
+}
+
+/* Descriptors 0 to 2 become a request of @bytes; the device gets to see it. */
+static void request(FIXTURE_DATA(virtio) *self, __u32 type, __u64 sector, __u32 bytes)
+{
+	struct virtio_blk_outhdr header = { .type = type, .sector = sector };
+	bool in = type == VIRTIO_BLK_T_IN || type == VIRTIO_BLK_T_GET_ID;
+	struct guest *g = &self->g;
+
+	memcpy(g->mem + HEADER, &header, sizeof(header));
+	g->mem[STATUS] = 0xee;
+	set_desc(g, 0, HEADER, sizeof(header), VRING_DESC_F_NEXT, bytes ? 1 : 2);
+	set_desc(g, 1, DATA, bytes, VRING_DESC_F_NEXT | (in ? VRING_DESC_F_WRITE : 0), 2);
+	set_desc(g, 2, STATUS, 1, VRING_DESC_F_WRITE, 0);
+}
+
+/* Descriptor 0 is available: its index is what @self->avail says. */
+static void publish(FIXTURE_DATA(virtio) *self, __u16 head)
+{
+	struct vring_avail *avail = (void *)(self->g.mem + AVAIL);
+
+	avail->ring[self->avail++ % ENTRIES] = head;
+	__atomic_store_n(&avail->idx, self->avail, __ATOMIC_SEQ_CST);
+}
+
+GUEST64(bell, "mov $0x5000, %dx\n xor %eax, %eax\n out %ax, %dx\n" END);
+
+static int ring_bell(FIXTURE_DATA(virtio) *self)
+{
+	int ret = guest_load64(&self->g, bell);
+
+	return ret ? ret : guest_run_to_end(&self->g) < 0;
+}
+
+static int add_bell(FIXTURE_DATA(virtio) *self, int vm, int dev)
+{
+	struct lodge_region region = {
+		.size = sizeof(region), .space = LODGE_SPACE_PIO, .addr = BELL, .bytes = 2,
+		.write = LODGE_WRITE_DOORBELL, .eventfd = dev,
+	};
+
+	return call(vm, LODGE_SET_REGION, &region);
+}
+
+/* Ten seconds for the used index to be @want. */
+static bool used(FIXTURE_DATA(virtio) *self, __u16 want)
+{
+	volatile struct vring_used *used = (void *)(self->g.mem + USED);
+	int tries;
+
+	for (tries = 0; tries < 10000 && used->idx != want; tries++)
+		usleep(1000);
+	return used->idx == want;
+}
+
+static bool broken(FIXTURE_DATA(virtio) *self)
+{
+	int tries;
+
+	for (tries = 0; tries < 10000 && !self->result; tries++)
+		usleep(1000);
+	return self->result == -EPROTO && ring_flags(self->dev) & LODGE_RING_BROKEN;
+}
+
+/* A working disk with its thread and its doorbell. */
+static int set_up(FIXTURE_DATA(virtio) *self)
+{
+	int ret = set_features(self->dev, FEATURES);
+
+	ret = ret ? ret : add_bell(self, self->g.vm, self->dev);
+	ret = ret ? ret : set_ring(self->dev, good_ring());
+	start(self);
+	return ret;
+}
+
+static int do_request(FIXTURE_DATA(virtio) *self, __u32 type, __u64 sector, __u32 bytes)
+{
+	request(self, type, sector, bytes);
+	publish(self, 0);
+	if (ring_bell(self) || !used(self, self->avail))
+		return -1;
+	return self->g.mem[STATUS];
+}
+
+TEST_F(virtio, create)
+{
+	struct lodge_create_virtio with = disk;
+	int vm = self->g.vm, fd, pipes[2];
+
+	EXPECT_EQ(-EBADF, create(vm, -1, disk));
+	EXPECT_EQ(-EBADF, create(vm, 1000, disk));
+	with.device = 0;
+	EXPECT_EQ(-EINVAL, create(vm, self->file, with));
+	with = disk;
+	with.rings = 0;
+	EXPECT_EQ(-EINVAL, create(vm, self->file, with));
+	with.rings = LODGE_MAX_RINGS + 1;
+	EXPECT_EQ(-EINVAL, create(vm, self->file, with));
+	with = disk;
+	with.gsi = 24;
+	EXPECT_EQ(-EINVAL, create(vm, self->file, with));
+	with = disk;
+	with.sectors = ~0ull;
+	EXPECT_EQ(-EINVAL, create(vm, self->file, with));
+	with = disk;
+	with.flags = 0x80;
+	EXPECT_EQ(-EINVAL, create(vm, self->file, with));
+	ASSERT_EQ(0, pipe(pipes));
+	EXPECT_EQ(-EINVAL, create(vm, pipes[0], disk));
+	with.device = LODGE_VIRTIO_NET;
+	with.flags = 0;
+	with.rings = 2;
+	EXPECT_EQ(-EBADF, create(vm, pipes[0], with));
+	EXPECT_EQ(-EBADF, create(vm, self->file, with));
+	fd = open("/proc/self/exe", O_RDONLY);
+	EXPECT_EQ(-EBADF, create(vm, fd, disk));
+	with = disk;
+	with.flags = LODGE_VIRTIO_READONLY;
+	EXPECT_LE(0, create(vm, fd, with));
+}
+
+TEST_F(virtio, features_and_rings)
+{
+	struct lodge_ring ring = good_ring();
+
+	EXPECT_EQ(-EINVAL, set_ring(self->dev, ring));
+	EXPECT_EQ(-EINVAL, set_features(self->dev, 0));
+	EXPECT_EQ(-EINVAL, set_features(self->dev, V1 | 1ull << 63));
+	ASSERT_EQ(0, set_features(self->dev, FEATURES));
+	ring.entries = 3;
+	EXPECT_EQ(-EINVAL, set_ring(self->dev, ring));
+	ring.entries = 0;
+	EXPECT_EQ(-EINVAL, set_ring(self->dev, ring));
+	ring.entries = 65536;
+	EXPECT_EQ(-EINVAL, set_ring(self->dev, ring));
+	ring = good_ring();
+	ring.desc++;
+	EXPECT_EQ(-EINVAL, set_ring(self->dev, ring));
+	ring = good_ring();
+	ring.ring = 1;
+	EXPECT_EQ(-EINVAL, set_ring(self->dev, ring));
+	ring = good_ring();
+	ring.next = ENTRIES + 1;
+	EXPECT_EQ(-EINVAL, set_ring(self->dev, ring));
+	ASSERT_EQ(0, set_ring(self->dev, good_ring()));
+	EXPECT_EQ(-EBUSY, set_ring(self->dev, good_ring()));
+	EXPECT_EQ(-EBUSY, set_features(self->dev, V1));
+	EXPECT_EQ(LODGE_RING_ENABLED, ring_flags(self->dev));
+	EXPECT_EQ(0, ring_off(self->dev));
+	EXPECT_EQ(0, ring_flags(self->dev));
+	EXPECT_EQ(0, set_features(self->dev, V1));
+}
+
+TEST_F(virtio, serving)
+{
+	EXPECT_EQ(-EINVAL, serve(self->dev, 0));
+	EXPECT_EQ(-EINVAL, serve(self->dev, 2));
+	EXPECT_EQ(-EINVAL, serve(self->dev, ~0ull));
+	ASSERT_EQ(0, set_up(self));
+	usleep(100000);
+	EXPECT_EQ(-EBUSY, serve(self->dev, 1));
+	stop(self);
+	alarm_ms(100);
+	EXPECT_EQ(-EINTR, serve(self->dev, 1));
+}
+
+TEST_F(virtio, disk)
+{
+	__u8 *data, sector[512];
+
+	ASSERT_EQ(0, set_up(self));
+	data = self->g.mem + DATA;
+	ASSERT_EQ(VIRTIO_BLK_S_OK, do_request(self, VIRTIO_BLK_T_IN, 5, 1024));
+	ASSERT_EQ(512, pread(self->file, sector, 512, 6 * 512));
+	EXPECT_EQ(0, memcmp(sector, data + 512, 512));
+	memset(data, 0xa5, 512);
+	ASSERT_EQ(VIRTIO_BLK_S_OK, do_request(self, VIRTIO_BLK_T_OUT, SECTORS - 1, 512));
+	ASSERT_EQ(512, pread(self->file, sector, 512, (SECTORS - 1) * 512));
+	EXPECT_EQ(0, memcmp(sector, data, 512));
+	EXPECT_EQ(VIRTIO_BLK_S_OK, do_request(self, VIRTIO_BLK_T_FLUSH, 0, 0));
+	ASSERT_EQ(VIRTIO_BLK_S_OK, do_request(self, VIRTIO_BLK_T_GET_ID, 0, 20));
+	EXPECT_EQ(0, strcmp("kselftest", (char *)data));
+	EXPECT_EQ(5, stat_of(self->dev, LODGE_RING_CHAINS));
+	EXPECT_EQ(0, stat_of(self->dev, LODGE_RING_ERRORS));
+}
+
+TEST_F(virtio, requests_that_fail)
+{
+	ASSERT_EQ(0, set_up(self));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, do_request(self, VIRTIO_BLK_T_IN, SECTORS, 512));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, do_request(self, VIRTIO_BLK_T_IN, SECTORS - 1, 1024));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, do_request(self, VIRTIO_BLK_T_OUT, ~0ull, 512));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, do_request(self, VIRTIO_BLK_T_OUT, 0, 511));
+	EXPECT_EQ(VIRTIO_BLK_S_UNSUPP, do_request(self, 99, 0, 512));
+	/* Not negotiated */
+	EXPECT_EQ(VIRTIO_BLK_S_UNSUPP, do_request(self, VIRTIO_BLK_T_DISCARD, 0, 16));
+	/* The file got shorter behind the device's back. */
+	ASSERT_EQ(0, ftruncate(self->file, 512));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, do_request(self, VIRTIO_BLK_T_IN, 4, 512));
+	EXPECT_EQ(VIRTIO_BLK_S_OK, do_request(self, VIRTIO_BLK_T_IN, 0, 512));
+	EXPECT_EQ(0, stat_of(self->dev, LODGE_RING_ERRORS));
+}
+
+TEST_F(virtio, trim)
+{
+	struct virtio_blk_discard_write_zeroes range = { .sector = 2, .num_sectors = 3 };
+	__u64 features = FEATURES | 1ull << VIRTIO_BLK_F_DISCARD | 1ull << VIRTIO_BLK_F_WRITE_ZEROES;
+	__u8 sector[512], zero[512] = {};
+
+	ASSERT_EQ(0, set_features(self->dev, features));
+	ASSERT_EQ(0, add_bell(self, self->g.vm, self->dev));
+	ASSERT_EQ(0, set_ring(self->dev, good_ring()));
+	start(self);
+	memcpy(self->g.mem + DATA, &range, sizeof(range));
+	ASSERT_EQ(VIRTIO_BLK_S_OK, do_request(self, VIRTIO_BLK_T_WRITE_ZEROES, 0, sizeof(range)));
+	ASSERT_EQ(512, pread(self->file, sector, 512, 4 * 512));
+	EXPECT_EQ(0, memcmp(sector, zero, 512));
+	ASSERT_EQ(512, pread(self->file, sector, 512, 5 * 512));
+	EXPECT_NE(0, memcmp(sector, zero, 512));
+	range.sector = SECTORS - 2;
+	memcpy(self->g.mem + DATA, &range, sizeof(range));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, do_request(self, VIRTIO_BLK_T_DISCARD, 0, sizeof(range)));
+	range.sector = 0;
+	range.flags = 1;
+	memcpy(self->g.mem + DATA, &range, sizeof(range));
+	EXPECT_EQ(VIRTIO_BLK_S_UNSUPP, do_request(self, VIRTIO_BLK_T_DISCARD, 0, sizeof(range)));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, do_request(self, VIRTIO_BLK_T_DISCARD, 0, 15));
+}
+
+/* What a driver may not do: the ring stops, and nothing else happens. */
+TEST_F(virtio, bad_chains)
+{
+	static const struct vring_desc bad[] = {
+		{ HEADER, 16, VRING_DESC_F_NEXT, 0 },			/* a loop */
+		{ HEADER, 16, VRING_DESC_F_NEXT, ENTRIES },		/* no such one */
+		{ GUEST_NOTHING, 16, VRING_DESC_F_NEXT, 2 },		/* no memory */
+		{ GUEST_BYTES - 8, 16, VRING_DESC_F_NEXT, 2 },		/* half of it */
+		{ ~0ull - 7, 16, VRING_DESC_F_NEXT, 2 },		/* wraps */
+		{ HEADER, ~0u, VRING_DESC_F_NEXT, 2 },			/* 4 GiB - 1 */
+		{ HEADER, 0, 0, 0 },					/* nothing */
+		{ HEADER, 16, 0, 0 },					/* no status */
+		{ HEADER, 16, VRING_DESC_F_WRITE, 0 },			/* no header */
+		{ TABLE, 16, VRING_DESC_F_INDIRECT, 0 },		/* table in a table */
+		{ TABLE, 17, VRING_DESC_F_INDIRECT, 0 },
+		{ TABLE, 0, VRING_DESC_F_INDIRECT, 0 },
+		{ TABLE, ~0u - 15, VRING_DESC_F_INDIRECT, 0 },
+	};
+	struct vring_desc in_table = { TABLE, 16, VRING_DESC_F_INDIRECT, 0 };
+	unsigned int i;
+
+	ASSERT_EQ(0, set_up(self));
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		self->result = 0;
+		request(self, VIRTIO_BLK_T_IN, 0, 512);
+		memcpy(self->g.mem + DESC, &bad[i], sizeof(bad[i]));
+		memcpy(self->g.mem + TABLE, &in_table, sizeof(in_table));
+		publish(self, 0);
+		ASSERT_EQ(0, ring_bell(self));
+		ASSERT_TRUE(broken(self)) {
+			TH_LOG("chain %u", i);
+		}
+		EXPECT_EQ(i + 1, stat_of(self->dev, LODGE_RING_ERRORS));
+		/* A new start, as after a reset. */
+		ASSERT_EQ(0, ring_off(self->dev));
+		memset(self->g.mem + AVAIL, 0, 4096);
+		memset(self->g.mem + USED, 0, 4096);
+		self->avail = 0;
+		ASSERT_EQ(0, set_ring(self->dev, good_ring()));
+	}
+	EXPECT_EQ(VIRTIO_BLK_S_OK, do_request(self, VIRTIO_BLK_T_IN, 0, 512));
+}
+
+/* Rings that are not in memory, or leave it while they are used. */
+TEST_F(virtio, bad_rings)
+{
+	struct lodge_ring ring = good_ring();
+
+	ASSERT_EQ(0, set_features(self->dev, FEATURES));
+	start(self);
+	ring.device = GUEST_NOTHING;
+	ASSERT_EQ(0, set_ring(self->dev, ring));
+	EXPECT_TRUE(broken(self));
+	ASSERT_EQ(0, ring_off(self->dev));
+	self->result = 0;
+	ring = good_ring();
+	ring.driver = GUEST_BYTES - 4;
+	ASSERT_EQ(0, set_ring(self->dev, ring));
+	EXPECT_TRUE(broken(self));
+	ASSERT_EQ(0, ring_off(self->dev));
+	self->result = 0;
+	/* An index that jumps */
+	self->avail = ENTRIES;
+	publish(self, 0);
+	ASSERT_EQ(0, set_ring(self->dev, good_ring()));
+	EXPECT_TRUE(broken(self));
+}
+
+TEST_F(virtio, memory_goes_away)
+{
+	ASSERT_EQ(0, set_up(self));
+	ASSERT_EQ(VIRTIO_BLK_S_OK, do_request(self, VIRTIO_BLK_T_IN, 0, 512));
+	/* The host page under the used ring: nothing is lost that the owner did not give up. */
+	ASSERT_EQ(0, madvise(self->g.mem + DATA, 65536, MADV_DONTNEED));
+	ASSERT_EQ(VIRTIO_BLK_S_OK, do_request(self, VIRTIO_BLK_T_IN, 0, 512));
+	request(self, VIRTIO_BLK_T_IN, 0, 512);
+	ASSERT_EQ(0, guest_slot(&self->g, 0, 0, 0, NULL));
+	publish(self, 0);
+	/* Without its slot the ring is nowhere; the device finds out when it looks. */
+	ASSERT_EQ(0, ring_off(self->dev));
+	ASSERT_EQ(0, set_ring(self->dev, good_ring()));
+	EXPECT_TRUE(broken(self));
+}
+
+TEST_F(virtio, reset)
+{
+	struct lodge_reset reset = { .size = sizeof(reset) };
+	unsigned int i;
+
+	ASSERT_EQ(0, set_up(self));
+	for (i = 0; i < 100; i++) {
+		request(self, VIRTIO_BLK_T_IN, 0, 512);
+		publish(self, 0);
+		ASSERT_EQ(0, call(self->dev, LODGE_VIRTIO_RESET, &reset));
+		EXPECT_EQ(0, ring_flags(self->dev));
+		memset(self->g.mem + AVAIL, 0, 4096);
+		memset(self->g.mem + USED, 0, 4096);
+		self->avail = 0;
+		ASSERT_EQ(0, set_features(self->dev, FEATURES));
+		ASSERT_EQ(0, set_ring(self->dev, good_ring()));
+	}
+	EXPECT_EQ(VIRTIO_BLK_S_OK, do_request(self, VIRTIO_BLK_T_IN, 0, 512));
+}
+
+GUEST64(storm, "mov $0x5000, %dx\n mov $2000, %ecx\n"
+	"1: mov %ecx, %eax\n out %ax, %dx\n loop 1b\n" END);
+
+/* Of rings that exist and of those that do not. */
+TEST_F(virtio, doorbell_storm)
+{
+	ASSERT_EQ(0, set_up(self));
+	ASSERT_EQ(0, guest_load64(&self->g, storm));
+	ASSERT_LE(0, guest_run_to_end(&self->g));
+	EXPECT_LE(2000, guest_stat(&self->g, LODGE_STAT_DOORBELL));
+	EXPECT_EQ(VIRTIO_BLK_S_OK, do_request(self, VIRTIO_BLK_T_IN, 0, 512));
+	/* The device goes first, its doorbell stays. */
+	stop(self);
+	close(self->dev);
+	EXPECT_EQ(0, ring_bell(self));
+	self->dev = -1;
+}
+
+TEST_F(virtio, regions)
+{
+	struct lodge_region isr = {
+		.size = sizeof(isr), .space = LODGE_SPACE_PIO, .addr = BELL + 8, .bytes = 1,
+		.read = LODGE_READ_ISR, .write = LODGE_WRITE_ISR_ACK, .eventfd = self->dev,
+	};
+	struct guest other;
+	int event = eventfd(0, 0);
+
+	ASSERT_EQ(0, guest_create(&other));
+	EXPECT_EQ(-EINVAL, add_bell(self, other.vm, self->dev));
+	EXPECT_EQ(-EINVAL, add_bell(self, self->g.vm, self->file));
+	EXPECT_EQ(0, call(self->g.vm, LODGE_SET_REGION, &isr));
+	isr.eventfd = event;
+	EXPECT_EQ(-EINVAL, call(self->g.vm, LODGE_SET_REGION, &isr));
+	isr.eventfd = -1;
+	EXPECT_EQ(-EBADF, call(self->g.vm, LODGE_SET_REGION, &isr));
+	guest_destroy(&other);
+	close(event);
+}
+
+GUEST64(status, "mov $0x5008, %dx\n in %dx, %al\n mov %eax, %r8d\n"
+	"mov $1, %al\n out %al, %dx\n in %dx, %al\n mov %eax, %r9d\n" END);
+
+/* A used buffer sets the status and the line, the driver's write clears it. */
+TEST_F(virtio, interrupt_status)
+{
+	struct lodge_region isr = {
+		.size = sizeof(isr), .space = LODGE_SPACE_PIO, .addr = BELL + 8, .bytes = 1,
+		.read = LODGE_READ_ISR, .write = LODGE_WRITE_ISR_ACK,
+	};
+	struct lodge_create_virtio with = disk;
+
+	with.gsi = 5;
+	close(self->dev);
+	self->dev = create(self->g.vm, self->file, with);
+	ASSERT_LE(0, self->dev);
+	isr.eventfd = self->dev;
+	ASSERT_EQ(0, call(self->g.vm, LODGE_SET_REGION, &isr));
+	ASSERT_EQ(0, set_up(self));
+	ASSERT_EQ(VIRTIO_BLK_S_OK, do_request(self, VIRTIO_BLK_T_IN, 0, 512));
+	usleep(10000);
+	ASSERT_EQ(0, guest_load64(&self->g, status));
+	ASSERT_LE(0, guest_run_to_end(&self->g));
+	EXPECT_EQ(1, guest_gpr(&self->g, LODGE_R8) & 0xff);
+	EXPECT_EQ(0, guest_gpr(&self->g, LODGE_R9) & 0xff);
+	EXPECT_EQ(1, stat_of(self->dev, LODGE_RING_INTERRUPTS));
+}
+
+/* A process that is killed leaves nothing behind that would keep it. */
+TEST_F(virtio, killed_while_serving)
+{
+	int status, dev;
+	struct guest g;
+	pid_t pid;
+
+	pid = fork();
+	if (!pid) {
+		if (guest_create(&g))
+			_exit(1);
+		dev = create(g.vm, self->file, disk);
+		if (dev < 0 || set_features(dev, FEATURES) || set_ring(dev, good_ring()))
+			_exit(2);
+		serve(dev, 1);
+		_exit(3);
+	}
+	usleep(300000);
+	ASSERT_EQ(0, kill(pid, SIGKILL));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status));
+}
+
+/* Whoever has the descriptor but not the memory gets nowhere. */
+TEST_F(virtio, other_process)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(serve(self->dev, 1) == -EIO && set_features(self->dev, V1) == -EIO ? 0 : 1);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Network device (virtio 1.2, 5.1) on a tap that hands out virtio_net headers
+ * of HEADER bytes, as the device's own: checksums and segmentation are between
+ * the guest and the tap, whose offloads the owner sets.
+ */
+#include <linux/fs.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <uapi/linux/if_ether.h>
+#include <uapi/linux/virtio_net.h>
+
+#include "virtio.h"
+
+#define HEADER		sizeof(struct virtio_net_hdr_mrg_rxbuf)
+#define LARGEST		(HEADER + ETH_HLEN + 4 + 65535)
+#define GATHER_IOVS	256
+
+#define FEATURES (BIT_ULL(VIRTIO_NET_F_CSUM) | BIT_ULL(VIRTIO_NET_F_GUEST_CSUM) |	\
+		  BIT_ULL(VIRTIO_NET_F_GUEST_TSO4) | BIT_ULL(VIRTIO_NET_F_GUEST_TSO6) |	\
+		  BIT_ULL(VIRTIO_NET_F_GUEST_ECN) | BIT_ULL(VIRTIO_NET_F_HOST_TSO4) |	\
+		  BIT_ULL(VIRTIO_NET_F_HOST_TSO6) | BIT_ULL(VIRTIO_NET_F_HOST_ECN) |	\
+		  BIT_ULL(VIRTIO_NET_F_MRG_RXBUF) | BIT_ULL(VIRTIO_NET_F_MAC) |		\
+		  BIT_ULL(VIRTIO_NET_F_STATUS) | BIT_ULL(VIRTIO_NET_F_MTU))
+
+/*
+ * The size of a packet is known once it was read. So chains that hold the
+ * largest are kept ready, and those it did not need serve the next.
+ */
+struct lodge_net_rx {
+	u32 count;
+	u32 bytes;
+	u32 iovs;
+	struct lodge_vreq *req[LODGE_QUEUE_DEPTH];
+	struct iovec iov[GATHER_IOVS];
+};
+
+static int net_create(struct lodge_virtio *dev, const struct lodge_create_virtio *args)
+{
+	struct lodge_net_rx *rx;
+	u32 i;
+
+	/* A wait queue that lives as long as the file: what a character device has. */
+	if (!dev->backend || !S_ISCHR(file_inode(dev->backend)->i_mode) ||
+	    !dev->backend->f_op->read_iter || !dev->backend->f_op->write_iter ||
+	    !(dev->backend->f_mode & FMODE_READ) || !(dev->backend->f_mode & FMODE_WRITE))
+		return -EBADF;
+	if (dev->count % 2)
+		return -EINVAL;
+	for (i = 0; i < dev->count; i += 2) {
+		rx = kzalloc(sizeof(*rx), GFP_KERNEL_ACCOUNT);
+		if (!rx)
+			return -ENOMEM;
+		dev->queue[i].priv = rx;
+		dev->queue[i].pull = true;
+	}
+	return 0;
+}
+
+static __poll_t net_events(const struct lodge_queue *queue)
+{
+	return queue->pull ? EPOLLIN | EPOLLRDNORM : EPOLLOUT | EPOLLWRNORM;
+}
+
+static void prepare(struct lodge_vreq *req, struct file *tap)
+{
+	init_sync_kiocb(&req->kiocb, tap);
+	req->kiocb.ki_flags |= IOCB_NOWAIT;
+}
+
+/* A packet that the tap does not take is lost, as on any network. */
+static long transmit(struct lodge_queue *queue, struct lodge_vreq *req)
+{
+	struct file *tap = queue->dev->backend;
+	ssize_t ret;
+
+	if (req->chain.readable < HEADER || req->chain.readable > LARGEST)
+		return req->chain.readable < HEADER ? -EPROTO : 0;
+	prepare(req, tap);
+	iov_iter_init(&req->iter, ITER_SOURCE, req->chain.iov, req->chain.outs,
+		      req->chain.readable);
+	ret = tap->f_op->write_iter(&req->kiocb, &req->iter);
+	return ret == -EAGAIN ? -EAGAIN : 0;
+}
+
+/* The memory of all that is kept. */
+static void lay_out(struct lodge_net_rx *rx)
+{
+	struct lodge_chain *chain;
+	u32 i;
+
+	rx->bytes = 0;
+	rx->iovs = 0;
+	for (i = 0; i < rx->count; i++) {
+		chain = &rx->req[i]->chain;
+		memcpy(&rx->iov[rx->iovs], chain->iov + chain->outs,
+		       chain->ins * sizeof(chain->iov[0]));
+		rx->iovs += chain->ins;
+		rx->bytes += chain->writable;
+	}
+}
+
+/* Without mergeable buffers each packet has to fit one chain. 0 or -errno */
+static int gather(struct lodge_queue *queue, struct lodge_net_rx *rx)
+{
+	bool merge = lodge_virtio_has(queue->dev, VIRTIO_NET_F_MRG_RXBUF);
+	struct lodge_vreq *req;
+	int ret;
+
+	lay_out(rx);
+	while (rx->bytes < (merge ? LARGEST : 1) && rx->iovs + LODGE_CHAIN_IOVS <= GATHER_IOVS) {
+		ret = lodge_queue_pop(queue, &req);
+		if (ret <= 0)
+			return ret == -EAGAIN ? 0 : ret;
+		/* Room for a header, and nothing for the device to read. */
+		if (req->chain.outs || req->chain.writable < HEADER)
+			return -EPROTO;
+		rx->req[rx->count++] = req;
+		lay_out(rx);
+	}
+	return 0;
+}
+
+static int set_buffers(struct lodge_net_rx *rx, struct iov_iter *iter, u32 buffers)
+{
+	size_t at = offsetof(struct virtio_net_hdr_mrg_rxbuf, num_buffers);
+	__virtio16 value = (__force __virtio16)buffers;
+
+	iov_iter_init(iter, ITER_DEST, rx->iov, rx->iovs, HEADER);
+	iov_iter_advance(iter, at);
+	return copy_to_iter(&value, sizeof(value), iter) == sizeof(value) ? 0 : -EFAULT;
+}
+
+/* The packet of @bytes is in the first chains: give those back. */
+static int deliver(struct lodge_queue *queue, struct lodge_net_rx *rx, u32 bytes)
+{
+	u32 used = 0, left = bytes, i;
+	struct iov_iter iter;
+	int ret;
+
+	for (; left; used++)
+		left -= min(left, rx->req[used]->chain.writable);
+	ret = set_buffers(rx, &iter, used);
+	for (i = 0, left = bytes; i < used && !ret; i++) {
+		u32 now = min(left, rx->req[i]->chain.writable);
+
+		ret = lodge_queue_push(queue, rx->req[i], now);
+		left -= now;
+	}
+	rx->count -= i;
+	memmove(rx->req, rx->req + i, rx->count * sizeof(rx->req[0]));
+	return ret;
+}
+
+static int net_pull(struct lodge_queue *queue)
+{
+	struct file *tap = queue->dev->backend;
+	struct lodge_net_rx *rx = queue->priv;
+	struct iov_iter iter;
+	struct kiocb kiocb;
+	ssize_t ret = gather(queue, rx);
+
+	if (ret || !rx->count)
+		return ret;
+	init_sync_kiocb(&kiocb, tap);
+	kiocb.ki_flags |= IOCB_NOWAIT;
+	iov_iter_init(&iter, ITER_DEST, rx->iov, rx->iovs, rx->bytes);
+	ret = tap->f_op->read_iter(&kiocb, &iter);
+	if (ret == -EAGAIN)
+		return -EAGAIN;
+	/* What fills all there is was most likely cut off. A tap that is gone has no more. */
+	if (ret == rx->bytes)
+		return 1;
+	if (ret < (ssize_t)HEADER)
+		return -EAGAIN;
+	return deliver(queue, rx, ret) ?: 1;
+}
+
+/* In reverse, so that the ring is as if they had never been taken. */
+static void net_release(struct lodge_queue *queue)
+{
+	struct lodge_net_rx *rx = queue->priv;
+
+	while (rx && rx->count)
+		lodge_queue_unpop(queue, rx->req[--rx->count]);
+}
+
+const struct lodge_virtio_ops lodge_virtio_net = {
+	.id = LODGE_VIRTIO_NET,
+	.max_queues = LODGE_MAX_RINGS,
+	.features = FEATURES,
+	.create = net_create,
+	.serve = transmit,
+	.pull = net_pull,
+	.release = net_release,
+	.events = net_events,
+};
