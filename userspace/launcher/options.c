@@ -19,6 +19,7 @@ enum {
 	OPT_TRANSPORT,
 	OPT_CPU_FEATURES,
 	OPT_RNG,
+	OPT_PACKED,
 	OPT_NO_REBOOT,
 	OPT_TRIPLE_FAULT,
 	OPT_PANIC,
@@ -40,6 +41,7 @@ static const struct option long_options[] = {
 	{ "disk", required_argument, NULL, 'd' },
 	{ "net", required_argument, NULL, 'n' },
 	{ "rng", no_argument, NULL, OPT_RNG },
+	{ "packed", no_argument, NULL, OPT_PACKED },
 	{ "transport", required_argument, NULL, OPT_TRANSPORT },
 	{ "cpu-features", required_argument, NULL, OPT_CPU_FEATURES },
 	{ "name", required_argument, NULL, OPT_NAME },
@@ -236,6 +238,9 @@ static int long_option(struct run_options *o, int opt, struct fault *f)
 		return 0;
 	case OPT_FIRMWARE:
 		o->firmware = optarg;
+		return 0;
+	case OPT_PACKED:
+		o->virtio.packed = true;
 		return 0;
 	case OPT_RNG:
 		o->virtio.rng = true;

@@ -270,6 +270,8 @@ static int finish(struct virtio *v, struct lodge_create_virtio *create, struct f
 	if (v->fd < 0)
 		return fault_set(f, v->name, "the hypervisor refused the device", NULL, v->fd);
 	v->offered = create->features;
+	if (!v->machine->config.virtio->packed)
+		v->offered &= ~BIT_ULL(VIRTIO_F_RING_PACKED);
 	ret = v->transport->add(v);
 	if (ret < 0)
 		return fault_set(f, v->name, "no room for another device", NULL, ret);

@@ -135,6 +135,8 @@ void virtio_options_print(const struct virtio_options *o)
 		fputs(" --rng", stderr);
 	if (o->mmio)
 		fputs(" --transport mmio", stderr);
+	if (o->packed)
+		fputs(" --packed", stderr);
 }
 
 static unsigned int count(const struct virtio_options *o)

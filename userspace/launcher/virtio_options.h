@@ -35,6 +35,7 @@ struct virtio_options {
 	unsigned int nets;
 	bool rng;
 	bool mmio;
+	bool packed;
 };
 
 int virtio_add_disk(struct virtio_options *o, const char *text, struct fault *f);
@@ -55,6 +56,7 @@ bool virtio_mmio_place(unsigned int number, __u64 *base, unsigned int *gsi);
 "  -n, --net NET[,OPT]    a network interface: tap[=NAME] or none (no effect);\n" \
 "                         mac=XX:XX:XX:XX:XX:XX; may be given again\n" \
 "      --rng              a source of entropy\n" \
-"      --transport T      how virtio devices are found: pci (default) or mmio\n"
+"      --transport T      how virtio devices are found: pci (default) or mmio\n" \
+"      --packed           offer packed virtqueues\n"
 
 #endif /* _LAUNCHER_VIRTIO_OPTIONS_H */

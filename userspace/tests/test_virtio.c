@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Options of virtio devices, and what they make of the kernel's command line. */
+#include <stdlib.h>
+
+#include "ktap.h"
+#include "layout.h"
+#include "virtio_options.h"
+
+static struct virtio_options o;
+static struct fault f;
+
+static bool disk(const char *text)
+{
+	memset(&o, 0, sizeof(o));
+	return !virtio_add_disk(&o, text, &f);
+}
+
+static bool net(const char *text)
+{
+	memset(&o, 0, sizeof(o));
+	return !virtio_add_net(&o, text, &f);
+}
+
+static void disks(void)
+{
+	CHECK(disk("/a/b") && o.disks == 1 && !strcmp(o.disk[0].path, "/a/b"));
+	CHECK(o.disk[0].queues == 1 && !o.disk[0].readonly && !o.disk[0].direct);
+	CHECK(disk("x,ro,direct,queues=4,serial=S1,root") && o.disk[0].readonly);
+	CHECK(o.disk[0].direct && o.disk[0].queues == 4 && o.disk[0].root);
+	CHECK(!strcmp(o.disk[0].serial, "S1") && !strcmp(o.disk[0].path, "x"));
+	CHECK(disk("x,serial=12345678901234567890"));
+	CHECK(!disk("x,serial=123456789012345678901"));
+	CHECK(!disk("") && !disk(",ro") && !disk("x,rw") && !disk("x,,ro"));
+	CHECK(!disk("x,queues=0") && !disk("x,queues=65") && !disk("x,queues=") && !o.disks);
+}
+
+static void too_many_disks(void)
+{
+	unsigned int i;
+
+	memset(&o, 0, sizeof(o));
+	for (i = 0; i < VIRTIO_MAX_DISKS; i++)
+		CHECK(!virtio_add_disk(&o, "x", &f));
+	CHECK(virtio_add_disk(&o, "x", &f) && o.disks == VIRTIO_MAX_DISKS);
+}
+
+static void nets(void)
+{
+	static const __u8 mac[] = { 0x52, 0x54, 0, 0x12, 0x34, 0xff };
+
+	CHECK(net("tap") && o.nets == 1 && !*o.net[0].interface && !o.net[0].has_mac);
+	CHECK(net("tap=tap7,mac=52:54:00:12:34:ff") && !strcmp(o.net[0].interface, "tap7"));
+	CHECK(o.net[0].has_mac && !memcmp(o.net[0].mac, mac, 6));
+	CHECK(net("none") && !o.nets);
+	CHECK(!net("") && !net("tap=") && !net("bridge") && !net("tap=sixteen-or-more-"));
+	CHECK(!net("tap,mac=53:54:00:12:34:ff") && !net("tap,mac=52:54:00:12:34") && !o.nets);
+	CHECK(!net("tap,mac=52:54:00:12:34:ff:") && !net("tap,queues=2"));
+}
+
+static bool cmdline_is(const char *want)
+{
+	char *line = virtio_cmdline(&o, "quiet");
+	bool same = line && !strcmp(line, want);
+
+	free(line);
+	return same;
+}
+
+static void cmdlines(void)
+{
+	CHECK(disk("x") && cmdline_is("quiet"));
+	CHECK(disk("x") && !virtio_add_disk(&o, "y,root", &f) &&
+	      cmdline_is("quiet root=/dev/vdb rw"));
+	CHECK(disk("x,ro,root") && cmdline_is("quiet root=/dev/vda ro"));
+	CHECK(disk("x") && !virtio_set_transport(&o, "mmio", &f) && !virtio_add_net(&o, "tap", &f));
+	CHECK(cmdline_is("quiet virtio_mmio.device=0x200@0xfea00000:5 "
+			 "virtio_mmio.device=0x200@0xfea01000:6"));
+	CHECK(!virtio_set_transport(&o, "pci", &f) && cmdline_is("quiet"));
+	CHECK(virtio_set_transport(&o, "ccw", &f));
+}
+
+/* As many as there are lines, and no line is another device's. */
+static void places(void)
+{
+	unsigned int i, gsi, used = 0;
+	__u64 base;
+
+	for (i = 0; virtio_mmio_place(i, &base, &gsi); i++) {
+		CHECK(base == VIRTIO_MMIO_BASE + i * 0x1000);
+		CHECK(gsi < 16 && !(used & BIT(gsi)));
+		used |= BIT(gsi);
+	}
+	CHECK(i >= 4 && !(used & (BIT(0) | BIT(1) | BIT(2) | BIT(4) | BIT(RTC_GSI) | BIT(9))));
+}
+
+static const struct test tests[] = {
+	{ "disks", disks },
+	{ "too many disks", too_many_disks },
+	{ "network interfaces", nets },
+	{ "command lines", cmdlines },
+	{ "virtio-mmio places", places },
+};
+
+int main(void)
+{
+	return ktap_run(tests, ARRAY_SIZE(tests));
+}
