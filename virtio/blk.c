@@ -15,6 +15,19 @@
 #define SECTOR		512u
 #define MAX_RANGES	16	/* of one discard; announced by the launcher */
 
+/* 5.2.6: virtio_blk_req's beginning, and virtio_blk_discard_write_zeroes */
+struct blk_header {
+	u32 type;
+	u32 reserved;
+	u64 sector;
+};
+
+struct blk_range {
+	u64 sector;
+	u32 num_sectors;
+	u32 flags;
+};
+
 #define READ_FEATURES	(BIT_ULL(VIRTIO_BLK_F_SEG_MAX) | BIT_ULL(VIRTIO_BLK_F_BLK_SIZE) | \
 			 BIT_ULL(VIRTIO_BLK_F_FLUSH) | BIT_ULL(VIRTIO_BLK_F_TOPOLOGY) | \
 			 BIT_ULL(VIRTIO_BLK_F_MQ))
@@ -76,7 +89,7 @@ static bool is_write(const struct lodge_vreq *req)
 
 static u32 data_bytes(const struct lodge_vreq *req)
 {
-	return is_write(req) ? req->chain.readable - sizeof(struct virtio_blk_outhdr) :
+	return is_write(req) ? req->chain.readable - sizeof(struct blk_header) :
 	       req->chain.writable - 1;
 }
 
@@ -139,7 +152,7 @@ static int flush(struct lodge_virtio *dev)
 	return dev->flags & LODGE_VIRTIO_READONLY ? 0 : vfs_fsync(dev->backend, 1);
 }
 
-static int trim_range(struct lodge_virtio *dev, const struct virtio_blk_discard_write_zeroes *range,
+static int trim_range(struct lodge_virtio *dev, const struct blk_range *range,
 		      bool zeroes)
 {
 	loff_t start = range->sector * SECTOR, bytes = (loff_t)range->num_sectors * SECTOR;
@@ -164,7 +177,7 @@ static int trim_range(struct lodge_virtio *dev, const struct virtio_blk_discard_
 /* @req->iter is at the ranges. */
 static int trim(struct lodge_vreq *req, bool zeroes)
 {
-	struct virtio_blk_discard_write_zeroes range[MAX_RANGES];
+	struct blk_range range[MAX_RANGES];
 	size_t bytes = iov_iter_count(&req->iter);
 	struct lodge_virtio *dev = req->queue->dev;
 	int ret = 0, i;
@@ -201,7 +214,7 @@ static void data_in(struct lodge_vreq *req)
 static long blk_serve(struct lodge_queue *queue, struct lodge_vreq *req)
 {
 	struct lodge_chain *chain = &req->chain;
-	struct virtio_blk_outhdr header;
+	struct blk_header header;
 
 	/* Neither a header nor room for a status: nothing can be said at all. */
 	if (chain->readable < sizeof(header) || !chain->writable)

@@ -125,7 +125,7 @@ static int gather(struct lodge_queue *queue, struct lodge_net_rx *rx)
 static int set_buffers(struct lodge_net_rx *rx, struct iov_iter *iter, u32 buffers)
 {
 	size_t at = offsetof(struct virtio_net_hdr_mrg_rxbuf, num_buffers);
-	__virtio16 value = (__force __virtio16)buffers;
+	u16 value = buffers;
 
 	iov_iter_init(iter, ITER_DEST, rx->iov, rx->iovs, HEADER);
 	iov_iter_advance(iter, at);

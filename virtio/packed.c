@@ -12,13 +12,13 @@
 #define USED		BIT(VRING_PACKED_DESC_F_USED)
 #define EVENT_WRAP	BIT(VRING_PACKED_EVENT_F_WRAP_CTR)
 
-static struct vring_packed_desc __user *desc_at(const struct lodge_vring *ring, u32 index)
+static struct lodge_packed_desc __user *desc_at(const struct lodge_vring *ring, u32 index)
 {
-	return (struct vring_packed_desc __user *)ring->desc + index;
+	return (struct lodge_packed_desc __user *)ring->desc + index;
 }
 
 /* Both are laid out alike; what is ours is at @device, the driver's at @driver. */
-static struct vring_packed_desc_event __user *event_at(void __user *at)
+static struct lodge_packed_event __user *event_at(void __user *at)
 {
 	return at;
 }
@@ -48,9 +48,9 @@ static int available(const struct lodge_vring *ring, struct lodge_ring_pos pos)
 
 /* Here the table is read from its start to its end (2.8.7). */
 static int add_table(struct lodge_vring *ring, struct lodge_chain *chain,
-		     const struct vring_packed_desc *desc)
+		     const struct lodge_packed_desc *desc)
 {
-	const struct vring_packed_desc *table = (void *)ring->table;
+	const struct lodge_packed_desc *table = (void *)ring->table;
 	int ret = 0, count, i;
 
 	static_assert(sizeof(*table) == sizeof(*ring->table));
@@ -68,7 +68,7 @@ static int add_table(struct lodge_vring *ring, struct lodge_chain *chain,
 int lodge_packed_pop(struct lodge_vring *ring, struct lodge_chain *chain)
 {
 	struct lodge_ring_pos pos = ring->next;
-	struct vring_packed_desc desc;
+	struct lodge_packed_desc desc;
 	int ret = available(ring, pos);
 
 	if (ret <= 0)
@@ -108,10 +108,10 @@ void lodge_packed_unpop(struct lodge_vring *ring, const struct lodge_chain *chai
 /* One used descriptor stands for the whole chain (2.8.6). */
 int lodge_packed_push(struct lodge_vring *ring, const struct lodge_chain *chain, u32 written)
 {
-	struct vring_packed_desc __user *desc = desc_at(ring, ring->used.index);
+	struct lodge_packed_desc __user *desc = desc_at(ring, ring->used.index);
 	u16 flags = (ring->used.wrap ? AVAIL | USED : 0) | (written ? VRING_DESC_F_WRITE : 0);
 
-	if (put_user(written, (u32 __user *)&desc->len) || lodge_ring_put16(chain->id, &desc->id))
+	if (put_user(written, &desc->len) || lodge_ring_put16(chain->id, &desc->id))
 		return -EFAULT;
 	/*
 	 * The driver looks at them in order: until the first one is handed over
@@ -130,7 +130,7 @@ int lodge_packed_push(struct lodge_vring *ring, const struct lodge_chain *chain,
 
 int lodge_packed_publish(struct lodge_vring *ring)
 {
-	struct vring_packed_desc_event __user *driver = event_at(ring->driver);
+	struct lodge_packed_event __user *driver = event_at(ring->driver);
 	u16 now = ring->used.index, before = now - ring->told, flags, event;
 
 	/* All the rest before what hands it over. */
@@ -156,7 +156,7 @@ int lodge_packed_publish(struct lodge_vring *ring)
 
 int lodge_packed_arm(struct lodge_vring *ring)
 {
-	struct vring_packed_desc_event __user *device = event_at(ring->device);
+	struct lodge_packed_event __user *device = event_at(ring->device);
 	u16 flags = VRING_PACKED_EVENT_FLAG_ENABLE, where;
 
 	if (ring->event_idx) {

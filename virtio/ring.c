@@ -51,9 +51,9 @@ int lodge_chain_add(struct lodge_vring *ring, struct lodge_chain *chain, u64 gpa
 /* A copy of an indirect table: its descriptors, or -EPROTO, -EFAULT */
 int lodge_ring_table(struct lodge_vring *ring, u64 gpa, u32 bytes)
 {
-	u32 count = bytes / sizeof(struct vring_desc);
+	u32 count = bytes / sizeof(struct lodge_desc);
 
-	if (!ring->indirect || !count || bytes % sizeof(struct vring_desc) ||
+	if (!ring->indirect || !count || bytes % sizeof(struct lodge_desc) ||
 	    count > LODGE_CHAIN_IOVS)
 		return -EPROTO;
 	switch (lodge_read_guest(ring->vm, gpa, ring->table, bytes)) {
@@ -66,12 +66,12 @@ int lodge_ring_table(struct lodge_vring *ring, u64 gpa, u32 bytes)
 	}
 }
 
-static struct vring_avail __user *avail_of(const struct lodge_vring *ring)
+static struct lodge_avail __user *avail_of(const struct lodge_vring *ring)
 {
 	return ring->driver;
 }
 
-static struct vring_used __user *used_of(const struct lodge_vring *ring)
+static struct lodge_used __user *used_of(const struct lodge_vring *ring)
 {
 	return ring->device;
 }
@@ -92,19 +92,19 @@ static void __user *avail_event(const struct lodge_vring *ring)
  * indirect one. @left bounds loops: no chain is longer than its table.
  */
 struct walk {
-	const struct vring_desc *copy;
+	const struct lodge_desc *copy;
 	u32 size;
 	u32 left;
 };
 
 static int read_desc(const struct lodge_vring *ring, const struct walk *walk, u32 index,
-		     struct vring_desc *desc)
+		     struct lodge_desc *desc)
 {
 	if (index >= walk->size)
 		return -EPROTO;
 	if (walk->copy)
 		*desc = walk->copy[index];
-	else if (copy_from_user(desc, (struct vring_desc __user *)ring->desc + index,
+	else if (copy_from_user(desc, (struct lodge_desc __user *)ring->desc + index,
 				sizeof(*desc)))
 		return -EFAULT;
 	return 0;
@@ -112,7 +112,7 @@ static int read_desc(const struct lodge_vring *ring, const struct walk *walk, u3
 
 /* The table is the rest of the chain; there is no table in a table (2.7.5.3). */
 static int enter_table(struct lodge_vring *ring, struct walk *walk,
-		       const struct vring_desc *desc)
+		       const struct lodge_desc *desc)
 {
 	int count;
 
@@ -128,7 +128,7 @@ static int enter_table(struct lodge_vring *ring, struct walk *walk,
 static int follow(struct lodge_vring *ring, struct lodge_chain *chain, u32 index)
 {
 	struct walk walk = { .size = ring->entries, .left = ring->entries };
-	struct vring_desc desc;
+	struct lodge_desc desc;
 	int ret;
 
 	do {
@@ -187,7 +187,7 @@ static int split_pop(struct lodge_vring *ring, struct lodge_chain *chain)
 
 static int split_push(struct lodge_vring *ring, const struct lodge_chain *chain, u32 written)
 {
-	struct vring_used_elem elem = { .id = chain->id, .len = written };
+	struct lodge_used_elem elem = { .id = chain->id, .len = written };
 	u16 slot = ring->used.index & (ring->entries - 1);
 
 	if (copy_to_user(&used_of(ring)->ring[slot], &elem, sizeof(elem)))
@@ -262,7 +262,7 @@ static int map_part(struct lodge_vring *ring, void __user **part, u64 gpa, u64 b
 
 int lodge_vring_map(struct lodge_vring *ring)
 {
-	u64 desc = (u64)ring->entries * sizeof(struct vring_desc), driver = 4, device = 4;
+	u64 desc = (u64)ring->entries * sizeof(struct lodge_desc), driver = 4, device = 4;
 	int ret;
 
 	if (!ring->packed) {

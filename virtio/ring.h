@@ -16,6 +16,46 @@
 
 struct lodge_vm;
 
+/*
+ * What is in guest memory (virtio 1.2, 2.7 and 2.8). The standard's structs are
+ * little-endian, which is what this CPU is.
+ */
+struct lodge_desc {
+	u64 addr;
+	u32 len;
+	u16 flags;
+	u16 next;
+};
+
+struct lodge_used_elem {
+	u32 id;
+	u32 len;
+};
+
+struct lodge_avail {
+	u16 flags;
+	u16 idx;
+	u16 ring[];
+};
+
+struct lodge_used {
+	u16 flags;
+	u16 idx;
+	struct lodge_used_elem ring[];
+};
+
+struct lodge_packed_desc {
+	u64 addr;
+	u32 len;
+	u16 id;
+	u16 flags;
+};
+
+struct lodge_packed_event {
+	u16 off_wrap;
+	u16 flags;
+};
+
 /* Pieces of memory in one chain; devices announce fewer to their drivers. */
 #define LODGE_CHAIN_IOVS	130
 #define LODGE_RING_MAX		32768u
@@ -85,7 +125,7 @@ struct lodge_vring {
 	u32 told;
 	u16 first;
 	u16 first_flags;
-	struct vring_desc *table;
+	struct lodge_desc *table;
 };
 
 /* Sizes and alignment (virtio 1.2, 2.7 and 2.8): 0 or -EINVAL */

@@ -175,7 +175,7 @@ static u32 some_length(void)
 	return rnd() % 8 ? rnd() % 512 : edge[rnd() % ARRAY_SIZE(edge)];
 }
 
-static void make_ring(struct lodge_vring *r, struct vring_desc *table)
+static void make_ring(struct lodge_vring *r, struct lodge_desc *table)
 {
 	memset(r, 0, sizeof(*r));
 	r->table = table;
@@ -195,7 +195,7 @@ static void make_ring(struct lodge_vring *r, struct vring_desc *table)
 static void noise_desc(struct lodge_vring *r, unsigned int i)
 {
 	static const u16 usual[] = { 0, 2, 2, 2, 2, 1, 3, 4 };
-	struct vring_desc d = {
+	struct lodge_desc d = {
 		.addr = some_gpa(),
 		.len = rnd() % 3 ? some_length() : (rnd() % 200) * 16,
 		.flags = rnd() % 8 ? usual[rnd() % 8] : rnd(),
@@ -245,7 +245,7 @@ static void noise(struct lodge_vring *r)
 /* Returns how many chains the engine took. */
 static unsigned int noisy_round(void)
 {
-	struct vring_desc table[LODGE_CHAIN_IOVS];
+	struct lodge_desc table[LODGE_CHAIN_IOVS];
 	struct lodge_chain chain;
 	unsigned int taken = 0;
 	struct lodge_vring r;
@@ -282,16 +282,16 @@ struct driver {
 static void make_split(struct driver *d, u32 entries, unsigned int slot)
 {
 	struct lodge_chain *c = &d->made[slot];
-	struct vring_desc desc;
+	struct lodge_desc desc;
 	u16 head = slot;
 
 	/* One descriptor out, one in: two tables' worth, side by side. */
 	memset(c, 0, offsetof(struct lodge_chain, iov));
 	c->readable = rnd() % 100;
 	c->writable = 1 + rnd() % 100;
-	desc = (struct vring_desc){ GAP_GPA + slot * 256, c->readable, 1, slot + entries / 2 };
+	desc = (struct lodge_desc){ GAP_GPA + slot * 256, c->readable, 1, slot + entries / 2 };
 	memcpy(slots[0].memory + slot * sizeof(desc), &desc, sizeof(desc));
-	desc = (struct vring_desc){ GAP_GPA + slot * 256 + 128, c->writable, 2, 0 };
+	desc = (struct lodge_desc){ GAP_GPA + slot * 256 + 128, c->writable, 2, 0 };
 	memcpy(slots[0].memory + (slot + entries / 2) * sizeof(desc), &desc, sizeof(desc));
 	memcpy(slots[0].memory + 0x4004 + d->avail % entries * 2, &head, 2);
 	d->avail++;
@@ -300,7 +300,7 @@ static void make_split(struct driver *d, u32 entries, unsigned int slot)
 
 static void good_split(void)
 {
-	struct vring_desc table[LODGE_CHAIN_IOVS];
+	struct lodge_desc table[LODGE_CHAIN_IOVS];
 	static struct driver d;
 	struct lodge_chain chain;
 	struct lodge_vring r;
@@ -320,7 +320,7 @@ static void good_split(void)
 	if (lodge_vring_check(&r) || lodge_vring_map(&r))
 		fail("a good ring was refused");
 	for (i = 0; i < 300; i++) {
-		struct vring_used_elem elem;
+		struct lodge_used_elem elem;
 
 		slot = rnd() % (r.entries / 2);
 		make_split(&d, r.entries, slot);
@@ -344,7 +344,7 @@ static void good_split(void)
 /* The same for a packed ring: chains of one to three descriptors. */
 static void good_packed(void)
 {
-	struct vring_desc table[LODGE_CHAIN_IOVS];
+	struct lodge_desc table[LODGE_CHAIN_IOVS];
 	unsigned int i, n, count;
 	struct lodge_chain chain;
 	struct lodge_vring r;
@@ -360,11 +360,11 @@ static void good_packed(void)
 	if (lodge_vring_check(&r) || lodge_vring_map(&r))
 		fail("a good packed ring was refused");
 	for (i = 0; i < 300; i++) {
-		struct vring_packed_desc d;
+		struct lodge_packed_desc d;
 
 		count = 1 + rnd() % 3;
 		for (n = 0; n < count; n++) {
-			d = (struct vring_packed_desc){ GAP_GPA + i * 16, 8 + n, i, 0 };
+			d = (struct lodge_packed_desc){ GAP_GPA + i * 16, 8 + n, i, 0 };
 			d.flags = (n + 1 < count ? 1 : 2) | (wrap ? 0x80 : 0x8000);
 			memcpy(slots[0].memory + at * 16, &d, 16);
 			if (++at == r.entries) {
@@ -396,8 +396,8 @@ static void good_packed(void)
  */
 struct crime {
 	const char *what;
-	struct vring_desc desc[2];
-	struct vring_desc indirect[2];
+	struct lodge_desc desc[2];
+	struct lodge_desc indirect[2];
 	u64 driver_gpa;
 	u64 device_gpa;
 	u16 jump;
@@ -437,7 +437,7 @@ static const struct crime crimes[] = {
 
 static void commit(const struct crime *crime)
 {
-	struct vring_desc table[LODGE_CHAIN_IOVS];
+	struct lodge_desc table[LODGE_CHAIN_IOVS];
 	u16 idx = crime->jump ? crime->jump : 1;
 	struct lodge_chain chain;
 	struct lodge_vring r;
