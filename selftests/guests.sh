@@ -20,6 +20,7 @@ amd)
 	cases=(cloud_boot memory typed clock lean_boot pvh no_reboot reset panic
 	       panic_wins panic_ignored time_out triple_fault exit_dev multiboot
 	       firmware usage
+	       disk_pci disk_packed disk_mmio disk_readonly net_pci net_mmio
 	       hotplug two_killed busy_module kvm_idle kvm_holds kvm_comes_later
 	       load_cycles)
 	;;

@@ -111,7 +111,8 @@ int lodge_packed_push(struct lodge_vring *ring, const struct lodge_chain *chain,
 	struct lodge_packed_desc __user *desc = desc_at(ring, ring->used.index);
 	u16 flags = (ring->used.wrap ? AVAIL | USED : 0) | (written ? VRING_DESC_F_WRITE : 0);
 
-	if (put_user(written, &desc->len) || lodge_ring_put16(chain->id, &desc->id))
+	if (lodge_ring_put(ring, &written, &desc->len, sizeof(written)) ||
+	    lodge_ring_put16(ring, chain->id, &desc->id))
 		return -EFAULT;
 	/*
 	 * The driver looks at them in order: until the first one is handed over
@@ -120,7 +121,7 @@ int lodge_packed_push(struct lodge_vring *ring, const struct lodge_chain *chain,
 	if (!ring->told) {
 		ring->first = ring->used.index;
 		ring->first_flags = flags;
-	} else if (lodge_ring_put16(flags, &desc->flags)) {
+	} else if (lodge_ring_put16(ring, flags, &desc->flags)) {
 		return -EFAULT;
 	}
 	advance(ring, &ring->used, chain->descs);
@@ -135,7 +136,7 @@ int lodge_packed_publish(struct lodge_vring *ring)
 
 	/* All the rest before what hands it over. */
 	smp_wmb();
-	if (lodge_ring_put16(ring->first_flags, &desc_at(ring, ring->first)->flags))
+	if (lodge_ring_put16(ring, ring->first_flags, &desc_at(ring, ring->first)->flags))
 		return -EFAULT;
 	/* What was used before we look whether the driver waits for it. */
 	smp_mb();
@@ -162,12 +163,12 @@ int lodge_packed_arm(struct lodge_vring *ring)
 	if (ring->event_idx) {
 		flags = VRING_PACKED_EVENT_FLAG_DESC;
 		where = ring->next.index | (ring->next.wrap ? EVENT_WRAP : 0);
-		if (lodge_ring_put16(where, &device->off_wrap))
+		if (lodge_ring_put16(ring, where, &device->off_wrap))
 			return -EFAULT;
 		/* The index before the flags that make it valid. */
 		smp_wmb();
 	}
-	if (lodge_ring_put16(flags, &device->flags))
+	if (lodge_ring_put16(ring, flags, &device->flags))
 		return -EFAULT;
 	/* Our wish before another look. */
 	smp_mb();
@@ -176,6 +177,6 @@ int lodge_packed_arm(struct lodge_vring *ring)
 
 int lodge_packed_disarm(struct lodge_vring *ring)
 {
-	return lodge_ring_put16(VRING_PACKED_EVENT_FLAG_DISABLE,
+	return lodge_ring_put16(ring, VRING_PACKED_EVENT_FLAG_DISABLE,
 				&event_at(ring->device)->flags);
 }

@@ -185,10 +185,12 @@ static int reap(struct lodge_queue *queue)
 
 	llist_for_each_entry_safe(req, next, done, done) {
 		written = queue->dev->ops->finish(req);
-		if (!ret)
+		if (!ret) {
 			ret = lodge_queue_push(queue, req, written);
-		else
-			put_request(queue, req);
+			continue;
+		}
+		lodge_chain_mark(&queue->ring, &req->chain);
+		put_request(queue, req);
 	}
 	return ret;
 }

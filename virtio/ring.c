@@ -13,9 +13,39 @@ int lodge_ring_get16(u16 *to, const void __user *at)
 	return get_user(*to, (const u16 __user *)at) ? -EFAULT : 0;
 }
 
-int lodge_ring_put16(u16 value, void __user *at)
+/* @at is in the device's part, or among a packed ring's descriptors. */
+static void mark(struct lodge_vring *ring, const void __user *at, u32 bytes)
 {
-	return put_user(value, (u16 __user *)at) ? -EFAULT : 0;
+	u64 in_table = at - ring->desc;
+
+	if (ring->packed && in_table < ring->entries * sizeof(struct lodge_packed_desc))
+		lodge_mark_dirty(ring->vm, ring->desc_gpa + in_table, bytes);
+	else
+		lodge_mark_dirty(ring->vm, ring->device_gpa + (at - ring->device), bytes);
+}
+
+int lodge_ring_put16(struct lodge_vring *ring, u16 value, void __user *at)
+{
+	if (put_user(value, (u16 __user *)at))
+		return -EFAULT;
+	mark(ring, at, sizeof(value));
+	return 0;
+}
+
+int lodge_ring_put(struct lodge_vring *ring, const void *from, void __user *at, u32 bytes)
+{
+	if (copy_to_user(at, from, bytes))
+		return -EFAULT;
+	mark(ring, at, bytes);
+	return 0;
+}
+
+void lodge_chain_mark(struct lodge_vring *ring, const struct lodge_chain *chain)
+{
+	u32 i;
+
+	for (i = chain->outs; i < chain->outs + chain->ins; i++)
+		lodge_mark_dirty(ring->vm, chain->gpa[i], chain->iov[i].iov_len);
 }
 
 /*
@@ -36,6 +66,7 @@ int lodge_chain_add(struct lodge_vring *ring, struct lodge_chain *chain, u64 gpa
 		if (chain->outs + chain->ins == LODGE_CHAIN_IOVS)
 			return -EPROTO;
 		iov = &chain->iov[chain->outs + chain->ins];
+		chain->gpa[chain->outs + chain->ins] = gpa;
 		iov->iov_base = lodge_gpa_to_user(ring->vm, gpa, write, &contiguous);
 		if (!iov->iov_base)
 			return -EPROTO;
@@ -190,7 +221,7 @@ static int split_push(struct lodge_vring *ring, const struct lodge_chain *chain,
 	struct lodge_used_elem elem = { .id = chain->id, .len = written };
 	u16 slot = ring->used.index & (ring->entries - 1);
 
-	if (copy_to_user(&used_of(ring)->ring[slot], &elem, sizeof(elem)))
+	if (lodge_ring_put(ring, &elem, &used_of(ring)->ring[slot], sizeof(elem)))
 		return -EFAULT;
 	ring->used.index++;
 	ring->told++;
@@ -203,7 +234,7 @@ static int split_publish(struct lodge_vring *ring)
 
 	/* The entries before the index that covers them. */
 	smp_wmb();
-	if (lodge_ring_put16(now, &used_of(ring)->idx))
+	if (lodge_ring_put16(ring, now, &used_of(ring)->idx))
 		return -EFAULT;
 	/* The index before we look whether the driver waits for it (2.7.7.2). */
 	smp_mb();
@@ -220,9 +251,9 @@ static int split_arm(struct lodge_vring *ring)
 	int ret;
 
 	if (ring->event_idx)
-		ret = lodge_ring_put16(ring->next.index, avail_event(ring));
+		ret = lodge_ring_put16(ring, ring->next.index, avail_event(ring));
 	else
-		ret = lodge_ring_put16(0, &used_of(ring)->flags);
+		ret = lodge_ring_put16(ring, 0, &used_of(ring)->flags);
 	/* Our wish before another look at the index (2.7.10). */
 	smp_mb();
 	return ret ?: look(ring);
@@ -233,7 +264,7 @@ static int split_disarm(struct lodge_vring *ring)
 {
 	if (ring->event_idx)
 		return 0;
-	return lodge_ring_put16(VRING_USED_F_NO_NOTIFY, &used_of(ring)->flags);
+	return lodge_ring_put16(ring, VRING_USED_F_NO_NOTIFY, &used_of(ring)->flags);
 }
 
 int lodge_vring_check(const struct lodge_vring *ring)
@@ -290,6 +321,7 @@ void lodge_vring_unpop(struct lodge_vring *ring, const struct lodge_chain *chain
 
 int lodge_vring_push(struct lodge_vring *ring, const struct lodge_chain *chain, u32 written)
 {
+	lodge_chain_mark(ring, chain);
 	return ring->packed ? lodge_packed_push(ring, chain, written) :
 	       split_push(ring, chain, written);
 }

@@ -69,6 +69,7 @@ struct lodge_packed_event {
  * @readable: bytes of the @outs
  * @writable: bytes of the @ins
  * @iov: in the owner's address space
+ * @gpa: the same in the guest's
  */
 struct lodge_chain {
 	u16 id;
@@ -78,6 +79,7 @@ struct lodge_chain {
 	u32 readable;
 	u32 writable;
 	struct iovec iov[LODGE_CHAIN_IOVS];
+	u64 gpa[LODGE_CHAIN_IOVS];
 };
 
 /* An index, and for packed rings whether the ring was passed an odd time. */
@@ -136,6 +138,8 @@ int lodge_vring_map(struct lodge_vring *ring);
 int lodge_vring_pop(struct lodge_vring *ring, struct lodge_chain *chain);
 /* Give the chain that was popped last back, as if it had not been. */
 void lodge_vring_unpop(struct lodge_vring *ring, const struct lodge_chain *chain);
+/* Log the pages that may have been written; lodge_vring_push() does. */
+void lodge_chain_mark(struct lodge_vring *ring, const struct lodge_chain *chain);
 /* @written bytes of the chain are the driver's: 0 or -EFAULT */
 int lodge_vring_push(struct lodge_vring *ring, const struct lodge_chain *chain, u32 written);
 /* Let the driver see what was pushed: 1 if it wants an interrupt, 0, -EFAULT */
@@ -150,7 +154,8 @@ int lodge_chain_add(struct lodge_vring *ring, struct lodge_chain *chain, u64 gpa
 		    bool write);
 int lodge_ring_table(struct lodge_vring *ring, u64 gpa, u32 bytes);
 int lodge_ring_get16(u16 *to, const void __user *at);
-int lodge_ring_put16(u16 value, void __user *at);
+int lodge_ring_put16(struct lodge_vring *ring, u16 value, void __user *at);
+int lodge_ring_put(struct lodge_vring *ring, const void *from, void __user *at, u32 bytes);
 
 /* packed.c: the same for packed rings */
 int lodge_packed_pop(struct lodge_vring *ring, struct lodge_chain *chain);

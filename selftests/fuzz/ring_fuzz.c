@@ -116,6 +116,27 @@ unsigned long copy_from_user(void *to, const void *from, unsigned long bytes)
 	return 0;
 }
 
+/* What was written and not logged. */
+static struct {
+	const u8 *at;
+	unsigned long bytes;
+} unlogged[8];
+static unsigned int writes;
+
+/* A log that is off by one loses a page of the guest's when it migrates. */
+void lodge_mark_dirty(struct lodge_vm *vm, u64 gpa, u32 bytes)
+{
+	u64 contiguous;
+	u8 *at = lodge_gpa_to_user(vm, gpa, true, &contiguous);
+	unsigned int i;
+
+	if (!at || contiguous < bytes)
+		fail("logged what is no writable memory");
+	for (i = 0; i < writes; i++)
+		if (unlogged[i].at >= at && unlogged[i].at + unlogged[i].bytes <= at + bytes)
+			unlogged[i--] = unlogged[--writes];
+}
+
 unsigned long copy_to_user(void *to, const void *from, unsigned long bytes)
 {
 	const struct slot *slot = slot_of(to, bytes);
@@ -125,6 +146,10 @@ unsigned long copy_to_user(void *to, const void *from, unsigned long bytes)
 	if (faults())
 		return bytes;
 	memcpy(to, from, bytes);
+	if (writes == ARRAY_SIZE(unlogged))
+		fail("writes that were not logged");
+	unlogged[writes].at = to;
+	unlogged[writes++].bytes = bytes;
 	return 0;
 }
 
@@ -136,6 +161,10 @@ static void check_chain(const struct lodge_chain *c)
 	if (c->outs + c->ins > LODGE_CHAIN_IOVS)
 		fail("too many pieces");
 	for (i = 0; i < c->outs + c->ins; i++) {
+		u64 contiguous;
+
+		if (lodge_gpa_to_user(NULL, c->gpa[i], false, &contiguous) != c->iov[i].iov_base)
+			fail("a piece with another's address");
 		const struct slot *slot = slot_of(c->iov[i].iov_base, c->iov[i].iov_len);
 
 		if (!slot || !c->iov[i].iov_len)
@@ -487,6 +516,8 @@ int main(int argc, char **argv)
 	for (i = 0; i < rounds; i++) {
 		taken += noisy_round();
 		fault_in = 0;
+		if (writes)
+			fail("a write that was not logged");
 		if (i % 64 == 0) {
 			good_split();
 			good_packed();

@@ -246,6 +246,85 @@ usage()
 }
 
 #
+# Virtio
+#
+
+# disk OPTION...: the guest sees what is in the file, and the file gets what the
+# guest flushes.
+disk()
+{
+	dd if=/dev/urandom of=/tmp/disk bs=64k count=64 2>/dev/null
+	before=$(sha256sum </tmp/disk)
+	guest "sha256sum /dev/vda; cat /sys/block/vda/serial; echo; dd if=/dev/urandom of=/dev/vda bs=64k count=32 seek=16 conv=fsync; sha256sum /dev/vda" \
+		-d /tmp/disk,serial=lodge-1,queues=2 "$@"
+	expect 0 poweroff && said "^${before%% *} " && said '^lodge-1' || return
+	after=$(sha256sum </tmp/disk)
+	[ "$before" != "$after" ] || { echo "# nothing was written"; return 1; }
+	said "^${after%% *} "
+}
+
+disk_pci()
+{
+	disk
+}
+
+disk_packed()
+{
+	disk --packed
+}
+
+disk_mmio()
+{
+	disk --transport mmio
+}
+
+# A disk that is not to be written to: not by the guest, not by a trick.
+disk_readonly()
+{
+	dd if=/dev/urandom of=/tmp/disk bs=64k count=4 2>/dev/null
+	before=$(sha256sum </tmp/disk)
+	guest "sha256sum /dev/vda; blockdev --setrw /dev/vda; dd if=/dev/zero of=/dev/vda bs=4k count=1 conv=fsync" \
+		-d /tmp/disk,ro
+	expect 0 poweroff && said "^${before%% *} " || return
+	[ "$before" = "$(sha256sum </tmp/disk)" ]
+}
+
+# net OPTION...: pings small and large, and a file from the host's web server.
+net()
+{
+	modprobe tun
+	mkdir -p /tmp/www
+	dd if=/dev/urandom of=/tmp/www/file bs=64k count=64 2>/dev/null
+	sum=$(sha256sum </tmp/www/file)
+	guest "ifconfig eth0 10.0.0.2 up; ping -c 20 -i 0.1 10.0.0.1; ping -c 3 -s 9000 10.0.0.1; wget -q -O /tmp/file http://10.0.0.1/file; sha256sum /tmp/file; dd if=/dev/hwrng bs=32 count=1 | wc -c" \
+		-n tap=tap0 --rng "$@" &
+	pid=$!
+	wait_for 20 tap0 /proc/net/dev || { kill -9 $pid; return 1; }
+	ip addr add 10.0.0.1/24 dev tap0
+	ip link set tap0 up
+	httpd -f -p 10.0.0.1:80 -h /tmp/www &
+	server=$!
+	wait $pid
+	expect 0 poweroff
+	result=$?
+	kill $server
+	[ $result -eq 0 ] || return
+	[ "$(tr -d '\r' <$out | grep -c ' 0% packet loss')" -eq 2 ] ||
+		{ echo "# packets were lost"; return 1; }
+	said "^${sum%% *} " && said '^32$'
+}
+
+net_pci()
+{
+	net
+}
+
+net_mmio()
+{
+	net --transport mmio --packed
+}
+
+#
 # The host's life
 #
 
