@@ -356,7 +356,7 @@ TEST_F(virtio, disk)
 	EXPECT_EQ(VIRTIO_BLK_S_OK, do_request(self, VIRTIO_BLK_T_FLUSH, 0, 0));
 	ASSERT_EQ(VIRTIO_BLK_S_OK, do_request(self, VIRTIO_BLK_T_GET_ID, 0, 20));
 	EXPECT_EQ(0, strcmp("kselftest", (char *)data));
-	EXPECT_EQ(5, stat_of(self->dev, LODGE_RING_CHAINS));
+	EXPECT_EQ(4, stat_of(self->dev, LODGE_RING_CHAINS));
 	EXPECT_EQ(0, stat_of(self->dev, LODGE_RING_ERRORS));
 }
 
