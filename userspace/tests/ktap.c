@@ -40,3 +40,27 @@ int ktap_run(const struct test *tests, unsigned int count)
 	}
 	return bad != 0;
 }
+
+static __u32 next_random(void)
+{
+	static __u32 x = 2463534242u;
+
+	x ^= x << 13;
+	x ^= x >> 17;
+	x ^= x << 5;
+	return x;
+}
+
+void ktap_damage(__u8 *data, unsigned int bytes, unsigned int count)
+{
+	static const __u32 extreme[] = { 0, 1, 0x7fffffff, 0x80000000, 0xfffffff0, 0xffffffff };
+
+	while (count--) {
+		__u8 *p = data + next_random() % (bytes - 3);
+
+		if (next_random() & 1)
+			put_le32(p, extreme[next_random() % ARRAY_SIZE(extreme)]);
+		else
+			*p = next_random();
+	}
+}

@@ -14,6 +14,9 @@ struct test {
 int ktap_run(const struct test *tests, unsigned int count);
 void ktap_fail(const char *file, int line, const char *what);
 
+/* Puts extreme and random values into @count places of @bytes; the same in every run. */
+void ktap_damage(__u8 *data, unsigned int bytes, unsigned int count);
+
 #define CHECK(cond)							\
 	do {								\
 		if (!(cond))						\

@@ -289,6 +289,30 @@ static void every_short_file(void)
 	memory_destroy(&mem);
 }
 
+/* Whatever becomes of a header, nothing outside guest memory is touched. */
+static void damaged_files(void)
+{
+	static __u8 good[FILE_BYTES];
+	unsigned int i;
+
+	make_bzimage();
+	memcpy(good, file, sizeof(good));
+	for (i = 0; i < 3000; i++) {
+		memcpy(file, good, sizeof(good));
+		ktap_damage(file + 0x1f1, 0x73, 1 + i % 3);
+		load();
+	}
+	memory_destroy(&mem);
+	make_elf();
+	memcpy(good, file, sizeof(good));
+	for (i = 0; i < 3000; i++) {
+		memcpy(file, good, sizeof(good));
+		ktap_damage(file + (i & 1 ? 0x2000 : 0), i & 1 ? 24 : 180, 1 + i % 3);
+		load();
+	}
+	memory_destroy(&mem);
+}
+
 static void elf_good(void)
 {
 	make_elf();
@@ -437,6 +461,7 @@ static const struct test tests[] = {
 	{ "bzimage: setup longer than the file", bzimage_cut_short },
 	{ "bzimage: command line too long", bzimage_long_cmdline },
 	{ "files cut off at every length", every_short_file },
+	{ "files with damaged headers", damaged_files },
 	{ "pvh: loads", elf_good },
 	{ "elf: bss is cleared", elf_bss_is_zero },
 	{ "pvh: no entry note", elf_no_note },

@@ -410,6 +410,26 @@ static void every_short_file(void)
 	memory_destroy(&mem);
 }
 
+/* Whatever becomes of a header, nothing outside guest memory is touched. */
+static void damaged_files(void)
+{
+	static void (*const make[])(void) = { make_addressed, make_elf64 };
+	static __u8 good[FILE_BYTES];
+	unsigned int i, n;
+
+	for (n = 0; n < ARRAY_SIZE(make); n++) {
+		make[n]();
+		add_module("m", "x");
+		memcpy(good, file, sizeof(good));
+		for (i = 0; i < 3000; i++) {
+			memcpy(file, good, sizeof(good));
+			ktap_damage(file, 180, 1 + i % 3);
+			load();
+		}
+		memory_destroy(&mem);
+	}
+}
+
 static const struct test tests[] = {
 	{ "addresses: loads", addressed_good },
 	{ "addresses: data and bss", addressed_bss },
@@ -431,6 +451,7 @@ static const struct test tests[] = {
 	{ "modules: too big", module_too_big },
 	{ "texts that do not fit", texts_too_long },
 	{ "files cut off at every length", every_short_file },
+	{ "files with damaged headers", damaged_files },
 };
 
 int main(void)
