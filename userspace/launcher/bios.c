@@ -29,6 +29,17 @@
 #define PIT_FULL_COUNT		0x10000
 #define PIT_RATE		2	/* mode: rate generator */
 
+#define MSR_MTRR_BASE0		0x200
+#define MSR_MTRR_MASK0		0x201
+#define MSR_MTRR_FIX64K		0x250
+#define MSR_MTRR_FIX16K		0x258	/* and the next: 0x80000 and 0xa0000 */
+#define MSR_MTRR_FIX4K		0x268	/* and 7 more: 32 KiB each, from 0xc0000 */
+#define MSR_MTRR_DEF		0x2ff
+#define MTRR_DEF_WB		0xc06	/* enabled, fixed ranges too; the rest is write-back */
+#define MTRR_MASK_VALID		BIT_ULL(11)
+#define MTRR_EIGHT_WB		0x0606060606060606ull
+#define MTRR_EIGHT_WP		0x0505050505050505ull
+
 #define LAPIC_SVR		0x0f0
 #define LAPIC_LINT0		0x350
 #define LAPIC_LINT1		0x360
@@ -139,7 +150,31 @@ int bios_init_chips(int vm)
 	return ret < 0 ? ret : init_pit(vm);
 }
 
-int bios_init_lapic(int vcpu)
+/*
+ * All is write-back but what is not RAM: 0xa0000, ROMs, and from 3 GiB to 4 GiB.
+ * One by one: a vCPU without MTRRs refuses them, and needs none.
+ */
+static void init_mtrrs(int vcpu, unsigned int phys_bits)
+{
+	__u64 mask = (1ull << phys_bits) - (MEMORY_HIGH - MEMORY_LOW_MAX);
+	struct lodge_msr_entry msr[] = {
+		{ .index = MSR_MTRR_FIX64K, .value = MTRR_EIGHT_WB },
+		{ .index = MSR_MTRR_FIX16K, .value = MTRR_EIGHT_WB },
+		{ .index = MSR_MTRR_FIX16K + 1, .value = 0 },
+		{ .index = MSR_MTRR_BASE0, .value = MEMORY_LOW_MAX },
+		{ .index = MSR_MTRR_MASK0, .value = mask | MTRR_MASK_VALID },
+		{ .index = MSR_MTRR_DEF, .value = MTRR_DEF_WB },
+	};
+	struct lodge_msr_entry rom = { .value = MTRR_EIGHT_WP };
+	unsigned int i;
+
+	for (rom.index = MSR_MTRR_FIX4K; rom.index < MSR_MTRR_FIX4K + 8; rom.index++)
+		lodge_set_msrs(vcpu, &rom, 1, NULL);
+	for (i = 0; i < ARRAY_SIZE(msr); i++)
+		lodge_set_msrs(vcpu, &msr[i], 1, NULL);
+}
+
+static int init_lapic(int vcpu)
 {
 	struct lodge_lapic_state lapic;
 	int ret = lodge_get_lapic(vcpu, &lapic);
@@ -150,4 +185,10 @@ int bios_init_lapic(int vcpu)
 	put_le32(lapic.regs + LAPIC_LINT0, LAPIC_EXTINT);
 	put_le32(lapic.regs + LAPIC_LINT1, LAPIC_NMI);
 	return lodge_set_lapic(vcpu, &lapic);
+}
+
+int bios_init_vcpu(int vcpu, unsigned int id, unsigned int phys_bits)
+{
+	init_mtrrs(vcpu, phys_bits);
+	return id ? 0 : init_lapic(vcpu);
 }

@@ -9,9 +9,10 @@
 void bios_place(const struct memory *m);
 /* The values in the clock's memory that tell how much there is. */
 void bios_fill_cmos(__u8 cmos[128], const struct memory *m, unsigned int cpus);
-/* PIC, PIT and vCPU 0's local APIC as a BIOS leaves them; a negative errno. */
+/* PIC and PIT as a BIOS leaves them; a negative errno. */
 int bios_init_chips(int vm);
-int bios_init_lapic(int vcpu);
+/* The same for MTRRs, and for the local APIC of vCPU 0. */
+int bios_init_vcpu(int vcpu, unsigned int id, unsigned int phys_bits);
 
 /* bios.S: its labels are the handlers. */
 extern const __u8 bios_code[], bios_code_end[];

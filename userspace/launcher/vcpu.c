@@ -187,9 +187,7 @@ static int set_entry(struct vcpu *v)
 	regs.gpr[LODGE_RBX] = entry->rbx;
 	regs.gpr[LODGE_RSI] = entry->rsi;
 	ret = lodge_set_sregs(v->fd, &sregs);
-	if (ret >= 0)
-		ret = lodge_set_regs(v->fd, &regs);
-	return ret < 0 ? ret : bios_init_lapic(v->fd);
+	return ret < 0 ? ret : lodge_set_regs(v->fd, &regs);
 }
 
 /* Runs in the vCPU's own thread, at its start and after a machine reset. */
@@ -207,6 +205,8 @@ static int vcpu_reset(struct vcpu *v, bool first)
 		v->run->immediate_exit = 0;
 		ret = load_power_on(v);
 	}
+	if (ret >= 0 && v->machine->entry.mode != BOOT_RESET)
+		ret = bios_init_vcpu(v->fd, v->id, v->machine->info.phys_bits);
 	if (ret >= 0 && v->id == 0)
 		ret = set_entry(v);
 	return ret < 0 ? ret : lodge_set_mp_state(v->fd, &mp);
