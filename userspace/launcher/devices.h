@@ -115,14 +115,13 @@ extern const struct bus_ops pvpanic_ops;	/* dev: struct machine */
 
 /* silent.c: ports where debugging output goes, and nowhere else */
 #define SILENT_POST	0x80
-#define SILENT_BIOS	0x402
 extern const struct bus_ops silent_ops;
 
 /* exit_dev.c */
 #define EXIT_DEV_BYTES	4
 extern const struct bus_ops exit_dev_ops;	/* dev: struct machine */
 
-/* debug_port.c: with --firmware */
+/* debug_port.c: with --firmware; silent otherwise */
 #define DEBUG_PORT	0x402
 extern const struct bus_ops debug_port_ops;
 

@@ -144,7 +144,8 @@ static int devices_init(struct machine *m)
 	fw_cfg_init(&m->fw_cfg, &m->mem, m->config.cpus);
 	ret |= bus_add(&m->pio, FW_CFG_PORT, FW_CFG_BYTES, &fw_cfg_ops, &m->fw_cfg);
 	ret |= bus_add(&m->pio, SILENT_POST, 1, &silent_ops, NULL);
-	ret |= bus_add(&m->pio, SILENT_BIOS, 1, &silent_ops, NULL);
+	ret |= bus_add(&m->pio, DEBUG_PORT, 1,
+		       m->config.debug_port ? &debug_port_ops : &silent_ops, NULL);
 	ret |= bus_add(&m->mmio, HPET_BASE, HPET_BYTES, &hpet_ops, &m->hpet);
 	return ret;
 }
@@ -499,9 +500,6 @@ static int create_devices(struct machine *m, struct fault *f)
 	    bus_add(&m->pio, m->config.exit_port, EXIT_DEV_BYTES, &exit_dev_ops, m))
 		return fault_set(f, "--exit-dev", "the port belongs to another device",
 				 "0xf4 is free", EEXIST);
-	if (m->config.debug_port && bus_add(&m->pio, DEBUG_PORT, 1, &debug_port_ops, NULL))
-		return fault_set(f, "--firmware", "port 0x402 belongs to another device",
-				 "give --exit-dev another port: 0xf4 is free", EEXIST);
 	if (m->config.test_dev && test_dev_init(&m->test_dev, m))
 		return fault_set(f, "--test-dev", "its ports belong to other devices",
 				 "give --exit-dev another port: 0xf4 is free", EEXIST);
