@@ -95,7 +95,7 @@ static const struct row {
 	{ 0x0, .keep = { ALL, ALL, ALL, ALL } },
 	/* One vCPU is one package: its APIC id is all the topology there is. */
 	{ 0x1, 0, { ALL, 0xff00, LEAF1_ECX, LEAF1_EDX },
-	  { 0, 1 << 16, F(HYPERVISOR) | F(TSC_DEADLINE_TIMER), F(APIC) } },
+	  { 0, 1 << 16, F(HYPERVISOR) | F(TSC_DEADLINE_TIMER) | F(X2APIC), F(APIC) } },
 	{ 0x2, .keep = { ALL, ALL, ALL, ALL } },
 	{ 0x4, GENMASK(4, 0), { 0x3fff, ALL, ALL, ALL } },
 	{ 0x6, .add = { BIT(2) } },		/* ARAT: the APIC timer never stops */

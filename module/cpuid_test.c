@@ -84,7 +84,7 @@ static void unsupported_is_hidden(struct kunit *test)
 	struct lodge_cpuid_table *t = build(test, XCR0_FULL, true, read_all);
 	const struct lodge_cpuid_entry *e = entry(test, t, 1, 0);
 
-	KUNIT_EXPECT_EQ(test, 0ul, e->ecx & (F(MWAIT) | F(X2APIC) | F(PDCM)));
+	KUNIT_EXPECT_EQ(test, 0ul, e->ecx & (F(MWAIT) | F(PDCM)));
 	KUNIT_EXPECT_EQ(test, 0ul, e->edx & (F(ACPI) | F(DS) | F(HT)));
 	e = entry(test, t, 7, 0);
 	KUNIT_EXPECT_EQ(test, 0ul, e->ebx & (F(HLE) | F(RTM) | F(MPX) | BIT(25)));
@@ -101,6 +101,7 @@ static void always_there(struct kunit *test)
 
 	KUNIT_EXPECT_NE(test, 0ul, e->ecx & F(HYPERVISOR));
 	KUNIT_EXPECT_NE(test, 0ul, e->edx & F(APIC));
+	KUNIT_EXPECT_NE(test, 0ul, e->ecx & F(X2APIC));
 	KUNIT_EXPECT_EQ(test, 4u, entry(test, t, 6, 0)->eax);
 }
 

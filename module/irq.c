@@ -4,85 +4,108 @@
  * ports and addresses to the chips.
  */
 #include <linux/build_bug.h>
+#include <linux/nospec.h>
 #include <linux/string.h>
 
 #include "lapic.h"
 
-/* MSI address and data (SDM 11.11) */
+/* MSI address and data (SDM 11.11); the data's bits are as in the ICR. */
 #define MSI_ADDRESS		0xfee
 #define MSI_LOGICAL		BIT(2)
 #define MSI_HINT		BIT(3)
-#define MSI_ASSERT		BIT(14)
-#define MSI_LEVEL		BIT(15)
+#define MSI_DATA		0xc7ffu
 
-static bool irq_matches(struct lodge_vcpu *vcpu, struct lodge_vcpu *source,
-			const struct lodge_irq *irq)
+static bool irq_matches(struct lodge_vcpu *vcpu, struct lodge_vcpu *source, u32 dest, u32 icr)
 {
-	switch (irq->shorthand) {
-	case LODGE_SH_SELF:
+	switch (icr & LAPIC_SHORTHAND) {
+	case APIC_DEST_SELF:
 		return vcpu == source;
-	case LODGE_SH_ALL:
+	case APIC_DEST_ALLINC:
 		return true;
-	case LODGE_SH_OTHERS:
+	case APIC_DEST_ALLBUT:
 		return vcpu != source;
 	}
-	if (irq->logical)
-		return lodge_lapic_match_logical(vcpu->lapic, irq->dest);
-	return irq->dest == 0xff || irq->dest == vcpu->id;
+	if (dest == LODGE_BROADCAST)
+		return true;
+	return icr & APIC_DEST_LOGICAL ? lodge_lapic_match_logical(vcpu->lapic, dest) :
+					 dest == vcpu->id;
 }
 
-/* SDM 11.6.2.4; of equals, the lowest APIC id */
-static unsigned int deliver_lowest(struct lodge_vm *vm,
-				   struct lodge_vcpu *source,
-				   const struct lodge_irq *irq)
+/* Of whom to look at: @first, and how many. APIC ids are vCPU numbers. */
+static u32 irq_range(u32 dest, u32 icr, u32 *first)
 {
-	struct lodge_vcpu *vcpu, *best = NULL;
-	int i;
+	u32 count = LODGE_MAX_VCPUS;
 
-	for_each_lodge_vcpu(i, vcpu, vm) {
-		if (!irq_matches(vcpu, source, irq) ||
-		    !lodge_lapic_listens(vcpu->lapic))
-			continue;
-		if (!best || lodge_lapic_ppr(vcpu->lapic) <
-			     lodge_lapic_ppr(best->lapic))
-			best = vcpu;
+	*first = 0;
+	if (icr & LAPIC_SHORTHAND || dest == LODGE_BROADCAST)
+		return count;
+	if (!(icr & APIC_DEST_LOGICAL)) {
+		*first = dest;
+		count = 1;
+	} else if (dest > 0xff) {	/* a cluster in x2APIC mode */
+		*first = dest >> 16 << 4;
+		count = 16;
 	}
-	return best && lodge_lapic_accept(best->lapic, irq);
+	if (*first >= LODGE_MAX_VCPUS)
+		return 0;
+	*first = array_index_nospec(*first, LODGE_MAX_VCPUS);
+	return min(count, LODGE_MAX_VCPUS - *first);
 }
 
-static unsigned int deliver_physical(struct lodge_vm *vm,
-				     const struct lodge_irq *irq)
+/*
+ * SDM 11.6.2.4. What competes is smaller for a less busy processor; of equals
+ * the one wins that comes first after the last winner.
+ */
+static u32 irq_rank(struct lodge_vcpu *vcpu, u32 turn)
 {
-	struct lodge_vcpu *vcpu = NULL;
-
-	if (irq->dest < LODGE_MAX_VCPUS)
-		vcpu = READ_ONCE(vm->vcpus[irq->dest]);
-	return vcpu && lodge_lapic_accept(vcpu->lapic, irq);
+	return lodge_lapic_ppr(vcpu->lapic) << 8 | (u8)(vcpu->id - turn - 1);
 }
 
 /**
  * lodge_irq_deliver - send a message on the APIC bus
  * @vm: any context
  * @source: vCPU whose ICR sends it, or NULL
- * @irq: message
+ * @dest: APIC id or logical destination of 32 bits, LODGE_BROADCAST
+ * @icr: the rest, as in the low half of the ICR
  *
  * Return: how many local APICs took it
  */
-unsigned int lodge_irq_deliver(struct lodge_vm *vm, struct lodge_vcpu *source,
-			       const struct lodge_irq *irq)
+unsigned int lodge_irq_deliver(struct lodge_vm *vm, struct lodge_vcpu *source, u32 dest,
+			       u32 icr)
 {
-	struct lodge_vcpu *vcpu;
+	u32 turn = READ_ONCE(vm->chips.turn), best_rank = U32_MAX, rank, first, i, count;
+	bool lowest = (icr & APIC_MODE_MASK) == APIC_DM_LOWEST;
+	struct lodge_vcpu *vcpu, *best = NULL;
 	unsigned int taken = 0;
-	int i;
 
-	if (!irq->shorthand && !irq->logical && irq->dest != 0xff)
-		return deliver_physical(vm, irq);
-	if (irq->delivery == LODGE_DM_LOWEST)
-		return deliver_lowest(vm, source, irq);
-	for_each_lodge_vcpu(i, vcpu, vm)
-		if (irq_matches(vcpu, source, irq))
-			taken += lodge_lapic_accept(vcpu->lapic, irq);
-	return taken;
+	count = irq_range(dest, icr, &first);
+	for (i = first; i < first + count; i++) {
+		vcpu = READ_ONCE(vm->vcpus[i]);
+		if (!vcpu || !irq_matches(vcpu, source, dest, icr))
+			continue;
+		if (!lowest) {
+			taken += lodge_lapic_accept(vcpu->lapic, icr);
+			continue;
+		}
+		rank = irq_rank(vcpu, turn);
+		if (lapic_listens(vcpu->lapic) && rank < best_rank) {
+			best = vcpu;
+			best_rank = rank;
+		}
+	}
+	if (!best)
+		return taken;
+	WRITE_ONCE(vm->chips.turn, best->id);
+	return lodge_lapic_accept(best->lapic, icr);
+}
+
+void lodge_irq_set_line(struct lodge_vm *vm, u32 gsi, bool level)
+{
+	if (gsi == 2)
+		return;
+	if (gsi < 16)
+		lodge_pic_set_line(vm, gsi, level);
+	lodge_ioapic_set_line(vm, gsi ? gsi : 2, level);
 }
 
 /**
@@ -91,20 +114,21 @@ unsigned int lodge_irq_deliver(struct lodge_vm *vm, struct lodge_vcpu *source,
  * @gsi: 0 to 15 reach both the PIC and the I/O APIC, 16 to 23 the I/O APIC
  * @level: asserted
  *
- * As on every PC the timer's line, GSI 0, is at pin 2 of the I/O APIC. Input 2
- * of the PIC is the cascade, hence GSI 2 leads nowhere.
+ * As on every PC the timer's line, GSI 0, is at pin 2 of the I/O APIC, whose
+ * pin 0 belongs to the PIC. Input 2 of the PIC is the cascade, hence GSI 2
+ * leads nowhere.
  *
  * Return: 0, or -EINVAL when there is no such line
  */
 int lodge_irq_line(struct lodge_vm *vm, u32 gsi, bool level)
 {
+	unsigned long flags;
+
 	if (gsi >= LODGE_NR_GSIS)
 		return -EINVAL;
-	if (gsi == 2)
-		return 0;
-	if (gsi < 16)
-		lodge_pic_set_line(vm->chips.pic, gsi, level);
-	lodge_ioapic_set_line(vm->chips.ioapic, gsi ? gsi : 2, level);
+	raw_spin_lock_irqsave(&vm->chips.lock, flags);
+	lodge_irq_set_line(vm, gsi, level);
+	raw_spin_unlock_irqrestore(&vm->chips.lock, flags);
 	return 0;
 }
 
@@ -121,266 +145,194 @@ int lodge_irq_line(struct lodge_vm *vm, u32 gsi, bool level)
  */
 int lodge_irq_msi(struct lodge_vm *vm, u64 addr, u32 data)
 {
-	struct lodge_irq irq = {
-		.dest = (addr >> 12) & 0xff,
-		.vector = data,
-		.delivery = (data >> 8) & 7,
-		.logical = addr & MSI_LOGICAL,
-		.level = data & MSI_LEVEL,
-		.assert = !(data & MSI_LEVEL) || data & MSI_ASSERT,
-	};
+	u32 icr = data & MSI_DATA;
 
 	if (addr >> 20 != MSI_ADDRESS)
 		return -EINVAL;
-	/* The redirection hint asks for one of a logical set. */
-	if (addr & MSI_HINT && irq.logical && irq.delivery == LODGE_DM_FIXED)
-		irq.delivery = LODGE_DM_LOWEST;
-	if (irq.assert && irq.delivery != LODGE_DM_SIPI)
-		lodge_irq_deliver(vm, NULL, &irq);
+	if ((icr & (APIC_INT_LEVELTRIG | APIC_INT_ASSERT)) == APIC_INT_LEVELTRIG ||
+	    (icr & APIC_MODE_MASK) == APIC_DM_STARTUP)
+		return 0;
+	if (addr & MSI_LOGICAL) {
+		icr |= APIC_DEST_LOGICAL;
+		/* The redirection hint asks for one of a logical set. */
+		if (addr & MSI_HINT && (icr & APIC_MODE_MASK) == APIC_DM_FIXED)
+			icr |= APIC_DM_LOWEST;
+	}
+	lodge_irq_deliver(vm, NULL, lodge_irq_dest8(addr >> 12), icr);
 	return 0;
 }
 
-enum chip_port { PORT_NONE, PORT_PIC, PORT_PIT };
-
-static enum chip_port chip_port(u16 port)
+void lodge_irq_eoi(struct lodge_vm *vm, u8 vector)
 {
-	switch (port) {
-	case 0x20 ... 0x21:
-	case 0xa0 ... 0xa1:
-	case 0x4d0 ... 0x4d1:
-		return PORT_PIC;
-	case 0x40 ... 0x43:
-	case 0x61:
-		return PORT_PIT;
-	default:
-		return PORT_NONE;
-	}
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&vm->chips.lock, flags);
+	lodge_ioapic_eoi(vm, vector);
+	raw_spin_unlock_irqrestore(&vm->chips.lock, flags);
 }
 
-static u8 port_read(struct lodge_vm *vm, u16 port)
+int lodge_irq_ack_pic(struct lodge_vm *vm)
 {
-	switch (chip_port(port)) {
-	case PORT_PIC:
-		return lodge_pic_read(vm->chips.pic, port);
-	case PORT_PIT:
-		return lodge_pit_read(vm->chips.pit, port);
-	default:
-		return 0xff;
-	}
+	unsigned long flags;
+	int vector;
+
+	raw_spin_lock_irqsave(&vm->chips.lock, flags);
+	vector = lodge_pic_ack(vm);
+	raw_spin_unlock_irqrestore(&vm->chips.lock, flags);
+	return vector;
 }
 
-static void port_write(struct lodge_vm *vm, u16 port, u8 value)
+static bool pit_port(u16 port)
 {
-	switch (chip_port(port)) {
-	case PORT_PIC:
-		lodge_pic_write(vm->chips.pic, port, value);
-		break;
-	case PORT_PIT:
-		lodge_pit_write(vm->chips.pit, port, value);
-		break;
-	default:
-		break;
-	}
+	return (port & ~3) == 0x40 || port == 0x61;
 }
 
-/**
- * lodge_chip_pio_read - IN from a chip's port
- * @vcpu: rings 1 and 2
- * @port: first port
- * @bytes: 1, 2 or 4; wider accesses are split as an 8-bit bus does
- * @value: out
- *
- * Return: false when the first port is no chip's
- */
+static bool pic_port(u16 port)
+{
+	return (port & ~0x81) == 0x20 || (port & ~1) == 0x4d0;
+}
+
+/* Wider accesses than a byte are split, as an 8-bit bus does. */
+static bool chip_pio(struct lodge_vm *vm, u16 port, u8 bytes, bool write, u32 *value)
+{
+	u32 i, in = 0;
+	unsigned long flags;
+
+	if (!pit_port(port) && !pic_port(port))
+		return false;
+	raw_spin_lock_irqsave(&vm->chips.lock, flags);
+	for (i = 0; i < bytes && i < 4; i++, port++) {
+		u8 out = *value >> 8 * i, byte = 0xff;
+
+		if (pit_port(port) && write)
+			lodge_pit_write(vm, port, out);
+		else if (pit_port(port))
+			byte = lodge_pit_read(vm, port);
+		else if (pic_port(port) && write)
+			lodge_pic_write(vm, port, out);
+		else if (pic_port(port))
+			byte = lodge_pic_read(vm, port);
+		in |= (u32)byte << 8 * i;
+	}
+	raw_spin_unlock_irqrestore(&vm->chips.lock, flags);
+	if (!write)
+		*value = in;
+	return true;
+}
+
+/* IN from a chip's port: rings 1 and 2; false when the first port is no chip's. */
 bool lodge_chip_pio_read(struct lodge_vcpu *vcpu, u16 port, u8 bytes, u32 *value)
 {
-	u32 i;
-
-	if (chip_port(port) == PORT_NONE)
-		return false;
-	*value = 0;
-	for (i = 0; i < bytes && i < 4; i++)
-		*value |= (u32)port_read(vcpu->vm, port + i) << 8 * i;
-	return true;
+	return chip_pio(vcpu->vm, port, bytes, false, value);
 }
 
-/**
- * lodge_chip_pio_write - OUT to a chip's port
- * @vcpu: rings 1 and 2
- * @port: first port
- * @bytes: as for lodge_chip_pio_read()
- * @value: to be written
- *
- * Return: false when the first port is no chip's
- */
 bool lodge_chip_pio_write(struct lodge_vcpu *vcpu, u16 port, u8 bytes, u32 value)
 {
-	u32 i;
-
-	if (chip_port(port) == PORT_NONE)
-		return false;
-	for (i = 0; i < bytes && i < 4; i++)
-		port_write(vcpu->vm, port + i, value >> 8 * i);
-	return true;
-}
-
-static bool in_ioapic(u64 gpa)
-{
-	return gpa >> 12 == LODGE_IOAPIC_BASE >> 12;
+	return chip_pio(vcpu->vm, port, bytes, true, &value);
 }
 
 /* The select register is a byte, the others take 32-bit accesses alone. */
-static bool ioapic_access_ok(u64 gpa, u32 bytes)
+static bool ioapic_mmio(struct lodge_vm *vm, u64 gpa, u32 bytes, bool write, u64 *value)
 {
-	return bytes == 4 || (bytes < 4 && !(gpa & 0xfff));
+	u32 offset = gpa & 0xfff;
+	unsigned long flags;
+
+	if (gpa >> 12 != LODGE_IOAPIC_BASE >> 12)
+		return false;
+	raw_spin_lock_irqsave(&vm->chips.lock, flags);
+	if (bytes > 4 || (bytes < 4 && offset))
+		*value = 0;
+	else if (write)
+		lodge_ioapic_write(vm, offset, *value);
+	else
+		*value = lodge_ioapic_read(vm, offset);
+	raw_spin_unlock_irqrestore(&vm->chips.lock, flags);
+	return true;
 }
 
-/**
- * lodge_chip_mmio_read - load from the local APIC's or the I/O APIC's page
- * @vcpu: rings 1 and 2
- * @gpa: where
- * @bytes: 1 to 8
- * @value: out
- *
- * Return: false when the address is no chip's
- */
+/* The same for a load of 1 to 8 bytes. */
 bool lodge_chip_mmio_read(struct lodge_vcpu *vcpu, u64 gpa, u32 bytes, u64 *value)
 {
-	if (lodge_lapic_mmio_read(vcpu->lapic, gpa, bytes, value))
-		return true;
-	if (!in_ioapic(gpa))
-		return false;
-	*value = 0;
-	if (ioapic_access_ok(gpa, bytes))
-		*value = lodge_ioapic_read(vcpu->vm->chips.ioapic, gpa & 0xfff);
-	return true;
+	return lodge_lapic_mmio(vcpu->lapic, gpa, bytes, false, value) ||
+	       ioapic_mmio(vcpu->vm, gpa, bytes, false, value);
 }
 
-/**
- * lodge_chip_mmio_write - store to the local APIC's or the I/O APIC's page
- * @vcpu: rings 1 and 2
- * @gpa: where
- * @bytes: 1 to 8
- * @value: to be written
- *
- * Return: false when the address is no chip's
- */
 bool lodge_chip_mmio_write(struct lodge_vcpu *vcpu, u64 gpa, u32 bytes, u64 value)
 {
-	if (lodge_lapic_mmio_write(vcpu->lapic, gpa, bytes, value))
-		return true;
-	if (!in_ioapic(gpa))
-		return false;
-	if (ioapic_access_ok(gpa, bytes))
-		lodge_ioapic_write(vcpu->vm->chips.ioapic, gpa & 0xfff, value);
-	return true;
+	return lodge_lapic_mmio(vcpu->lapic, gpa, bytes, true, &value) ||
+	       ioapic_mmio(vcpu->vm, gpa, bytes, true, &value);
 }
 
-int lodge_chips_create(struct lodge_vm *vm)
+void lodge_chips_create(struct lodge_vm *vm)
 {
-	struct lodge_chips *chips = &vm->chips;
-
-	chips->ioapic = lodge_ioapic_create(vm);
-	chips->pic = lodge_pic_create(vm);
-	chips->pit = lodge_pit_create(vm);
-	if (chips->ioapic && chips->pic && chips->pit)
-		return 0;
-	lodge_chips_destroy(vm);
-	return -ENOMEM;
+	raw_spin_lock_init(&vm->chips.lock);
+	lodge_pit_create(vm);
+	lodge_chips_reset(vm);
 }
 
 void lodge_chips_destroy(struct lodge_vm *vm)
 {
-	/* First who sends, then who is sent to */
-	lodge_pit_destroy(vm->chips.pit);
-	lodge_pic_destroy(vm->chips.pic);
-	lodge_ioapic_destroy(vm->chips.ioapic);
-	memset(&vm->chips, 0, sizeof(vm->chips));
+	lodge_pit_destroy(vm);
 }
 
 void lodge_chips_reset(struct lodge_vm *vm)
 {
-	lodge_pit_reset(vm->chips.pit);
-	lodge_pic_reset(vm->chips.pic);
-	lodge_ioapic_reset(vm->chips.ioapic);
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&vm->chips.lock, flags);
+	vm->chips.turn = LODGE_MAX_VCPUS - 1;
+	lodge_pit_reset(vm);
+	lodge_ioapic_reset(vm);
+	lodge_pic_reset(vm);
+	raw_spin_unlock_irqrestore(&vm->chips.lock, flags);
 }
 
-union chip_state {
-	struct lodge_pic_state pic[2];
-	struct lodge_ioapic_state ioapic;
-	struct lodge_pit_state pit;
+static const struct {
+	size_t bytes;
+	void (*get)(struct lodge_vm *vm, void *state);
+	int (*set)(struct lodge_vm *vm, const void *state);
+} chips[] = {
+	[LODGE_CHIP_PIC] = { sizeof(struct lodge_pic_state[2]), lodge_pic_get, lodge_pic_set },
+	[LODGE_CHIP_IOAPIC] = { sizeof(struct lodge_ioapic_state), lodge_ioapic_get,
+				lodge_ioapic_set },
+	[LODGE_CHIP_PIT] = { sizeof(struct lodge_pit_state), lodge_pit_get, lodge_pit_set },
 };
 
-static size_t chip_bytes(u32 chip)
-{
-	static_assert(sizeof(union chip_state) <=
-		      sizeof_field(struct lodge_chip, data));
-	switch (chip) {
-	case LODGE_CHIP_PIC:
-		return sizeof(struct lodge_pic_state[2]);
-	case LODGE_CHIP_IOAPIC:
-		return sizeof(struct lodge_ioapic_state);
-	case LODGE_CHIP_PIT:
-		return sizeof(struct lodge_pit_state);
-	default:
-		return 0;
-	}
-}
+/* Room for any state, aligned as lodge_chip.data is not. */
+struct chip_state {
+	u64 words[sizeof_field(struct lodge_chip, data) / sizeof(u64)];
+};
 
-/**
- * lodge_chip_get - LODGE_GET_CHIP
- * @vm: any ring
- * @chip: @chip.chip names it; the rest of @chip.data is zeroed
- *
- * Return: 0, or -EINVAL when there is no such chip
- */
+/* LODGE_GET_CHIP: -EINVAL when there is no such chip */
 int lodge_chip_get(struct lodge_vm *vm, struct lodge_chip *chip)
 {
-	size_t bytes = chip_bytes(chip->chip);
-	union chip_state state = {};
+	struct chip_state state = {};
+	unsigned long flags;
 
-	if (!bytes || chip->pad)
+	if (chip->chip >= ARRAY_SIZE(chips) || chip->pad)
 		return -EINVAL;
-	switch (chip->chip) {
-	case LODGE_CHIP_PIC:
-		lodge_pic_get(vm->chips.pic, state.pic);
-		break;
-	case LODGE_CHIP_IOAPIC:
-		lodge_ioapic_get(vm->chips.ioapic, &state.ioapic);
-		break;
-	case LODGE_CHIP_PIT:
-		lodge_pit_get(vm->chips.pit, &state.pit);
-		break;
-	}
-	/* @data is not aligned for the structs: copy */
-	memset(chip->data, 0, sizeof(chip->data));
-	memcpy(chip->data, &state, bytes);
+	raw_spin_lock_irqsave(&vm->chips.lock, flags);
+	chips[array_index_nospec(chip->chip, ARRAY_SIZE(chips))].get(vm, &state);
+	raw_spin_unlock_irqrestore(&vm->chips.lock, flags);
+	memcpy(chip->data, &state, sizeof(state));
 	return 0;
 }
 
-/**
- * lodge_chip_set - LODGE_SET_CHIP
- * @vm: any ring
- * @chip: from userspace, not trusted
- *
- * Return: 0, or -EINVAL: no such chip, or a state it cannot have; nothing is
- * changed then
- */
+/* LODGE_SET_CHIP: -EINVAL too when it cannot be in that state; nothing is changed then */
 int lodge_chip_set(struct lodge_vm *vm, const struct lodge_chip *chip)
 {
-	size_t bytes = chip_bytes(chip->chip);
-	union chip_state state;
+	u32 index = array_index_nospec(chip->chip, ARRAY_SIZE(chips));
+	struct chip_state state;
+	unsigned long flags;
+	int ret;
 
-	if (!bytes || chip->pad ||
-	    memchr_inv(chip->data + bytes, 0, sizeof(chip->data) - bytes))
+	if (chip->chip >= ARRAY_SIZE(chips) || chip->pad ||
+	    memchr_inv(chip->data + chips[index].bytes, 0,
+		       sizeof(chip->data) - chips[index].bytes))
 		return -EINVAL;
-	memcpy(&state, chip->data, bytes);
-	switch (chip->chip) {
-	case LODGE_CHIP_PIC:
-		return lodge_pic_set(vm->chips.pic, state.pic);
-	case LODGE_CHIP_IOAPIC:
-		return lodge_ioapic_set(vm->chips.ioapic, &state.ioapic);
-	default:
-		return lodge_pit_set(vm->chips.pit, &state.pit);
-	}
+	memcpy(&state, chip->data, sizeof(state));
+	raw_spin_lock_irqsave(&vm->chips.lock, flags);
+	ret = chips[index].set(vm, &state);
+	raw_spin_unlock_irqrestore(&vm->chips.lock, flags);
+	return ret;
 }

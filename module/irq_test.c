@@ -1,38 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* KUnit: routing of lines and messages, ports and addresses, chip state. */
-#include <linux/slab.h>
-
+#include "cpu_test.h"
 #include "irqchip_test.h"
-
-static struct lodge_vcpu *add_vcpu(struct lodge_vm *vm, u32 id)
-{
-	struct lodge_vcpu *vcpu = kzalloc(sizeof(*vcpu), GFP_KERNEL);
-
-	if (!vcpu)
-		return NULL;
-	vcpu->vm = vm;
-	vcpu->id = id;
-	lodge_run_init(vcpu);
-	if (lodge_lapic_create(vcpu)) {
-		kfree(vcpu);
-		return NULL;
-	}
-	lodge_lapic_write(vcpu->lapic, LAPIC_SVR, LAPIC_SVR_ENABLE | 0xff);
-	vcpu->requests = 0;
-	return vcpu;
-}
 
 int lodge_test_machine_init(struct kunit *test)
 {
-	struct lodge_vm *vm = kzalloc(sizeof(*vm), GFP_KERNEL);
+	struct lodge_vm *vm = kunit_kzalloc(test, sizeof(*vm), GFP_KERNEL);
+	struct lodge_vcpu *vcpu;
 	u32 i;
 
 	KUNIT_ASSERT_NOT_NULL(test, vm);
 	test->priv = vm;
-	KUNIT_ASSERT_EQ(test, 0, lodge_chips_create(vm));
+	lodge_chips_create(vm);
 	for (i = 0; i < TEST_VCPUS; i++) {
-		vm->vcpus[i] = add_vcpu(vm, i);
-		KUNIT_ASSERT_NOT_NULL(test, vm->vcpus[i]);
+		vcpu = fake_vcpu(test);
+		vcpu->vm = vm;
+		vcpu->id = i;
+		give(vcpu, X86_FEATURE_X2APIC);
+		give(vcpu, X86_FEATURE_TSC_DEADLINE_TIMER);
+		KUNIT_ASSERT_EQ(test, 0, lodge_lapic_create(vcpu));
+		vm->vcpus[i] = vcpu;
+		lodge_lapic_write(vcpu->lapic, APIC_SPIV, APIC_SPIV_APIC_ENABLED | 0xff);
+		vcpu->requests = 0;
 	}
 	return 0;
 }
@@ -45,31 +34,26 @@ void lodge_test_machine_exit(struct kunit *test)
 	if (!vm)
 		return;
 	lodge_chips_destroy(vm);
-	for (i = 0; i < TEST_VCPUS; i++) {
-		if (!vm->vcpus[i])
-			continue;
+	for (i = 0; i < TEST_VCPUS && vm->vcpus[i]; i++)
 		lodge_lapic_destroy(vm->vcpus[i]);
-		kfree(vm->vcpus[i]);
-	}
-	kfree(vm);
 }
 
 void lodge_test_redir(struct lodge_vm *vm, u32 pin, u64 entry)
 {
-	lodge_ioapic_write(vm->chips.ioapic, 0, 0x11 + 2 * pin);
-	lodge_ioapic_write(vm->chips.ioapic, 0x10, entry >> 32);
-	lodge_ioapic_write(vm->chips.ioapic, 0, 0x10 + 2 * pin);
-	lodge_ioapic_write(vm->chips.ioapic, 0x10, entry);
+	lodge_ioapic_write(vm, 0, 0x11 + 2 * pin);
+	lodge_ioapic_write(vm, 0x10, entry >> 32);
+	lodge_ioapic_write(vm, 0, 0x10 + 2 * pin);
+	lodge_ioapic_write(vm, 0x10, entry);
 }
 
 u64 lodge_test_redir_read(struct lodge_vm *vm, u32 pin)
 {
 	u64 low;
 
-	lodge_ioapic_write(vm->chips.ioapic, 0, 0x10 + 2 * pin);
-	low = lodge_ioapic_read(vm->chips.ioapic, 0x10);
-	lodge_ioapic_write(vm->chips.ioapic, 0, 0x11 + 2 * pin);
-	return low | (u64)lodge_ioapic_read(vm->chips.ioapic, 0x10) << 32;
+	lodge_ioapic_write(vm, 0, 0x10 + 2 * pin);
+	low = lodge_ioapic_read(vm, 0x10);
+	lodge_ioapic_write(vm, 0, 0x11 + 2 * pin);
+	return low | (u64)lodge_ioapic_read(vm, 0x10) << 32;
 }
 
 static void timer_line_is_pin_2(struct kunit *test)
@@ -90,7 +74,7 @@ static void cascade_line_leads_nowhere(struct kunit *test)
 	lodge_test_redir(vm, 2, 0x41);
 	KUNIT_EXPECT_EQ(test, 0, lodge_irq_line(vm, 2, true));
 	KUNIT_EXPECT_EQ(test, -1, test_take(test, 0));
-	KUNIT_EXPECT_EQ(test, 0, lodge_pic_read(vm->chips.pic, 0x20));
+	KUNIT_EXPECT_EQ(test, 0, lodge_pic_read(vm, 0x20));
 }
 
 static void line_reaches_both_chips(struct kunit *test)
@@ -99,7 +83,7 @@ static void line_reaches_both_chips(struct kunit *test)
 
 	lodge_test_redir(vm, 9, 0x51);
 	lodge_irq_line(vm, 9, true);
-	KUNIT_EXPECT_EQ(test, 2, lodge_pic_read(vm->chips.pic, 0xa0));
+	KUNIT_EXPECT_EQ(test, 2, lodge_pic_read(vm, 0xa0));
 	KUNIT_EXPECT_EQ(test, 0x51, test_take(test, 0));
 }
 
@@ -111,7 +95,7 @@ static void no_such_line(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, lodge_irq_line(vm, 23, true));
 	KUNIT_EXPECT_EQ(test, -EINVAL, lodge_irq_line(vm, 24, true));
 	KUNIT_EXPECT_EQ(test, -EINVAL, lodge_irq_line(vm, U32_MAX, true));
-	lodge_ioapic_get(vm->chips.ioapic, &state);
+	lodge_ioapic_get(vm, &state);
 	KUNIT_EXPECT_EQ(test, BIT(23), (unsigned long)state.lines);
 }
 
@@ -152,11 +136,11 @@ static void msi_bad_vector_is_the_receivers_error(struct kunit *test)
 {
 	struct lodge_lapic *lapic = test_lapic(test, 1);
 
-	lodge_lapic_write(lapic, LAPIC_LVT_ERROR, 0xfe);
+	lodge_lapic_write(lapic, APIC_LVTERR, 0xfe);
 	KUNIT_EXPECT_EQ(test, 0, lodge_irq_msi(test_vm(test), 0xfee01000, 15));
 	KUNIT_EXPECT_EQ(test, 0xfe, test_take(test, 1));
-	lodge_lapic_write(lapic, LAPIC_ESR, 0);
-	KUNIT_EXPECT_EQ(test, 0x40u, lodge_lapic_read(lapic, LAPIC_ESR));
+	lodge_lapic_write(lapic, APIC_ESR, 0);
+	KUNIT_EXPECT_EQ(test, 0x40u, lodge_lapic_read(lapic, APIC_ESR));
 }
 
 static void msi_hint_picks_the_least_busy(struct kunit *test)
@@ -165,8 +149,8 @@ static void msi_hint_picks_the_least_busy(struct kunit *test)
 	u32 i;
 
 	for (i = 0; i < TEST_VCPUS; i++) {
-		lodge_lapic_write(test_lapic(test, i), LAPIC_LDR, BIT(i) << 24);
-		lodge_lapic_write(test_lapic(test, i), LAPIC_TPR, 0x40 - 0x10 * i);
+		lodge_lapic_write(test_lapic(test, i), APIC_LDR, BIT(i) << 24);
+		lodge_lapic_write(test_lapic(test, i), APIC_TASKPRI, 0x40 - 0x10 * i);
 	}
 	/* logical, hint, to 0, 1 and 2 */
 	lodge_irq_msi(vm, 0xfee0700c, 0x61);
@@ -183,7 +167,6 @@ static void msi_odd_modes_do_nothing(struct kunit *test)
 	lodge_irq_msi(vm, 0xfee01000, 0x245);	/* SMI */
 	lodge_irq_msi(vm, 0xfee01000, 0x345);	/* reserved */
 	lodge_irq_msi(vm, 0xfee01000, 0x645);	/* SIPI */
-	lodge_irq_msi(vm, 0xfee01000, 0x745);	/* ExtINT */
 	lodge_irq_msi(vm, 0xfee01000, 0x8045);	/* level, de-asserted */
 	KUNIT_EXPECT_EQ(test, 0ul, vm->vcpus[1]->requests);
 	KUNIT_EXPECT_EQ(test, 0ul, test_lapic(test, 1)->pending);
@@ -282,10 +265,10 @@ static void reset_keeps_the_lines(struct kunit *test)
 	lodge_test_redir(vm, 10, 0x41 | REDIR_LEVEL);
 	lodge_irq_line(vm, 10, true);
 	lodge_chips_reset(vm);
-	lodge_ioapic_get(vm->chips.ioapic, &state);
+	lodge_ioapic_get(vm, &state);
 	KUNIT_EXPECT_EQ(test, BIT(10), (unsigned long)state.lines);
 	KUNIT_EXPECT_EQ(test, REDIR_MASKED, state.redir[10]);
-	KUNIT_EXPECT_FALSE(test, lodge_pic_output(vm->chips.pic));
+	KUNIT_EXPECT_FALSE(test, vm->chips.pic_output);
 }
 
 static struct kunit_case irq_cases[] = {

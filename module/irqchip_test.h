@@ -48,9 +48,22 @@ static inline bool test_asked(struct kunit *test, u32 id, int request)
 	return test_and_clear_bit(request, &test_vm(test)->vcpus[id]->requests);
 }
 
+/* Consume what LODGE_REQ_MP announced: did an INIT, which SIPI (or -1) arrive? */
+static inline bool test_init(struct kunit *test, u32 id)
+{
+	return test_and_clear_bit(LAPIC_PENDING_INIT, &test_lapic(test, id)->pending);
+}
+
+static inline int test_sipi(struct kunit *test, u32 id)
+{
+	struct lodge_lapic *lapic = test_lapic(test, id);
+
+	return test_and_clear_bit(LAPIC_PENDING_SIPI, &lapic->pending) ? lapic->sipi_vector : -1;
+}
+
 static inline void test_eoi(struct kunit *test, u32 id)
 {
-	lodge_lapic_write(test_lapic(test, id), LAPIC_EOI, 0);
+	lodge_lapic_write(test_lapic(test, id), APIC_EOI, 0);
 }
 
 #endif /* LODGE_IRQCHIP_TEST_H */

@@ -14,17 +14,8 @@
 #include <linux/list.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
-#include <linux/spinlock.h>
-#include <linux/workqueue.h>
 
 #include "lodge.h"
-
-struct lodge_irqfds {
-	spinlock_t lock;	/* both lists, and irqfd->dying */
-	struct list_head used;
-	struct list_head dying;
-	struct work_struct reap;
-};
 
 struct irqfd {
 	struct list_head list;
@@ -34,26 +25,27 @@ struct irqfd {
 	poll_table poll;
 	bool waiting;		/* on the eventfd's wait queue */
 	bool dying;
-	bool msi;
-	u32 gsi;
-	u64 addr;
-	u32 data;
+	struct lodge_irqfd args;
 };
 
 /* A pulse on a line, or a message; any context. */
 static void raise_irq(const struct irqfd *irqfd)
 {
-	if (irqfd->msi) {
-		lodge_irq_msi(irqfd->vm, irqfd->addr, irqfd->data);
+	const struct lodge_irqfd *args = &irqfd->args;
+
+	if (args->flags & LODGE_IRQFD_MSI) {
+		lodge_irq_msi(irqfd->vm, args->addr, args->data);
 	} else {
-		lodge_irq_line(irqfd->vm, irqfd->gsi, true);
-		lodge_irq_line(irqfd->vm, irqfd->gsi, false);
+		lodge_irq_line(irqfd->vm, args->gsi, true);
+		lodge_irq_line(irqfd->vm, args->gsi, false);
 	}
 }
 
 /* Under irqfds->lock. */
-static void bury(struct lodge_irqfds *irqfds, struct irqfd *irqfd)
+static void bury(struct irqfd *irqfd)
 {
+	struct lodge_irqfds *irqfds = &irqfd->vm->irqfds;
+
 	if (irqfd->dying)
 		return;
 	irqfd->dying = true;
@@ -61,30 +53,20 @@ static void bury(struct lodge_irqfds *irqfds, struct irqfd *irqfd)
 	schedule_work(&irqfds->reap);
 }
 
-static struct irqfd *next_dying(struct lodge_irqfds *irqfds)
-{
-	struct irqfd *irqfd;
-	unsigned long irq;
-
-	spin_lock_irqsave(&irqfds->lock, irq);
-	irqfd = list_first_entry_or_null(&irqfds->dying, struct irqfd, list);
-	if (irqfd)
-		list_del(&irqfd->list);
-	spin_unlock_irqrestore(&irqfds->lock, irq);
-	return irqfd;
-}
-
 static void reap(struct work_struct *work)
 {
 	struct lodge_irqfds *irqfds = container_of(work, struct lodge_irqfds, reap);
-	struct irqfd *irqfd;
+	struct irqfd *irqfd, *next;
+	LIST_HEAD(dying);
 	u64 count;
 
-	while ((irqfd = next_dying(irqfds))) {
+	spin_lock_irq(&irqfds->lock);
+	list_splice_init(&irqfds->dying, &dying);
+	spin_unlock_irq(&irqfds->lock);
+	list_for_each_entry_safe(irqfd, next, &dying, list) {
 		/* On return no wake-up is under way and none will come. */
 		if (irqfd->waiting)
-			eventfd_ctx_remove_wait_queue(irqfd->eventfd, &irqfd->wait,
-						      &count);
+			eventfd_ctx_remove_wait_queue(irqfd->eventfd, &irqfd->wait, &count);
 		eventfd_ctx_put(irqfd->eventfd);
 		kfree(irqfd);
 	}
@@ -94,9 +76,9 @@ static void reap(struct work_struct *work)
 static int woken(wait_queue_entry_t *wait, unsigned int mode, int sync, void *key)
 {
 	struct irqfd *irqfd = container_of(wait, struct irqfd, wait);
-	struct lodge_irqfds *irqfds = irqfd->vm->irqfds;
+	struct lodge_irqfds *irqfds = &irqfd->vm->irqfds;
 	__poll_t events = key_to_poll(key);
-	unsigned long irq;
+	unsigned long flags;
 	u64 count;
 
 	if (events & EPOLLIN) {
@@ -104,9 +86,9 @@ static int woken(wait_queue_entry_t *wait, unsigned int mode, int sync, void *ke
 		raise_irq(irqfd);
 	}
 	if (events & EPOLLHUP) {
-		spin_lock_irqsave(&irqfds->lock, irq);
-		bury(irqfds, irqfd);
-		spin_unlock_irqrestore(&irqfds->lock, irq);
+		spin_lock_irqsave(&irqfds->lock, flags);
+		bury(irqfd);
+		spin_unlock_irqrestore(&irqfds->lock, flags);
 	}
 	return 0;
 }
@@ -119,48 +101,28 @@ static void queue(struct file *file, wait_queue_head_t *head, poll_table *poll)
 	add_wait_queue(head, &irqfd->wait);
 }
 
-/**
- * lodge_irqfds_create() - a new VM has no irqfds
- * @vm: VM
- *
- * Return: 0 or -ENOMEM.
- */
-int lodge_irqfds_create(struct lodge_vm *vm)
+void lodge_irqfds_create(struct lodge_vm *vm)
 {
-	struct lodge_irqfds *irqfds;
-
-	irqfds = kzalloc(sizeof(*irqfds), GFP_KERNEL_ACCOUNT);
-	if (!irqfds)
-		return -ENOMEM;
-	spin_lock_init(&irqfds->lock);
-	INIT_LIST_HEAD(&irqfds->used);
-	INIT_LIST_HEAD(&irqfds->dying);
-	INIT_WORK(&irqfds->reap, reap);
-	vm->irqfds = irqfds;
-	return 0;
+	spin_lock_init(&vm->irqfds.lock);
+	INIT_LIST_HEAD(&vm->irqfds.used);
+	INIT_LIST_HEAD(&vm->irqfds.dying);
+	INIT_WORK(&vm->irqfds.reap, reap);
 }
 
-/**
- * lodge_irqfds_destroy() - the reverse; on return nothing raises interrupts
- * @vm: VM; sleeps
- */
+/* Sleeps; on return nothing raises interrupts. */
 void lodge_irqfds_destroy(struct lodge_vm *vm)
 {
-	struct lodge_irqfds *irqfds = vm->irqfds;
 	struct irqfd *irqfd, *next;
 
-	spin_lock_irq(&irqfds->lock);
-	list_for_each_entry_safe(irqfd, next, &irqfds->used, list)
-		bury(irqfds, irqfd);
-	spin_unlock_irq(&irqfds->lock);
-	flush_work(&irqfds->reap);
-	kfree(irqfds);
-	vm->irqfds = NULL;
+	spin_lock_irq(&vm->irqfds.lock);
+	list_for_each_entry_safe(irqfd, next, &vm->irqfds.used, list)
+		bury(irqfd);
+	spin_unlock_irq(&vm->irqfds.lock);
+	flush_work(&vm->irqfds.reap);
 }
 
 /* Under irqfds->lock. */
-static struct irqfd *find(struct lodge_irqfds *irqfds,
-			  const struct eventfd_ctx *eventfd)
+static struct irqfd *find(struct lodge_irqfds *irqfds, const struct eventfd_ctx *eventfd)
 {
 	struct irqfd *irqfd;
 
@@ -170,82 +132,52 @@ static struct irqfd *find(struct lodge_irqfds *irqfds,
 	return NULL;
 }
 
-static struct irqfd *make(struct lodge_vm *vm, const struct lodge_irqfd *args)
+static int assign(struct lodge_vm *vm, const struct lodge_irqfd *args, struct file *file)
 {
 	struct irqfd *irqfd = kzalloc(sizeof(*irqfd), GFP_KERNEL_ACCOUNT);
-
-	if (!irqfd)
-		return NULL;
-	irqfd->vm = vm;
-	irqfd->msi = args->flags & LODGE_IRQFD_MSI;
-	irqfd->gsi = args->gsi;
-	irqfd->addr = args->addr;
-	irqfd->data = args->data;
-	init_waitqueue_func_entry(&irqfd->wait, woken);
-	init_poll_funcptr(&irqfd->poll, queue);
-	return irqfd;
-}
-
-/* One irqfd per eventfd. */
-static int insert(struct lodge_irqfds *irqfds, struct irqfd *irqfd)
-{
-	int ret = -EBUSY;
-
-	spin_lock_irq(&irqfds->lock);
-	if (!find(irqfds, irqfd->eventfd)) {
-		list_add_tail(&irqfd->list, &irqfds->used);
-		ret = 0;
-	}
-	spin_unlock_irq(&irqfds->lock);
-	return ret;
-}
-
-static int assign(struct lodge_vm *vm, const struct lodge_irqfd *args)
-{
-	struct irqfd *irqfd = make(vm, args);
-	struct file *file;
-	int ret = -EBADF;
+	int ret;
 
 	if (!irqfd)
 		return -ENOMEM;
-	file = fget(args->fd);
-	if (!file)
-		goto free;
+	irqfd->vm = vm;
+	irqfd->args = *args;
+	init_waitqueue_func_entry(&irqfd->wait, woken);
+	init_poll_funcptr(&irqfd->poll, queue);
 	irqfd->eventfd = eventfd_ctx_fileget(file);
-	if (IS_ERR(irqfd->eventfd)) {
-		ret = PTR_ERR(irqfd->eventfd);
-		goto put_file;
-	}
-	ret = insert(vm->irqfds, irqfd);
-	if (ret) {
-		eventfd_ctx_put(irqfd->eventfd);
-		goto put_file;
-	}
-	/* The file is open until fput(), so it cannot hang up meanwhile. */
+	ret = PTR_ERR_OR_ZERO(irqfd->eventfd);
+	if (ret)
+		goto free;
+	spin_lock_irq(&vm->irqfds.lock);
+	if (find(&vm->irqfds, irqfd->eventfd))
+		ret = -EBUSY;
+	else
+		list_add_tail(&irqfd->list, &vm->irqfds.used);
+	spin_unlock_irq(&vm->irqfds.lock);
+	if (ret)
+		goto put;
+	/* The file is open, so it cannot hang up meanwhile. */
 	if (vfs_poll(file, &irqfd->poll) & EPOLLIN)
 		raise_irq(irqfd);
-	fput(file);
 	return 0;
-put_file:
-	fput(file);
+put:
+	eventfd_ctx_put(irqfd->eventfd);
 free:
 	kfree(irqfd);
 	return ret;
 }
 
-static int deassign(struct lodge_vm *vm, const struct lodge_irqfd *args)
+static int deassign(struct lodge_vm *vm, struct file *file)
 {
-	struct lodge_irqfds *irqfds = vm->irqfds;
-	struct eventfd_ctx *eventfd;
+	struct eventfd_ctx *eventfd = eventfd_ctx_fileget(file);
+	struct lodge_irqfds *irqfds = &vm->irqfds;
 	struct irqfd *irqfd;
 
-	eventfd = eventfd_ctx_fdget(args->fd);
 	if (IS_ERR(eventfd))
 		return PTR_ERR(eventfd);
 	spin_lock_irq(&irqfds->lock);
 	irqfd = find(irqfds, eventfd);
 	if (irqfd)
-		bury(irqfds, irqfd);
+		bury(irqfd);
 	spin_unlock_irq(&irqfds->lock);
 	eventfd_ctx_put(eventfd);
 	if (!irqfd)
@@ -264,9 +196,16 @@ static int deassign(struct lodge_vm *vm, const struct lodge_irqfd *args)
  */
 int lodge_irqfd_set(struct lodge_vm *vm, const struct lodge_irqfd *args)
 {
-	if (args->flags & LODGE_IRQFD_DEASSIGN)
-		return deassign(vm, args);
-	if (!(args->flags & LODGE_IRQFD_MSI) && args->gsi >= LODGE_NR_GSIS)
+	bool undo = args->flags & LODGE_IRQFD_DEASSIGN;
+	struct file *file;
+	int ret;
+
+	if (!undo && !(args->flags & LODGE_IRQFD_MSI) && args->gsi >= LODGE_NR_GSIS)
 		return -EINVAL;
-	return assign(vm, args);
+	file = fget(args->fd);
+	if (!file)
+		return -EBADF;
+	ret = undo ? deassign(vm, file) : assign(vm, args, file);
+	fput(file);
+	return ret;
 }

@@ -14,25 +14,59 @@
 #include "lapic.h"
 #include "ops.h"
 
-#define LVT_DELIVERY(lvt)	(((lvt) >> 8) & 7)
+/* Integrated APIC, six LVT entries, can do without EOI broadcasts */
+#define LAPIC_VERSION		(0x14u | 5u << 16 | APIC_LVR_DIRECTED_EOI)
 
-/* Bits that software can set in a register; 0: read-only or not there. */
-static const u32 lapic_bits[LAPIC_REGS] = {
-	[LAPIC_TPR] = 0xff,
-	[LAPIC_LDR] = 0xff000000,
-	[LAPIC_DFR] = 0xffffffff,
-	[LAPIC_SVR] = 0x1ff,
-	[LAPIC_ICR] = 0xccfff,
-	[LAPIC_ICR2] = 0xff000000,
-	[LAPIC_LVT_TIMER] = 0x700ff,
-	[LAPIC_LVT_THERMAL] = 0x107ff,
-	[LAPIC_LVT_PERF] = 0x107ff,
-	[LAPIC_LVT_LINT0] = 0x1a7ff,
-	[LAPIC_LVT_LINT1] = 0x1a7ff,
-	[LAPIC_LVT_ERROR] = 0x100ff,
-	[LAPIC_TMICT] = 0xffffffff,
-	[LAPIC_TDCR] = 0xb,
+/* Who may do what: read and write by MMIO in xAPIC, by MSR in x2APIC mode */
+#define XR	BIT(0)
+#define XW	BIT(1)
+#define MR	BIT(2)
+#define MW	BIT(3)
+#define RO	(XR | MR)
+#define RW	(RO | XW | MW)
+
+/* SDM tables 11-1 and 11-6, with the bits that a register can hold. */
+static const struct {
+	u8 how;
+	u32 bits;
+} lapic_regs[LAPIC_REGS] = {
+	[APIC_ID >> 4] = { RO, ~0u },
+	[APIC_LVR >> 4] = { RO, LAPIC_VERSION },
+	[APIC_TASKPRI >> 4] = { RW, 0xff },
+	[APIC_ARBPRI >> 4] = { XR, 0 },
+	[APIC_PROCPRI >> 4] = { RO, 0xff },
+	[APIC_EOI >> 4] = { XW | MW, 0 },
+	[APIC_RRR >> 4] = { XR, 0 },
+	[APIC_LDR >> 4] = { RO | XW, 0xff000000 },
+	[APIC_DFR >> 4] = { XR | XW, ~0u },
+	[APIC_SPIV >> 4] = { RW, 0x13ff },
+	[APIC_ISR >> 4 ... (APIC_IRR >> 4) + 7] = { RO, ~0u },
+	[APIC_ESR >> 4] = { RW, 0xff },
+	[APIC_ICR >> 4] = { RW, 0xccfff },
+	[APIC_ICR2 >> 4] = { XR | XW, 0xff000000 },
+	[APIC_LVTT >> 4] = { RW, 0x700ff },
+	[APIC_LVTTHMR >> 4] = { RW, 0x107ff },
+	[APIC_LVTPC >> 4] = { RW, 0x107ff },
+	[APIC_LVT0 >> 4] = { RW, 0x1a7ff },
+	[APIC_LVT1 >> 4] = { RW, 0x1a7ff },
+	[APIC_LVTERR >> 4] = { RW, 0x100ff },
+	[APIC_TMICT >> 4] = { RW, ~0u },
+	[APIC_TMCCT >> 4] = { RO, ~0u },
+	[APIC_TDCR >> 4] = { RW, 0xb },
+	[APIC_SELF_IPI >> 4] = { MW, 0xff },
 };
+
+static u32 lapic_bits(const struct lodge_lapic *lapic, u32 offset)
+{
+	u32 bits = lapic_regs[offset >> 4].bits;
+
+	if (offset == APIC_ICR2 && lapic_x2(lapic))
+		return ~0u;
+	if (offset == APIC_LVTT &&
+	    !lodge_guest_has(lapic->vcpu, X86_FEATURE_TSC_DEADLINE_TIMER))
+		bits &= ~APIC_LVT_TIMER_TSCDEADLINE;
+	return bits;
+}
 
 static int lapic_highest(const unsigned long *map)
 {
@@ -41,8 +75,10 @@ static int lapic_highest(const unsigned long *map)
 	return bit < 256 ? bit : -1;
 }
 
-static u32 lapic_map_word(const unsigned long *map, u32 word)
+static u32 lapic_map_word(const unsigned long *map, u32 offset)
 {
+	u32 word = (offset >> 4) & 7;
+
 	return READ_ONCE(map[word / 2]) >> (word % 2 * 32);
 }
 
@@ -52,30 +88,13 @@ static void lapic_look_again(struct lodge_lapic *lapic)
 	set_bit(LODGE_REQ_EVENT, &lapic->vcpu->requests);
 }
 
-static bool lapic_software_enabled(struct lodge_lapic *lapic)
-{
-	return lapic_reg(lapic, LAPIC_SVR) & LAPIC_SVR_ENABLE;
-}
-
 /* SDM 11.8.3.1 */
 u8 lodge_lapic_ppr(struct lodge_lapic *lapic)
 {
-	u32 tpr = lapic_reg(lapic, LAPIC_TPR);
+	u32 tpr = lapic_reg(lapic, APIC_TASKPRI);
 	int isr = max(lapic_highest(lapic->isr), 0);
 
 	return tpr >> 4 >= isr >> 4 ? tpr : isr & 0xf0;
-}
-
-/* SDM 11.6.2.4: what competes in lowest-priority arbitration */
-static u8 lapic_apr(struct lodge_lapic *lapic)
-{
-	u32 tpr = lapic_reg(lapic, LAPIC_TPR);
-	u32 isr = max(lapic_highest(lapic->isr), 0);
-	u32 irr = max(lapic_highest(lapic->irr), 0);
-
-	if (tpr >> 4 >= irr >> 4 && tpr >> 4 > isr >> 4)
-		return tpr;
-	return max3(tpr, isr, irr) & 0xf0;
 }
 
 /* The highest vector above the processor's priority, or -1. */
@@ -88,20 +107,20 @@ static int lapic_deliverable(struct lodge_lapic *lapic)
 	return vector >> 4 > lodge_lapic_ppr(lapic) >> 4 ? vector : -1;
 }
 
-static void lapic_error(struct lodge_lapic *lapic, int bit)
+static void lapic_error(struct lodge_lapic *lapic, u32 error)
 {
 	/* The test ends the recursion of an error LVT with a bad vector. */
-	if (!test_and_set_bit(bit, &lapic->errors))
-		lodge_lapic_local(lapic, LAPIC_LVT_ERROR);
+	if (!test_and_set_bit(__ffs(error), &lapic->errors))
+		lodge_lapic_local(lapic, APIC_LVTERR);
 }
 
 /* Messages and local sources: the TMR tells what EOI has to do (SDM 11.8.4). */
 static bool lapic_accept_fixed(struct lodge_lapic *lapic, u8 vector, bool level)
 {
-	if (!lapic_software_enabled(lapic))
+	if (!lapic_listens(lapic))
 		return false;
 	if (vector < 16) {
-		lapic_error(lapic, LAPIC_ERR_RECV_VECTOR);
+		lapic_error(lapic, APIC_ESR_RECVILL);
 		return false;
 	}
 	if (test_bit(vector, lapic->tmr) != level)
@@ -111,31 +130,37 @@ static bool lapic_accept_fixed(struct lodge_lapic *lapic, u8 vector, bool level)
 	return true;
 }
 
-static void lapic_accept_init(struct lodge_lapic *lapic)
+bool lodge_lapic_accept(struct lodge_lapic *lapic, u32 icr)
 {
-	/* A SIPI from before the INIT is void. */
-	clear_bit(LAPIC_PENDING_SIPI, &lapic->pending);
-	set_bit(LAPIC_PENDING_INIT, &lapic->pending);
-	lodge_request(lapic->vcpu, LODGE_REQ_MP);
-}
+	enum lodge_request request = LODGE_REQ_MP;
 
-static void lapic_accept_sipi(struct lodge_lapic *lapic, u8 vector)
-{
-	WRITE_ONCE(lapic->sipi_vector, vector);
-	set_bit(LAPIC_PENDING_SIPI, &lapic->pending);
-	lodge_request(lapic->vcpu, LODGE_REQ_MP);
-}
-
-bool lodge_lapic_take_init(struct lodge_lapic *lapic)
-{
-	return test_and_clear_bit(LAPIC_PENDING_INIT, &lapic->pending);
-}
-
-int lodge_lapic_take_sipi(struct lodge_lapic *lapic)
-{
-	if (!test_and_clear_bit(LAPIC_PENDING_SIPI, &lapic->pending))
-		return -1;
-	return READ_ONCE(lapic->sipi_vector);
+	if (!lapic_enabled(lapic))
+		return false;
+	switch (icr & APIC_MODE_MASK) {
+	case APIC_DM_FIXED:
+	case APIC_DM_LOWEST:
+		return lapic_accept_fixed(lapic, icr, icr & APIC_INT_LEVELTRIG);
+	case APIC_DM_NMI:
+		lodge_queue_nmi(lapic->vcpu);
+		return true;
+	case APIC_DM_INIT:
+		/* A SIPI from before the INIT is void. */
+		clear_bit(LAPIC_PENDING_SIPI, &lapic->pending);
+		set_bit(LAPIC_PENDING_INIT, &lapic->pending);
+		break;
+	case APIC_DM_STARTUP:
+		WRITE_ONCE(lapic->sipi_vector, icr);
+		set_bit(LAPIC_PENDING_SIPI, &lapic->pending);
+		break;
+	case APIC_DM_EXTINT:
+		set_bit(LAPIC_PENDING_EXTINT, &lapic->pending);
+		request = LODGE_REQ_EVENT;
+		break;
+	default:		/* SMI: there is no SMM to enter */
+		return false;
+	}
+	lodge_request(lapic->vcpu, request);
+	return true;
 }
 
 /* SDM 11.4.4.1: real mode at vector << 12 */
@@ -153,7 +178,7 @@ static void lapic_start(struct lodge_vcpu *vcpu, u8 vector)
 }
 
 /**
- * lodge_lapic_accept_events - apply the INIT and the SIPI that arrived
+ * lodge_lapic_accept_events - apply the INIT and the SIPI that LODGE_REQ_MP told of
  * @vcpu: ring 2, loaded, own thread
  *
  * INIT goes first: one that came later has voided the SIPI. A SIPI to a
@@ -161,66 +186,34 @@ static void lapic_start(struct lodge_vcpu *vcpu, u8 vector)
  */
 void lodge_lapic_accept_events(struct lodge_vcpu *vcpu)
 {
-	int vector;
+	struct lodge_lapic *lapic = vcpu->lapic;
 
-	if (lodge_lapic_take_init(vcpu->lapic))
+	if (test_and_clear_bit(LAPIC_PENDING_INIT, &lapic->pending))
 		lodge_vcpu_reset(vcpu, true);
-	vector = lodge_lapic_take_sipi(vcpu->lapic);
-	if (vector >= 0 && vcpu->mp_state == LODGE_MP_WAIT_SIPI)
-		lapic_start(vcpu, vector);
+	if (test_and_clear_bit(LAPIC_PENDING_SIPI, &lapic->pending) &&
+	    vcpu->mp_state == LODGE_MP_WAIT_SIPI)
+		lapic_start(vcpu, READ_ONCE(lapic->sipi_vector));
 }
 
-bool lodge_lapic_accept(struct lodge_lapic *lapic, const struct lodge_irq *irq)
+void lodge_lapic_local(struct lodge_lapic *lapic, u32 offset)
 {
-	if (!lapic_enabled(lapic))
-		return false;
-	switch (irq->delivery) {
-	case LODGE_DM_FIXED:
-	case LODGE_DM_LOWEST:
-		return lapic_accept_fixed(lapic, irq->vector, irq->level);
-	case LODGE_DM_NMI:
-		lodge_queue_nmi(lapic->vcpu);
-		return true;
-	case LODGE_DM_INIT:
-		/* INIT level de-assert is for arbitration buses (SDM 11.6.1) */
-		if (irq->level && !irq->assert)
-			return false;
-		lapic_accept_init(lapic);
-		return true;
-	case LODGE_DM_SIPI:
-		lapic_accept_sipi(lapic, irq->vector);
-		return true;
-	default:
-		return false;
-	}
-}
+	u32 lvt = lapic_reg(lapic, offset), mode = lvt & APIC_MODE_MASK;
 
-void lodge_lapic_local(struct lodge_lapic *lapic, u32 index)
-{
-	u32 lvt = lapic_reg(lapic, index);
-	struct lodge_irq irq = {
-		.vector = lvt,
-		.delivery = LVT_DELIVERY(lvt),
-		.assert = true,
-	};
-
-	if (lvt & LAPIC_LVT_MASKED || irq.delivery == LODGE_DM_SIPI)
+	if (lvt & APIC_LVT_MASKED || mode == APIC_DM_STARTUP)
 		return;
-	if (irq.delivery == LODGE_DM_EXTINT)
+	if (mode == APIC_DM_EXTINT)
 		lodge_request(lapic->vcpu, LODGE_REQ_EVENT);
 	else
-		lodge_lapic_accept(lapic, &irq);
+		lodge_lapic_accept(lapic, mode | (u8)lvt);
 }
 
 /* Does the PIC's output reach the processor (SDM 11.5.1, MP virtual wire)? */
 static bool lapic_extint_open(struct lodge_lapic *lapic)
 {
-	u32 lint0 = lapic_reg(lapic, LAPIC_LVT_LINT0);
+	u32 lint0 = lapic_reg(lapic, APIC_LVT0);
 
-	if (!lapic_enabled(lapic))
-		return true;
-	return !(lint0 & LAPIC_LVT_MASKED) &&
-	       LVT_DELIVERY(lint0) == LODGE_DM_EXTINT;
+	return !lapic_enabled(lapic) ||
+	       (lint0 & (APIC_LVT_MASKED | APIC_MODE_MASK)) == APIC_DM_EXTINT;
 }
 
 void lodge_lapic_lint0(struct lodge_vm *vm, bool rising)
@@ -232,22 +225,18 @@ void lodge_lapic_lint0(struct lodge_vm *vm, bool rising)
 	if (lapic_extint_open(vcpu->lapic))
 		lodge_request(vcpu, LODGE_REQ_EVENT);
 	else if (rising)
-		lodge_lapic_local(vcpu->lapic, LAPIC_LVT_LINT0);
+		lodge_lapic_local(vcpu->lapic, APIC_LVT0);
 }
 
-/* The PIC pair is wired to LINT0 of the boot processor alone. */
+/* The PIC pair is wired to LINT0 of the boot processor, and to the I/O APIC. */
 static bool lapic_extint(struct lodge_vcpu *vcpu)
 {
-	return !vcpu->id && lapic_extint_open(vcpu->lapic) &&
-	       lodge_pic_output(vcpu->vm->chips.pic);
+	return READ_ONCE(vcpu->vm->chips.pic_output) &&
+	       ((!vcpu->id && lapic_extint_open(vcpu->lapic)) ||
+		test_bit(LAPIC_PENDING_EXTINT, &vcpu->lapic->pending));
 }
 
-/**
- * lodge_has_interrupt - does a controller have an interrupt for this vCPU?
- * @vcpu: any ring, its own thread
- *
- * RFLAGS.IF and the interrupt shadow are the caller's to check.
- */
+/* Would lodge_ack_interrupt() find one? RFLAGS.IF and shadows are the caller's. */
 bool lodge_has_interrupt(struct lodge_vcpu *vcpu)
 {
 	return lapic_deliverable(vcpu->lapic) >= 0 || lapic_extint(vcpu);
@@ -264,8 +253,10 @@ int lodge_ack_interrupt(struct lodge_vcpu *vcpu)
 	struct lodge_lapic *lapic = vcpu->lapic;
 	int vector = -1;
 
-	if (lapic_extint(vcpu))
-		vector = lodge_pic_ack(vcpu->vm->chips.pic);
+	if (lapic_extint(vcpu)) {
+		clear_bit(LAPIC_PENDING_EXTINT, &lapic->pending);
+		vector = lodge_irq_ack_pic(vcpu->vm);
+	}
 	if (vector >= 0)
 		return vector;
 	vector = lapic_deliverable(lapic);
@@ -276,18 +267,41 @@ int lodge_ack_interrupt(struct lodge_vcpu *vcpu)
 	return vector;
 }
 
-bool lodge_lapic_match_logical(struct lodge_lapic *lapic, u8 dest)
+void lodge_lapic_eoi(struct lodge_lapic *lapic)
 {
-	u32 ldr = lapic_reg(lapic, LAPIC_LDR) >> 24;
+	int vector = lapic_highest(lapic->isr);
 
-	if (dest == 0xff)
-		return true;
-	switch (lapic_reg(lapic, LAPIC_DFR) >> 28) {
+	if (vector < 0)
+		return;
+	__clear_bit(vector, lapic->isr);
+	if (test_bit(vector, lapic->tmr) &&
+	    !(lapic_reg(lapic, APIC_SPIV) & APIC_SPIV_DIRECTED_EOI))
+		lodge_irq_eoi(lapic->vcpu->vm, vector);
+	if (lapic_deliverable(lapic) >= 0)
+		lapic_look_again(lapic);
+}
+
+/* SDM 11.12.10.2: cluster in 31:16, a bit per member in 15:0 */
+static u32 lapic_x2_ldr(u32 id)
+{
+	return id >> 4 << 16 | BIT(id & 0xf);
+}
+
+bool lodge_lapic_match_logical(struct lodge_lapic *lapic, u32 dest)
+{
+	u32 ldr = lapic_reg(lapic, APIC_LDR) >> 24;
+
+	if (lapic_x2(lapic)) {
+		ldr = lapic_x2_ldr(lapic->vcpu->id);
+		return dest >> 16 == ldr >> 16 && dest & ldr & 0xffff;
+	}
+	if (dest > 0xff)
+		return false;
+	switch (lapic_reg(lapic, APIC_DFR) >> 28) {
 	case 0xf:	/* flat: a bit per processor */
 		return ldr & dest;
 	case 0:		/* cluster: number in 7:4, a bit per member in 3:0 */
-		return (dest >> 4 == 0xf || dest >> 4 == ldr >> 4) &&
-		       ldr & dest & 0xf;
+		return (dest >> 4 == 0xf || dest >> 4 == ldr >> 4) && ldr & dest & 0xf;
 	default:
 		return false;
 	}
@@ -295,246 +309,230 @@ bool lodge_lapic_match_logical(struct lodge_lapic *lapic, u8 dest)
 
 static void lapic_send_ipi(struct lodge_lapic *lapic, u32 icr)
 {
-	struct lodge_irq irq = {
-		.dest = lapic_reg(lapic, LAPIC_ICR2) >> 24,
-		.vector = icr,
-		.delivery = (icr >> 8) & 7,
-		.logical = icr & BIT(11),
-		.assert = icr & BIT(14),
-		.shorthand = (icr >> 18) & 3,
-	};
-	bool fixed = irq.delivery <= LODGE_DM_LOWEST;
-	bool start = irq.delivery == LODGE_DM_INIT ||
-		     irq.delivery == LODGE_DM_SIPI;
+	u32 dest = lapic_reg(lapic, APIC_ICR2), shorthand = icr & LAPIC_SHORTHAND;
 
-	/* The trigger mode counts for INIT alone (SDM 11.6.1). */
-	irq.level = irq.delivery == LODGE_DM_INIT && icr & BIT(15);
-	if (fixed && irq.vector < 16) {
-		lapic_error(lapic, LAPIC_ERR_SEND_VECTOR);
+	if (!lapic_x2(lapic))
+		dest = lodge_irq_dest8(dest >> 24);
+	switch (icr & APIC_MODE_MASK) {
+	case APIC_DM_FIXED:
+	case APIC_DM_LOWEST:
+		if ((u8)icr < 16) {
+			lapic_error(lapic, APIC_ESR_SENDILL);
+			return;
+		}
+		break;
+	case APIC_DM_INIT:
+		/* INIT level de-assert is for arbitration buses (SDM 11.6.1). */
+		if ((icr & (APIC_INT_LEVELTRIG | APIC_INT_ASSERT)) == APIC_INT_LEVELTRIG)
+			return;
+		fallthrough;
+	case APIC_DM_STARTUP:	/* SDM table 11-3: not to oneself */
+		if (shorthand == APIC_DEST_SELF || shorthand == APIC_DEST_ALLINC)
+			return;
+		break;
+	case APIC_DM_REMRD:
+	case APIC_DM_EXTINT:	/* reserved */
 		return;
 	}
-	/* SDM table 11-3: not to oneself */
-	if (start && (irq.shorthand == LODGE_SH_SELF ||
-		      irq.shorthand == LODGE_SH_ALL))
-		return;
-	lodge_irq_deliver(lapic->vcpu->vm, lapic->vcpu, &irq);
-}
-
-static void lapic_eoi(struct lodge_lapic *lapic)
-{
-	int vector = lapic_highest(lapic->isr);
-
-	if (vector < 0)
-		return;
-	__clear_bit(vector, lapic->isr);
-	if (test_bit(vector, lapic->tmr))
-		lodge_ioapic_eoi(lapic->vcpu->vm->chips.ioapic, vector);
-	if (lapic_deliverable(lapic) >= 0)
-		lapic_look_again(lapic);
+	/* The trigger mode counts for INIT alone. */
+	lodge_irq_deliver(lapic->vcpu->vm, lapic->vcpu, dest, icr & ~APIC_INT_LEVELTRIG);
 }
 
 static void lapic_write_tpr(struct lodge_lapic *lapic, u32 value)
 {
-	lapic_set_reg(lapic, LAPIC_TPR, value & 0xff);
+	lapic_set_reg(lapic, APIC_TASKPRI, value);
 	if (lapic_deliverable(lapic) >= 0)
 		lapic_look_again(lapic);
 }
 
-static void lapic_write_svr(struct lodge_lapic *lapic, u32 value)
+static void lapic_write_lvt(struct lodge_lapic *lapic, u32 offset, u32 value)
 {
-	u32 i;
-
-	lapic_set_reg(lapic, LAPIC_SVR, value & lapic_bits[LAPIC_SVR]);
-	if (value & LAPIC_SVR_ENABLE)
-		return;
-	/* SDM 11.4.7.2: masked, and not to be unmasked until enabled */
-	for (i = LAPIC_LVT_TIMER; i <= LAPIC_LVT_ERROR; i++)
-		lapic_set_reg(lapic, i, lapic_reg(lapic, i) | LAPIC_LVT_MASKED);
-}
-
-static void lapic_write_lvt(struct lodge_lapic *lapic, u32 index, u32 value)
-{
-	value &= lapic_bits[index];
-	if (!lapic_software_enabled(lapic))
-		value |= LAPIC_LVT_MASKED;
-	if (index == LAPIC_LVT_TIMER) {
+	if (!(lapic_reg(lapic, APIC_SPIV) & APIC_SPIV_APIC_ENABLED))
+		value |= APIC_LVT_MASKED;
+	if (offset == APIC_LVTT) {
 		/* Mode 3 is reserved; it counts once. */
 		if ((value & LAPIC_TIMER_MODE) == LAPIC_TIMER_MODE)
 			value &= ~LAPIC_TIMER_MODE;
 		lodge_lapic_timer_mode(lapic, value & LAPIC_TIMER_MODE);
 	}
-	lapic_set_reg(lapic, index, value);
+	lapic_set_reg(lapic, offset, value);
 	/* The PIC may have been waiting behind LINT0. */
-	if (index == LAPIC_LVT_LINT0)
+	if (offset == APIC_LVT0)
 		lapic_look_again(lapic);
 }
 
-static void lapic_write_tmict(struct lodge_lapic *lapic, u32 value)
+/* @value: no other bits than lapic_bits() */
+static void lapic_store(struct lodge_lapic *lapic, u32 offset, u32 value)
 {
-	/* SDM 11.5.4.1 */
-	if (lapic_timer_mode(lapic) == LAPIC_TIMER_DEADLINE)
-		return;
-	lapic_set_reg(lapic, LAPIC_TMICT, value);
-	lodge_lapic_timer_start(lapic, value);
-}
+	u32 i;
 
-static bool lapic_read_only(u32 index)
-{
-	switch (index) {
-	case LAPIC_ID:
-	case LAPIC_VERSION:
-	case LAPIC_APR:
-	case LAPIC_PPR:
-	case LAPIC_RRD:
-	case LAPIC_ISR ... LAPIC_IRR + 7:
-	case LAPIC_TMCCT:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/**
- * lodge_lapic_write - the guest writes a register
- * @lapic: of the vCPU that executes
- * @index: below LAPIC_REGS
- * @value: any
- */
-void lodge_lapic_write(struct lodge_lapic *lapic, u32 index, u32 value)
-{
-	switch (index) {
-	case LAPIC_TPR:
+	switch (offset) {
+	case APIC_TASKPRI:
 		lapic_write_tpr(lapic, value);
 		break;
-	case LAPIC_EOI:
-		lapic_eoi(lapic);
+	case APIC_EOI:
+		lodge_lapic_eoi(lapic);
 		break;
-	case LAPIC_DFR:
-		lapic_set_reg(lapic, index, value | 0x0fffffff);
+	case APIC_DFR:
+		lapic_set_reg(lapic, offset, value | APIC_DFR_CLUSTER);
 		break;
-	case LAPIC_LDR:
-	case LAPIC_ICR2:
-		lapic_set_reg(lapic, index, value & lapic_bits[index]);
+	case APIC_SPIV:
+		lapic_set_reg(lapic, offset, value);
+		/* SDM 11.4.7.2: masked, and not to be unmasked until enabled */
+		for (i = APIC_LVTT; i <= APIC_LVTERR && !(value & APIC_SPIV_APIC_ENABLED); i += 16)
+			lapic_set_reg(lapic, i, lapic_reg(lapic, i) | APIC_LVT_MASKED);
 		break;
-	case LAPIC_SVR:
-		lapic_write_svr(lapic, value);
-		break;
-	case LAPIC_ESR:
+	case APIC_ESR:
 		/* SDM 11.5.3: a write shows what came since the last one */
-		lapic_set_reg(lapic, index, xchg(&lapic->errors, 0));
+		lapic_set_reg(lapic, offset, xchg(&lapic->errors, 0));
 		break;
-	case LAPIC_ICR:
-		value &= lapic_bits[index];
-		lapic_set_reg(lapic, index, value);
+	case APIC_ICR:
+		lapic_set_reg(lapic, offset, value);
 		lapic_send_ipi(lapic, value);
 		break;
-	case LAPIC_LVT_TIMER ... LAPIC_LVT_ERROR:
-		lapic_write_lvt(lapic, index, value);
+	case APIC_SELF_IPI:
+		lapic_send_ipi(lapic, APIC_DEST_SELF | value);
 		break;
-	case LAPIC_TMICT:
-		lapic_write_tmict(lapic, value);
+	case APIC_LVTT ... APIC_LVTERR:
+		lapic_write_lvt(lapic, offset, value);
 		break;
-	case LAPIC_TDCR:
-		lodge_lapic_timer_divide(lapic, value & lapic_bits[index]);
+	case APIC_TMICT:
+		/* SDM 11.5.4.1 */
+		if (lapic_timer_mode(lapic) == APIC_LVT_TIMER_TSCDEADLINE)
+			break;
+		lapic_set_reg(lapic, offset, value);
+		lodge_lapic_timer_start(lapic, value);
+		break;
+	case APIC_TDCR:
+		lodge_lapic_timer_divide(lapic, value);
 		break;
 	default:
-		if (!lapic_read_only(index))
-			lapic_error(lapic, LAPIC_ERR_REGISTER);
+		lapic_set_reg(lapic, offset, value);
 	}
 }
 
-/* Read without side effects; false: no such register. */
-static bool lapic_peek(struct lodge_lapic *lapic, u32 index, u32 *value)
+/* Read without side effects; a register that is not there reads as zero. */
+static u32 lapic_peek(struct lodge_lapic *lapic, u32 offset)
 {
-	*value = 0;
-	switch (index) {
-	case LAPIC_ID:
-		*value = lapic->vcpu->id << 24;
-		return true;
-	case LAPIC_VERSION:
-		*value = LAPIC_VERSION_VALUE;
-		return true;
-	case LAPIC_APR:
-		*value = lapic_apr(lapic);
-		return true;
-	case LAPIC_PPR:
-		*value = lodge_lapic_ppr(lapic);
-		return true;
-	case LAPIC_EOI:
-	case LAPIC_RRD:
-		return true;
-	case LAPIC_ISR ... LAPIC_ISR + 7:
-		*value = lapic_map_word(lapic->isr, index - LAPIC_ISR);
-		return true;
-	case LAPIC_TMR ... LAPIC_TMR + 7:
-		*value = lapic_map_word(lapic->tmr, index - LAPIC_TMR);
-		return true;
-	case LAPIC_IRR ... LAPIC_IRR + 7:
-		*value = lapic_map_word(lapic->irr, index - LAPIC_IRR);
-		return true;
-	case LAPIC_TMCCT:
-		*value = lodge_lapic_timer_count(lapic);
-		return true;
+	u32 id = lapic->vcpu->id;
+
+	switch (offset) {
+	case APIC_ID:
+		return lapic_x2(lapic) ? id : id << 24;
+	case APIC_LVR:
+		return LAPIC_VERSION;
+	case APIC_PROCPRI:
+		return lodge_lapic_ppr(lapic);
+	case APIC_LDR:
+		return lapic_x2(lapic) ? lapic_x2_ldr(id) : lapic_reg(lapic, offset);
+	case APIC_ISR ... APIC_ISR + 0x70:
+		return lapic_map_word(lapic->isr, offset);
+	case APIC_TMR ... APIC_TMR + 0x70:
+		return lapic_map_word(lapic->tmr, offset);
+	case APIC_IRR ... APIC_IRR + 0x70:
+		return lapic_map_word(lapic->irr, offset);
+	case APIC_TMCCT:
+		return lodge_lapic_timer_count(lapic);
 	default:
-		*value = lapic_reg(lapic, index);
-		return lapic_bits[index] || index == LAPIC_ESR;
+		return lapic_reg(lapic, offset);
 	}
 }
 
-/**
- * lodge_lapic_read - the guest reads a register
- * @lapic: of the vCPU that executes
- * @index: below LAPIC_REGS
- */
-u32 lodge_lapic_read(struct lodge_lapic *lapic, u32 index)
+void lodge_lapic_write(struct lodge_lapic *lapic, u32 offset, u32 value)
 {
-	u32 value;
+	u8 how = lapic_regs[offset >> 4].how;
 
-	if (!lapic_peek(lapic, index, &value))
-		lapic_error(lapic, LAPIC_ERR_REGISTER);
-	return value;
+	if (how & XW)
+		lapic_store(lapic, offset, value & lapic_bits(lapic, offset));
+	else if (!(how & XR))
+		lapic_error(lapic, APIC_ESR_ILLREGA);
 }
 
+u32 lodge_lapic_read(struct lodge_lapic *lapic, u32 offset)
+{
+	if (!(lapic_regs[offset >> 4].how & (XR | XW)))
+		lapic_error(lapic, APIC_ESR_ILLREGA);
+	return lapic_peek(lapic, offset);
+}
+
+/* The page is there in xAPIC mode alone. */
 static bool lapic_in_page(struct lodge_lapic *lapic, u64 gpa)
 {
-	return lapic_enabled(lapic) && !((gpa ^ lapic->base) >> 12);
+	return lapic_enabled(lapic) && !lapic_x2(lapic) && !((gpa ^ lapic->base) >> 12);
 }
 
-/* Registers take aligned 32-bit accesses; others do nothing (SDM 11.4.1). */
-static bool lapic_access_ok(u64 gpa, u32 bytes)
+bool lodge_lapic_mmio(struct lodge_lapic *lapic, u64 gpa, u32 bytes, bool write, u64 *value)
 {
-	return bytes == 4 && !(gpa & 0xf) && (gpa & 0xfff) >> 4 < LAPIC_REGS;
-}
+	u32 offset = gpa & 0xfff;
 
-bool lodge_lapic_mmio_read(struct lodge_lapic *lapic, u64 gpa, u32 bytes,
-			   u64 *value)
-{
 	if (!lapic_in_page(lapic, gpa))
 		return false;
-	*value = 0;
-	if (lapic_access_ok(gpa, bytes))
-		*value = lodge_lapic_read(lapic, (gpa & 0xfff) >> 4);
+	/* Registers take aligned 32-bit accesses; others do nothing (SDM 11.4.1). */
+	if (bytes != 4 || offset & 0xf || offset >> 4 >= LAPIC_REGS)
+		*value = 0;
+	else if (write)
+		lodge_lapic_write(lapic, offset, *value);
+	else
+		*value = lodge_lapic_read(lapic, offset);
 	return true;
 }
 
-bool lodge_lapic_mmio_write(struct lodge_lapic *lapic, u64 gpa, u32 bytes,
-			    u64 value)
+/* The offset of the register behind @msr, or -EINVAL: #GP (SDM 11.12.1.3) */
+static int lapic_msr_offset(struct lodge_lapic *lapic, u32 msr, u8 how)
 {
-	if (!lapic_in_page(lapic, gpa))
-		return false;
-	if (lapic_access_ok(gpa, bytes))
-		lodge_lapic_write(lapic, (gpa & 0xfff) >> 4, value);
-	return true;
+	u32 index = msr - APIC_BASE_MSR;
+
+	if (!lapic_x2(lapic) || index >= LAPIC_REGS || !(lapic_regs[index].how & how))
+		return -EINVAL;
+	return index << 4;
+}
+
+int lodge_x2apic_read(struct lodge_vcpu *vcpu, u32 msr, u64 *value)
+{
+	int offset = lapic_msr_offset(vcpu->lapic, msr, MR);
+
+	if (offset < 0)
+		return offset;
+	*value = lapic_peek(vcpu->lapic, offset);
+	if (offset == APIC_ICR)
+		*value |= (u64)lapic_reg(vcpu->lapic, APIC_ICR2) << 32;
+	return 0;
+}
+
+int lodge_x2apic_write(struct lodge_vcpu *vcpu, u32 msr, u64 value)
+{
+	int offset = lapic_msr_offset(vcpu->lapic, msr, MW);
+	struct lodge_lapic *lapic = vcpu->lapic;
+	u64 allowed;
+
+	if (offset < 0)
+		return offset;
+	allowed = lapic_bits(lapic, offset);
+	/* Read-only bits of LVT entries are not reserved ones. */
+	if (offset >= APIC_LVTT && offset <= APIC_LVTERR)
+		allowed |= APIC_SEND_PENDING;
+	if (offset == APIC_LVT0 || offset == APIC_LVT1)
+		allowed |= APIC_LVT_REMOTE_IRR;
+	if (offset == APIC_ICR)
+		allowed |= GENMASK_ULL(63, 32);
+	if (offset == APIC_ESR)
+		allowed = 0;
+	if (value & ~allowed)
+		return -EINVAL;
+	if (offset == APIC_ICR)
+		lapic_set_reg(lapic, APIC_ICR2, value >> 32);
+	lapic_store(lapic, offset, value & lapic_bits(lapic, offset));
+	return 0;
 }
 
 u8 lodge_lapic_get_cr8(struct lodge_vcpu *vcpu)
 {
-	return lapic_reg(vcpu->lapic, LAPIC_TPR) >> 4;
+	return lapic_reg(vcpu->lapic, APIC_TASKPRI) >> 4;
 }
 
 void lodge_lapic_set_cr8(struct lodge_vcpu *vcpu, u8 cr8)
 {
-	lapic_write_tpr(vcpu->lapic, cr8 << 4);
+	lapic_write_tpr(vcpu->lapic, cr8 << 4 & 0xff);
 }
 
 u64 lodge_lapic_get_base(struct lodge_vcpu *vcpu)
@@ -549,51 +547,57 @@ static void lapic_power_up(struct lodge_lapic *lapic)
 
 	lodge_lapic_timer_stop(lapic);
 	for (i = 0; i < LAPIC_REGS; i++)
-		lapic_set_reg(lapic, i, 0);
-	for (i = LAPIC_LVT_TIMER; i <= LAPIC_LVT_ERROR; i++)
-		lapic_set_reg(lapic, i, LAPIC_LVT_MASKED);
-	lapic_set_reg(lapic, LAPIC_DFR, 0xffffffff);
-	lapic_set_reg(lapic, LAPIC_SVR, 0xff);
-	/* No firmware will run: leave the virtual wire as it would. */
-	if (!lapic->vcpu->id)
-		lapic_set_reg(lapic, LAPIC_LVT_LINT0, LODGE_DM_EXTINT << 8);
+		WRITE_ONCE(lapic->regs[i], 0);
+	for (i = APIC_LVTT; i <= APIC_LVTERR; i += 16)
+		lapic_set_reg(lapic, i, APIC_LVT_MASKED);
+	lapic_set_reg(lapic, APIC_DFR, APIC_DFR_FLAT);
+	lapic_set_reg(lapic, APIC_SPIV, 0xff);
 	bitmap_zero(lapic->irr, 256);
 	bitmap_zero(lapic->isr, 256);
 	bitmap_zero(lapic->tmr, 256);
 	WRITE_ONCE(lapic->errors, 0);
+	clear_bit(LAPIC_PENDING_EXTINT, &lapic->pending);
 }
 
 /**
  * lodge_lapic_set_base - write IA32_APIC_BASE
  * @vcpu: own thread, or stopped
- * @value: as written; x2APIC mode is not offered
+ * @value: as written
+ * @host: from an ioctl: any mode follows any other
+ *
+ * x2APIC mode is entered from xAPIC mode and left by disabling, which finds
+ * the APIC as after power-up when it is enabled again (SDM 11.4.3, 11.12.5).
  *
  * Return: 0, or -EINVAL where the processor says #GP
  */
-int lodge_lapic_set_base(struct lodge_vcpu *vcpu, u64 value)
+int lodge_lapic_set_base(struct lodge_vcpu *vcpu, u64 value, bool host)
 {
 	struct lodge_lapic *lapic = vcpu->lapic;
-	u64 address = GENMASK_ULL(max_t(u8, vcpu->maxphyaddr, 36) - 1, 12);
+	u64 bits = GENMASK_ULL(max_t(u8, vcpu->maxphyaddr, 36) - 1, 12) | XAPIC_ENABLE |
+		   MSR_IA32_APICBASE_BSP;
+	u64 was = lapic->base, mode = value & (XAPIC_ENABLE | X2APIC_ENABLE);
 
-	if (value & ~(address | LAPIC_BASE_ENABLE | LAPIC_BASE_BSP))
+	if (lodge_guest_has(vcpu, X86_FEATURE_X2APIC))
+		bits |= X2APIC_ENABLE;
+	if (value & ~bits || mode == X2APIC_ENABLE)
+		return -EINVAL;
+	if (!host && mode && (was ^ value) & X2APIC_ENABLE &&
+	    !(mode & X2APIC_ENABLE && was & XAPIC_ENABLE))
 		return -EINVAL;
 	/* Who is the boot processor is a fact, not a setting. */
-	value &= ~LAPIC_BASE_BSP;
+	value &= ~(u64)MSR_IA32_APICBASE_BSP;
 	if (!vcpu->id)
-		value |= LAPIC_BASE_BSP;
-	/* SDM 11.4.3: enabling it again finds it as after power-up */
-	if (lapic_enabled(lapic) && !(value & LAPIC_BASE_ENABLE))
+		value |= MSR_IA32_APICBASE_BSP;
+	if (was & XAPIC_ENABLE && !mode)
 		lapic_power_up(lapic);
+	if ((was ^ value) & X2APIC_ENABLE)
+		lapic_set_reg(lapic, APIC_ICR2, 0);
 	WRITE_ONCE(lapic->base, value);
 	lapic_look_again(lapic);
 	return 0;
 }
 
-/**
- * lodge_lapic_reset - power-up state, or what INIT leaves
- * @vcpu: ring 2, own thread or stopped
- * @init: keep IA32_APIC_BASE and what arrived since (SDM 11.4.7.3)
- */
+/* Power-up; @init: keep IA32_APIC_BASE and what arrived since (SDM 11.4.7.3). */
 void lodge_lapic_reset(struct lodge_vcpu *vcpu, bool init)
 {
 	struct lodge_lapic *lapic = vcpu->lapic;
@@ -601,15 +605,14 @@ void lodge_lapic_reset(struct lodge_vcpu *vcpu, bool init)
 	lapic_power_up(lapic);
 	if (init)
 		return;
-	WRITE_ONCE(lapic->base, LODGE_APIC_BASE | LAPIC_BASE_ENABLE |
-		   (vcpu->id ? 0 : LAPIC_BASE_BSP));
+	WRITE_ONCE(lapic->base, APIC_DEFAULT_PHYS_BASE | XAPIC_ENABLE |
+		   (vcpu->id ? 0 : MSR_IA32_APICBASE_BSP));
 	WRITE_ONCE(lapic->pending, 0);
+	/* Where no firmware runs: the virtual wire as it would leave it */
+	if (!vcpu->id)
+		lapic_set_reg(lapic, APIC_LVT0, APIC_DM_EXTINT);
 }
 
-/**
- * lodge_lapic_create - give a vCPU its local APIC
- * @vcpu: its id is the APIC id
- */
 int lodge_lapic_create(struct lodge_vcpu *vcpu)
 {
 	struct lodge_lapic *lapic = kzalloc(sizeof(*lapic), GFP_KERNEL_ACCOUNT);
@@ -632,54 +635,34 @@ void lodge_lapic_destroy(struct lodge_vcpu *vcpu)
 	vcpu->lapic = NULL;
 }
 
-/**
- * lodge_lapic_get_state - the register page for LODGE_GET_LAPIC
- * @vcpu: stopped
- * @regs: 1024 bytes
+/*
+ * The register page for LODGE_GET_LAPIC. In x2APIC mode the ID, the LDR and the
+ * destination in the second half of the ICR have 32 bits.
  */
 void lodge_lapic_get_state(struct lodge_vcpu *vcpu, u8 *regs)
 {
 	struct lodge_lapic *lapic = vcpu->lapic;
-	u32 i, value;
+	u32 offset, value;
 
 	memset(regs, 0, LAPIC_REGS * 16);
-	for (i = 0; i < LAPIC_REGS; i++) {
-		lapic_peek(lapic, i, &value);
-		if (i == LAPIC_ESR)
+	for (offset = 0; offset < LAPIC_REGS * 16; offset += 16) {
+		value = lapic_peek(lapic, offset);
+		if (offset == APIC_ESR)
 			value |= READ_ONCE(lapic->errors);
-		memcpy(regs + i * 16, &value, sizeof(value));
+		memcpy(regs + offset, &value, sizeof(value));
 	}
 }
 
-static bool lapic_value_valid(struct lodge_lapic *lapic, u32 index, u32 value)
+static bool lapic_value_valid(struct lodge_lapic *lapic, u32 offset, u32 value)
 {
-	switch (index) {
-	case LAPIC_ID:
-		return value == lapic->vcpu->id << 24;
-	case LAPIC_VERSION:
-		return value == LAPIC_VERSION_VALUE;
-	case LAPIC_APR:		/* follow from the others */
-	case LAPIC_PPR:
-	case LAPIC_ESR:
-		return value <= 0xff;
-	case LAPIC_DFR:
-		return (value & 0x0fffffff) == 0x0fffffff;
-	case LAPIC_ISR:
-	case LAPIC_TMR:
-	case LAPIC_IRR:
-		return !(value & 0xffff);
-	case LAPIC_ISR + 1 ... LAPIC_ISR + 7:
-	case LAPIC_TMR + 1 ... LAPIC_TMR + 7:
-	case LAPIC_IRR + 1 ... LAPIC_IRR + 7:
-	case LAPIC_TMCCT:
-		return true;
-	case LAPIC_LVT_TIMER:
-		if ((value & LAPIC_TIMER_MODE) == LAPIC_TIMER_MODE)
-			return false;
-		fallthrough;
-	default:
-		return !(value & ~lapic_bits[index]);
-	}
+	if (offset == APIC_ID || offset == APIC_LVR || (offset == APIC_LDR && lapic_x2(lapic)))
+		return value == lapic_peek(lapic, offset);
+	if (offset == APIC_DFR && ~value & APIC_DFR_CLUSTER)
+		return false;
+	if (offset == APIC_LVTT && (value & LAPIC_TIMER_MODE) == LAPIC_TIMER_MODE)
+		return false;
+	/* Nothing is kept where nothing can be read. */
+	return !(value & ~(lapic_regs[offset >> 4].how & RO ? lapic_bits(lapic, offset) : 0));
 }
 
 static int lapic_parse_state(struct lodge_lapic *lapic, const u8 *regs, u32 *to)
@@ -689,20 +672,18 @@ static int lapic_parse_state(struct lodge_lapic *lapic, const u8 *regs, u32 *to)
 	for (i = 0; i < LAPIC_REGS; i++) {
 		memcpy(&to[i], regs + i * 16, sizeof(*to));
 		if (memchr_inv(regs + i * 16 + 4, 0, 12) ||
-		    !lapic_value_valid(lapic, i, to[i]))
+		    !lapic_value_valid(lapic, i << 4, to[i]))
 			return -EINVAL;
 	}
-	return to[LAPIC_TMCCT] > to[LAPIC_TMICT] ? -EINVAL : 0;
-}
-
-static void lapic_load_map(unsigned long *map, const u32 *words)
-{
-	bitmap_from_arr32(map, words, 256);
+	/* Vectors below 16 are exceptions'. */
+	if ((to[APIC_ISR >> 4] | to[APIC_TMR >> 4] | to[APIC_IRR >> 4]) & 0xffff)
+		return -EINVAL;
+	return to[APIC_TMCCT >> 4] > to[APIC_TMICT >> 4] ? -EINVAL : 0;
 }
 
 /**
  * lodge_lapic_set_state - LODGE_SET_LAPIC
- * @vcpu: stopped
+ * @vcpu: stopped; IA32_APIC_BASE says which mode @regs are of
  * @regs: 1024 bytes, from userspace and not trusted
  *
  * IA32_TSC_DEADLINE is an MSR and has to be set after this.
@@ -719,16 +700,16 @@ int lodge_lapic_set_state(struct lodge_vcpu *vcpu, const u8 *regs)
 		return -EINVAL;
 	lodge_lapic_timer_stop(lapic);
 	for (i = 0; i < LAPIC_REGS; i++)
-		if (lapic_bits[i] || i == LAPIC_ESR)
-			lapic_set_reg(lapic, i, state[i]);
-	lapic_load_map(lapic->isr, &state[LAPIC_ISR]);
-	lapic_load_map(lapic->tmr, &state[LAPIC_TMR]);
-	lapic_load_map(lapic->irr, &state[LAPIC_IRR]);
-	WRITE_ONCE(lapic->errors, state[LAPIC_ESR]);
-	count = state[LAPIC_TMCCT];
-	if (!count && lapic_timer_mode(lapic) == LAPIC_TIMER_PERIODIC)
-		count = state[LAPIC_TMICT];
-	if (lapic_timer_mode(lapic) != LAPIC_TIMER_DEADLINE)
+		if (lapic_regs[i].how & XW)
+			WRITE_ONCE(lapic->regs[i], state[i]);
+	bitmap_from_arr32(lapic->isr, &state[APIC_ISR >> 4], 256);
+	bitmap_from_arr32(lapic->tmr, &state[APIC_TMR >> 4], 256);
+	bitmap_from_arr32(lapic->irr, &state[APIC_IRR >> 4], 256);
+	WRITE_ONCE(lapic->errors, state[APIC_ESR >> 4]);
+	count = state[APIC_TMCCT >> 4];
+	if (!count && lapic_timer_mode(lapic) == APIC_LVT_TIMER_PERIODIC)
+		count = state[APIC_TMICT >> 4];
+	if (lapic_timer_mode(lapic) != APIC_LVT_TIMER_TSCDEADLINE)
 		lodge_lapic_timer_start(lapic, count);
 	lapic_look_again(lapic);
 	return 0;

@@ -14,15 +14,15 @@ static void wr(struct kunit *test, u32 id, u32 index, u32 value)
 
 static void ipi(struct kunit *test, u32 from, u8 dest, u32 icr)
 {
-	wr(test, from, LAPIC_ICR2, dest << 24);
-	wr(test, from, LAPIC_ICR, icr);
+	wr(test, from, APIC_ICR2, dest << 24);
+	wr(test, from, APIC_ICR, icr);
 }
 
 /* The ESR since the last look */
 static u32 errors(struct kunit *test, u32 id)
 {
-	wr(test, id, LAPIC_ESR, 0);
-	return rd(test, id, LAPIC_ESR);
+	wr(test, id, APIC_ESR, 0);
+	return rd(test, id, APIC_ESR);
 }
 
 static void power_up_values(struct kunit *test)
@@ -31,12 +31,12 @@ static void power_up_values(struct kunit *test)
 	u32 i;
 
 	lodge_lapic_reset(vm->vcpus[2], false);
-	KUNIT_EXPECT_EQ(test, 2u << 24, rd(test, 2, LAPIC_ID));
-	KUNIT_EXPECT_EQ(test, 0x50014u, rd(test, 2, LAPIC_VERSION));
-	KUNIT_EXPECT_EQ(test, 0xffu, rd(test, 2, LAPIC_SVR));
-	KUNIT_EXPECT_EQ(test, U32_MAX, rd(test, 2, LAPIC_DFR));
-	KUNIT_EXPECT_EQ(test, 0u, rd(test, 2, LAPIC_LDR));
-	for (i = LAPIC_LVT_TIMER; i <= LAPIC_LVT_ERROR; i++)
+	KUNIT_EXPECT_EQ(test, 2u << 24, rd(test, 2, APIC_ID));
+	KUNIT_EXPECT_EQ(test, 0x1050014u, rd(test, 2, APIC_LVR));
+	KUNIT_EXPECT_EQ(test, 0xffu, rd(test, 2, APIC_SPIV));
+	KUNIT_EXPECT_EQ(test, U32_MAX, rd(test, 2, APIC_DFR));
+	KUNIT_EXPECT_EQ(test, 0u, rd(test, 2, APIC_LDR));
+	for (i = APIC_LVTT; i <= APIC_LVTERR; i += 16)
 		KUNIT_EXPECT_EQ(test, 0x10000u, rd(test, 2, i));
 	KUNIT_EXPECT_EQ(test, 0xfee00800ull, lodge_lapic_get_base(vm->vcpus[2]));
 	KUNIT_EXPECT_EQ(test, 0xfee00900ull, lodge_lapic_get_base(vm->vcpus[0]));
@@ -45,13 +45,13 @@ static void power_up_values(struct kunit *test)
 static void write_masks(struct kunit *test)
 {
 	static const struct { u32 index, value; } want[] = {
-		{ LAPIC_TPR, 0xff }, { LAPIC_LDR, 0xff000000 },
-		{ LAPIC_DFR, U32_MAX }, { LAPIC_SVR, 0x1ff },
-		{ LAPIC_ICR2, 0xff000000 }, { LAPIC_TDCR, 0xb },
-		{ LAPIC_LVT_TIMER, 0x100ff }, { LAPIC_LVT_THERMAL, 0x107ff },
-		{ LAPIC_LVT_PERF, 0x107ff }, { LAPIC_LVT_LINT0, 0x1a7ff },
-		{ LAPIC_LVT_LINT1, 0x1a7ff }, { LAPIC_LVT_ERROR, 0x100ff },
-		{ LAPIC_ID, 1 << 24 }, { LAPIC_VERSION, 0x50014 },
+		{ APIC_TASKPRI, 0xff }, { APIC_LDR, 0xff000000 },
+		{ APIC_DFR, U32_MAX }, { APIC_SPIV, 0x13ff },
+		{ APIC_ICR2, 0xff000000 }, { APIC_TDCR, 0xb },
+		{ APIC_LVTT, 0x100ff }, { APIC_LVTTHMR, 0x107ff },
+		{ APIC_LVTPC, 0x107ff }, { APIC_LVT0, 0x1a7ff },
+		{ APIC_LVT1, 0x1a7ff }, { APIC_LVTERR, 0x100ff },
+		{ APIC_ID, 1 << 24 }, { APIC_LVR, 0x1050014 },
 	};
 	u32 i;
 
@@ -59,7 +59,7 @@ static void write_masks(struct kunit *test)
 		wr(test, 1, want[i].index, U32_MAX);
 		KUNIT_EXPECT_EQ_MSG(test, want[i].value,
 				    rd(test, 1, want[i].index), "%#x",
-				    want[i].index << 4);
+				    want[i].index);
 	}
 }
 
@@ -69,10 +69,10 @@ static void priorities(struct kunit *test)
 
 	lodge_irq_msi(vm, 0xfee01000, 0x45);
 	lodge_irq_msi(vm, 0xfee01000, 0x61);
-	KUNIT_EXPECT_EQ(test, BIT(1), (unsigned long)rd(test, 1, LAPIC_IRR + 3));
+	KUNIT_EXPECT_EQ(test, BIT(1), (unsigned long)rd(test, 1, APIC_IRR + 0x30));
 	KUNIT_EXPECT_EQ(test, 0x61, test_take(test, 1));
-	KUNIT_EXPECT_EQ(test, 0x60u, rd(test, 1, LAPIC_PPR));
-	KUNIT_EXPECT_EQ(test, BIT(1), (unsigned long)rd(test, 1, LAPIC_ISR + 3));
+	KUNIT_EXPECT_EQ(test, 0x60u, rd(test, 1, APIC_PROCPRI));
+	KUNIT_EXPECT_EQ(test, BIT(1), (unsigned long)rd(test, 1, APIC_ISR + 0x30));
 	KUNIT_EXPECT_EQ(test, -1, test_take(test, 1));
 	/* same class as what is in service: waits; a higher class nests */
 	lodge_irq_msi(vm, 0xfee01000, 0x6f);
@@ -92,15 +92,14 @@ static void task_priority_holds_back(struct kunit *test)
 	struct lodge_vcpu *vcpu = test_vm(test)->vcpus[1];
 
 	lodge_lapic_set_cr8(vcpu, 5);
-	KUNIT_EXPECT_EQ(test, 0x50u, rd(test, 1, LAPIC_TPR));
+	KUNIT_EXPECT_EQ(test, 0x50u, rd(test, 1, APIC_TASKPRI));
 	KUNIT_EXPECT_EQ(test, 5, lodge_lapic_get_cr8(vcpu));
 	lodge_irq_msi(vcpu->vm, 0xfee01000, 0x5f);
 	KUNIT_EXPECT_EQ(test, -1, test_take(test, 1));
-	wr(test, 1, LAPIC_TPR, 0x4f);
-	KUNIT_EXPECT_EQ(test, 0x4fu, rd(test, 1, LAPIC_PPR));
+	wr(test, 1, APIC_TASKPRI, 0x4f);
+	KUNIT_EXPECT_EQ(test, 0x4fu, rd(test, 1, APIC_PROCPRI));
 	KUNIT_EXPECT_TRUE(test, test_asked(test, 1, LODGE_REQ_EVENT));
 	KUNIT_EXPECT_EQ(test, 0x5f, test_take(test, 1));
-	KUNIT_EXPECT_EQ(test, 0x50u, rd(test, 1, LAPIC_APR));
 }
 
 static void eoi_without_interrupt(struct kunit *test)
@@ -113,12 +112,12 @@ static void eoi_without_interrupt(struct kunit *test)
 
 static void software_disable(struct kunit *test)
 {
-	wr(test, 1, LAPIC_LVT_TIMER, 0x40);
+	wr(test, 1, APIC_LVTT, 0x40);
 	lodge_irq_msi(test_vm(test), 0xfee01000, 0x55);
-	wr(test, 1, LAPIC_SVR, 0xff);
-	KUNIT_EXPECT_EQ(test, 0x10040u, rd(test, 1, LAPIC_LVT_TIMER));
-	wr(test, 1, LAPIC_LVT_TIMER, 0x40);
-	KUNIT_EXPECT_EQ(test, 0x10040u, rd(test, 1, LAPIC_LVT_TIMER));
+	wr(test, 1, APIC_SPIV, 0xff);
+	KUNIT_EXPECT_EQ(test, 0x10040u, rd(test, 1, APIC_LVTT));
+	wr(test, 1, APIC_LVTT, 0x40);
+	KUNIT_EXPECT_EQ(test, 0x10040u, rd(test, 1, APIC_LVTT));
 	/* what was accepted stays, nothing new but NMI, INIT, SIPI comes */
 	lodge_irq_msi(test_vm(test), 0xfee01000, 0x66);
 	KUNIT_EXPECT_EQ(test, 0x55, test_take(test, 1));
@@ -130,7 +129,7 @@ static void software_disable(struct kunit *test)
 
 static void reserved_registers_are_errors(struct kunit *test)
 {
-	static const u32 reserved[] = { 0, 1, 4, 7, 0x29, 0x2f, 0x3a, 0x3d, 0x3f };
+	static const u32 reserved[] = { 0, 0x10, 0x40, 0x70, 0x290, 0x2f0, 0x3a0, 0x3d0, 0x3f0 };
 	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(reserved); i++) {
@@ -140,43 +139,48 @@ static void reserved_registers_are_errors(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 0x80u, errors(test, 0));
 	}
 	/* read-only and write-only ones are none */
-	wr(test, 0, LAPIC_PPR, 1);
-	wr(test, 0, LAPIC_TMCCT, 1);
-	wr(test, 0, LAPIC_IRR, 1);
-	rd(test, 0, LAPIC_EOI);
+	wr(test, 0, APIC_PROCPRI, 1);
+	wr(test, 0, APIC_TMCCT, 1);
+	wr(test, 0, APIC_IRR, 1);
+	rd(test, 0, APIC_EOI);
 	KUNIT_EXPECT_EQ(test, 0u, errors(test, 0));
 }
 
 static void error_interrupt_ends(struct kunit *test)
 {
-	wr(test, 0, LAPIC_LVT_ERROR, 0xe0);
+	wr(test, 0, APIC_LVTERR, 0xe0);
 	ipi(test, 0, 1, 0x05);
 	KUNIT_EXPECT_EQ(test, 0xe0, test_take(test, 0));
 	KUNIT_EXPECT_EQ(test, 0x20u, errors(test, 0));
 	KUNIT_EXPECT_EQ(test, -1, test_take(test, 1));
 	/* an error vector that is itself an error must not recurse */
-	wr(test, 0, LAPIC_LVT_ERROR, 0x05);
+	wr(test, 0, APIC_LVTERR, 0x05);
 	ipi(test, 0, 1, 0x05);
 	KUNIT_EXPECT_EQ(test, 0x60u, errors(test, 0));
 }
 
 static void only_aligned_words(struct kunit *test)
 {
-	struct lodge_lapic *lapic = test_lapic(test, 1);
+	struct lodge_vcpu *vcpu = test_vm(test)->vcpus[1];
 	u64 value = 1;
 
-	KUNIT_EXPECT_TRUE(test, lodge_lapic_mmio_write(lapic, 0xfee00080, 4, 0x20));
-	KUNIT_EXPECT_TRUE(test, lodge_lapic_mmio_write(lapic, 0xfee00080, 1, 0x30));
-	KUNIT_EXPECT_TRUE(test, lodge_lapic_mmio_write(lapic, 0xfee00080, 8, 0x30));
-	KUNIT_EXPECT_TRUE(test, lodge_lapic_mmio_write(lapic, 0xfee00084, 4, 0x30));
-	KUNIT_EXPECT_TRUE(test, lodge_lapic_mmio_read(lapic, 0xfee00080, 4, &value));
+	KUNIT_EXPECT_TRUE(test, lodge_chip_mmio_write(vcpu, 0xfee00080, 4, 0x20));
+	KUNIT_EXPECT_TRUE(test, lodge_chip_mmio_write(vcpu, 0xfee00080, 1, 0x30));
+	KUNIT_EXPECT_TRUE(test, lodge_chip_mmio_write(vcpu, 0xfee00080, 8, 0x30));
+	KUNIT_EXPECT_TRUE(test, lodge_chip_mmio_write(vcpu, 0xfee00084, 4, 0x30));
+	KUNIT_EXPECT_TRUE(test, lodge_chip_mmio_read(vcpu, 0xfee00080, 4, &value));
 	KUNIT_EXPECT_EQ(test, 0x20ull, value);
-	KUNIT_EXPECT_TRUE(test, lodge_lapic_mmio_read(lapic, 0xfee00083, 2, &value));
+	KUNIT_EXPECT_TRUE(test, lodge_chip_mmio_read(vcpu, 0xfee00083, 2, &value));
 	KUNIT_EXPECT_EQ(test, 0ull, value);
 	/* beyond the last register, to the end of the page */
-	KUNIT_EXPECT_TRUE(test, lodge_lapic_mmio_read(lapic, 0xfee00400, 4, &value));
-	KUNIT_EXPECT_TRUE(test, lodge_lapic_mmio_write(lapic, 0xfee00ff0, 4, 1));
-	KUNIT_EXPECT_FALSE(test, lodge_lapic_mmio_write(lapic, 0xfee01000, 4, 1));
+	KUNIT_EXPECT_TRUE(test, lodge_chip_mmio_read(vcpu, 0xfee00400, 4, &value));
+	KUNIT_EXPECT_TRUE(test, lodge_chip_mmio_write(vcpu, 0xfee00ff0, 4, 1));
+	KUNIT_EXPECT_FALSE(test, lodge_chip_mmio_write(vcpu, 0xfee01000, 4, 1));
+}
+
+static int set_base(struct kunit *test, u64 value)
+{
+	return lodge_lapic_set_base(test_vm(test)->vcpus[1], value, false);
 }
 
 static void base_moves_and_disables(struct kunit *test)
@@ -184,31 +188,69 @@ static void base_moves_and_disables(struct kunit *test)
 	struct lodge_vcpu *vcpu = test_vm(test)->vcpus[1];
 	u64 value;
 
-	KUNIT_EXPECT_EQ(test, -EINVAL, lodge_lapic_set_base(vcpu, 0xfee00c00));
-	KUNIT_EXPECT_EQ(test, -EINVAL, lodge_lapic_set_base(vcpu, 0xfee00801));
-	KUNIT_EXPECT_EQ(test, -EINVAL,
-			lodge_lapic_set_base(vcpu, BIT_ULL(36) | 0x800));
-	KUNIT_EXPECT_EQ(test, 0, lodge_lapic_set_base(vcpu, 0xd0000900));
+	KUNIT_EXPECT_EQ(test, 0, set_base(test, 0xd0000900));
 	/* not the boot processor, whatever was written */
 	KUNIT_EXPECT_EQ(test, 0xd0000800ull, lodge_lapic_get_base(vcpu));
-	KUNIT_EXPECT_TRUE(test, lodge_lapic_mmio_read(vcpu->lapic, 0xd0000020,
-						      4, &value));
-	KUNIT_EXPECT_FALSE(test, lodge_lapic_mmio_read(vcpu->lapic, 0xfee00020,
-						       4, &value));
-	KUNIT_EXPECT_EQ(test, 0, lodge_lapic_set_base(vcpu, 0xfee00000));
-	KUNIT_EXPECT_FALSE(test, lodge_lapic_mmio_read(vcpu->lapic, 0xfee00020,
-						       4, &value));
+	KUNIT_EXPECT_TRUE(test, lodge_chip_mmio_read(vcpu, 0xd0000020, 4, &value));
+	KUNIT_EXPECT_FALSE(test, lodge_chip_mmio_read(vcpu, 0xfee00020, 4, &value));
+	KUNIT_EXPECT_EQ(test, 0, set_base(test, 0xfee00000));
+	KUNIT_EXPECT_FALSE(test, lodge_chip_mmio_read(vcpu, 0xfee00020, 4, &value));
 	lodge_irq_msi(vcpu->vm, 0xfee01000, 0x400);
 	KUNIT_EXPECT_EQ(test, 0, vcpu->nmi_pending);
-	KUNIT_EXPECT_EQ(test, 0, lodge_lapic_set_base(vcpu, 0xfee00800));
-	KUNIT_EXPECT_EQ(test, 0xffu, rd(test, 1, LAPIC_SVR));
+	/* CR8 is the processor's, with or without a local APIC */
+	lodge_lapic_set_cr8(vcpu, 15);
+	KUNIT_EXPECT_EQ(test, 15, lodge_lapic_get_cr8(vcpu));
+	KUNIT_EXPECT_EQ(test, 0, set_base(test, 0xfee00800));
+	KUNIT_EXPECT_EQ(test, 0xffu, rd(test, 1, APIC_SPIV));
+}
+
+static void base_reserved_bits(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = test_vm(test)->vcpus[1];
+	u32 bit;
+
+	for (bit = 0; bit < 64; bit++)
+		if (bit < 8 || bit == 9 || bit >= 40)
+			KUNIT_EXPECT_EQ_MSG(test, -EINVAL,
+					    set_base(test, 0xfee00800 | BIT_ULL(bit)),
+					    "bit %u", bit);
+	KUNIT_EXPECT_EQ(test, 0, set_base(test, 0xfffee00800));
+	vcpu->maxphyaddr = 39;
+	KUNIT_EXPECT_EQ(test, -EINVAL, set_base(test, 0xfffee00800));
+}
+
+/* SDM figure 11-27, every transition; 0xc00 is x2APIC mode */
+static void base_modes(struct kunit *test)
+{
+	static const u16 mode[] = { 0, 0x800, 0xc00, 0x400 };
+	static const int allowed[3][4] = {
+		{ 0, 0, -EINVAL, -EINVAL },
+		{ 0, 0, 0, -EINVAL },
+		{ 0, -EINVAL, 0, -EINVAL },
+	};
+	struct lodge_vcpu *vcpu = test_vm(test)->vcpus[1];
+	u32 from, to;
+
+	for (from = 0; from < 3; from++)
+		for (to = 0; to < 4; to++) {
+			/* userspace restores whatever a guest can be in */
+			KUNIT_EXPECT_EQ(test, 0, lodge_lapic_set_base(vcpu, mode[from], true));
+			KUNIT_EXPECT_EQ_MSG(test, allowed[from][to], set_base(test, mode[to]),
+					    "%#x to %#x", mode[from], mode[to]);
+			KUNIT_EXPECT_EQ(test, mode[allowed[from][to] ? from : to],
+					(u16)lodge_lapic_get_base(vcpu));
+		}
+	/* a guest that was not told of x2APIC mode has a reserved bit there */
+	vcpu->features[X86_FEATURE_X2APIC / 32] = 0;
+	KUNIT_EXPECT_EQ(test, 0, lodge_lapic_set_base(vcpu, 0x800, true));
+	KUNIT_EXPECT_EQ(test, -EINVAL, set_base(test, 0xc00));
 }
 
 static void ipi_physical_and_shorthands(struct kunit *test)
 {
 	ipi(test, 0, 3, 0x4041);
 	KUNIT_EXPECT_EQ(test, 0x41, test_take(test, 3));
-	KUNIT_EXPECT_EQ(test, 0x4041u, rd(test, 0, LAPIC_ICR));
+	KUNIT_EXPECT_EQ(test, 0x4041u, rd(test, 0, APIC_ICR));
 	ipi(test, 0, 0, 0x44042);	/* self */
 	KUNIT_EXPECT_EQ(test, 0x42, test_take(test, 0));
 	KUNIT_EXPECT_EQ(test, -1, test_take(test, 1));
@@ -228,7 +270,7 @@ static void ipi_logical_flat(struct kunit *test)
 	u32 i;
 
 	for (i = 0; i < TEST_VCPUS; i++)
-		wr(test, i, LAPIC_LDR, BIT(i) << 24);
+		wr(test, i, APIC_LDR, BIT(i) << 24);
 	ipi(test, 0, 0x0a, 0x4841);
 	KUNIT_EXPECT_EQ(test, -1, test_take(test, 0));
 	KUNIT_EXPECT_EQ(test, 0x41, test_take(test, 1));
@@ -246,8 +288,8 @@ static void ipi_logical_cluster(struct kunit *test)
 
 	/* cluster 0: members 1 and 2; cluster 3: members 1 and 2 */
 	for (i = 0; i < TEST_VCPUS; i++) {
-		wr(test, i, LAPIC_DFR, 0);
-		wr(test, i, LAPIC_LDR, (i / 2 * 0x30 | BIT(i % 2)) << 24);
+		wr(test, i, APIC_DFR, 0);
+		wr(test, i, APIC_LDR, (i / 2 * 0x30 | BIT(i % 2)) << 24);
 	}
 	ipi(test, 0, 0x32, 0x4841);
 	KUNIT_EXPECT_EQ(test, -1, test_take(test, 1));
@@ -258,7 +300,7 @@ static void ipi_logical_cluster(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0x42, test_take(test, 2));
 	KUNIT_EXPECT_EQ(test, -1, test_take(test, 1));
 	/* a DFR that is neither matches nothing */
-	wr(test, 1, LAPIC_DFR, 0x50000000);
+	wr(test, 1, APIC_DFR, 0x50000000);
 	ipi(test, 0, 0x02, 0x4842);
 	KUNIT_EXPECT_EQ(test, -1, test_take(test, 1));
 }
@@ -268,13 +310,71 @@ static void lowest_priority_skips_the_deaf(struct kunit *test)
 	u32 i;
 
 	for (i = 0; i < TEST_VCPUS; i++)
-		wr(test, i, LAPIC_LDR, BIT(i) << 24);
-	wr(test, 0, LAPIC_SVR, 0xff);
-	wr(test, 1, LAPIC_TPR, 0x20);
+		wr(test, i, APIC_LDR, BIT(i) << 24);
+	wr(test, 0, APIC_SPIV, 0xff);
+	wr(test, 1, APIC_TASKPRI, 0x20);
 	ipi(test, 3, 0x07, 0x4941);
 	KUNIT_EXPECT_EQ(test, 0x41, test_take(test, 2));
 	KUNIT_EXPECT_EQ(test, -1, test_take(test, 0));
 	KUNIT_EXPECT_EQ(test, -1, test_take(test, 1));
+}
+
+static void lowest_priority_is_fair(struct kunit *test)
+{
+	u32 i, turn;
+
+	for (i = 0; i < TEST_VCPUS; i++)
+		wr(test, i, APIC_LDR, BIT(i) << 24);
+	for (turn = 0; turn < 2 * TEST_VCPUS; turn++) {
+		ipi(test, 0, 0x0f, 0x4941);
+		for (i = 0; i < TEST_VCPUS; i++) {
+			KUNIT_EXPECT_EQ(test, i == turn % TEST_VCPUS ? 0x41 : -1,
+					test_take(test, i));
+			test_eoi(test, i);
+		}
+	}
+	/* the less busy goes first, in turn or not */
+	wr(test, 0, APIC_TASKPRI, 0x20);
+	ipi(test, 0, 0x03, 0x4941);
+	KUNIT_EXPECT_EQ(test, 0x41, test_take(test, 1));
+}
+
+static void reserved_delivery_modes(struct kunit *test)
+{
+	struct lodge_vm *vm = test_vm(test);
+
+	ipi(test, 0, 1, 0x4241);	/* SMI: no SMM here */
+	ipi(test, 0, 1, 0x4341);
+	ipi(test, 0, 1, 0x4741);
+	KUNIT_EXPECT_EQ(test, 0ul, vm->vcpus[1]->requests);
+	KUNIT_EXPECT_EQ(test, 0ul, test_lapic(test, 1)->pending);
+	KUNIT_EXPECT_EQ(test, 0u, errors(test, 0));
+}
+
+static void init_at_a_deaf_or_missing_apic(struct kunit *test)
+{
+	wr(test, 1, APIC_SPIV, 0xff);	/* software-disabled: INIT and SIPI arrive */
+	ipi(test, 0, 1, 0x4500);
+	ipi(test, 0, 1, 0x4607);
+	KUNIT_EXPECT_TRUE(test, test_init(test, 1));
+	KUNIT_EXPECT_EQ(test, 7, test_sipi(test, 1));
+	KUNIT_EXPECT_EQ(test, 0, set_base(test, 0xfee00000));
+	ipi(test, 0, 1, 0x4500);
+	KUNIT_EXPECT_FALSE(test, test_init(test, 1));
+}
+
+static void lint1_is_whatever_its_lvt_says(struct kunit *test)
+{
+	struct lodge_lapic *lapic = test_lapic(test, 2);
+
+	lodge_lapic_local(lapic, APIC_LVT1);
+	KUNIT_EXPECT_EQ(test, 0, lapic->vcpu->nmi_pending);
+	wr(test, 2, APIC_LVT1, APIC_DM_NMI);
+	lodge_lapic_local(lapic, APIC_LVT1);
+	KUNIT_EXPECT_EQ(test, 1, lapic->vcpu->nmi_pending);
+	wr(test, 2, APIC_LVT1, 0x61);
+	lodge_lapic_local(lapic, APIC_LVT1);
+	KUNIT_EXPECT_EQ(test, 0x61, test_take(test, 2));
 }
 
 static void nmi_ipi(struct kunit *test)
@@ -291,26 +391,24 @@ static void nmi_ipi(struct kunit *test)
 
 static void init_then_sipi(struct kunit *test)
 {
-	struct lodge_lapic *lapic = test_lapic(test, 1);
-
 	ipi(test, 0, 1, 0xc500);
 	KUNIT_EXPECT_TRUE(test, test_asked(test, 1, LODGE_REQ_MP));
 	ipi(test, 0, 1, 0x8500);	/* de-assert: nothing */
 	ipi(test, 0, 1, 0x4699);
-	KUNIT_EXPECT_TRUE(test, lodge_lapic_take_init(lapic));
-	KUNIT_EXPECT_FALSE(test, lodge_lapic_take_init(lapic));
+	KUNIT_EXPECT_TRUE(test, test_init(test, 1));
+	KUNIT_EXPECT_FALSE(test, test_init(test, 1));
 	/* the reset that INIT does keeps the SIPI that came after it */
 	lodge_lapic_reset(test_vm(test)->vcpus[1], true);
-	KUNIT_EXPECT_EQ(test, 0x99, lodge_lapic_take_sipi(lapic));
-	KUNIT_EXPECT_EQ(test, -1, lodge_lapic_take_sipi(lapic));
+	KUNIT_EXPECT_EQ(test, 0x99, test_sipi(test, 1));
+	KUNIT_EXPECT_EQ(test, -1, test_sipi(test, 1));
 }
 
 static void init_voids_an_earlier_sipi(struct kunit *test)
 {
 	ipi(test, 0, 1, 0x4699);
 	ipi(test, 0, 1, 0x4500);
-	KUNIT_EXPECT_TRUE(test, lodge_lapic_take_init(test_lapic(test, 1)));
-	KUNIT_EXPECT_EQ(test, -1, lodge_lapic_take_sipi(test_lapic(test, 1)));
+	KUNIT_EXPECT_TRUE(test, test_init(test, 1));
+	KUNIT_EXPECT_EQ(test, -1, test_sipi(test, 1));
 }
 
 static void init_not_to_oneself(struct kunit *test)
@@ -324,7 +422,7 @@ static void init_not_to_oneself(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 0ul, test_lapic(test, i)->pending);
 	ipi(test, 0, 0, 0xc4500);
 	KUNIT_EXPECT_EQ(test, 0ul, test_lapic(test, 0)->pending);
-	KUNIT_EXPECT_TRUE(test, lodge_lapic_take_init(test_lapic(test, 3)));
+	KUNIT_EXPECT_TRUE(test, test_init(test, 3));
 }
 
 static void trigger_mode_register(struct kunit *test)
@@ -332,10 +430,10 @@ static void trigger_mode_register(struct kunit *test)
 	struct lodge_vm *vm = test_vm(test);
 
 	lodge_test_redir(vm, 10, 0x5a | REDIR_LEVEL);
-	lodge_ioapic_set_line(vm->chips.ioapic, 10, true);
-	KUNIT_EXPECT_EQ(test, BIT(26), (unsigned long)rd(test, 0, LAPIC_TMR + 2));
+	lodge_ioapic_set_line(vm, 10, true);
+	KUNIT_EXPECT_EQ(test, BIT(26), (unsigned long)rd(test, 0, APIC_TMR + 0x20));
 	lodge_irq_msi(vm, 0xfee00000, 0x5a);
-	KUNIT_EXPECT_EQ(test, 0u, rd(test, 0, LAPIC_TMR + 2));
+	KUNIT_EXPECT_EQ(test, 0u, rd(test, 0, APIC_TMR + 0x20));
 }
 
 static void every_write_survives(struct kunit *test)
@@ -349,9 +447,9 @@ static void every_write_survives(struct kunit *test)
 
 		seed = seed * 1664525 + 1013904223;
 		from = (seed >> 28) % TEST_VCPUS;
-		wr(test, from, (seed >> 8) % LAPIC_REGS,
+		wr(test, from, (seed >> 8) % LAPIC_REGS * 16,
 		   seed * 2654435761u ^ seed >> 7);
-		rd(test, from, (seed >> 16) % LAPIC_REGS);
+		rd(test, from, (seed >> 16) % LAPIC_REGS * 16);
 		test_take(test, from);
 	}
 	/* What the guest can reach userspace can restore */
@@ -373,8 +471,8 @@ static void state_round_trips(struct kunit *test)
 	lodge_irq_msi(vcpu->vm, 0xfee01000, 0xf1);
 	KUNIT_EXPECT_EQ(test, 0xf1, test_take(test, 1));
 	lodge_irq_msi(vcpu->vm, 0xfee01000, 0x41);
-	rd(test, 1, 0x3f);
-	wr(test, 1, LAPIC_TPR, 0x20);
+	rd(test, 1, 0x3f0);
+	wr(test, 1, APIC_TASKPRI, 0x20);
 	lodge_lapic_get_state(vcpu, a);
 	lodge_lapic_reset(vcpu, false);
 	KUNIT_EXPECT_EQ(test, -1, test_take(test, 1));
@@ -390,13 +488,13 @@ static void state_is_not_trusted(struct kunit *test)
 {
 	struct lodge_vcpu *vcpu = test_vm(test)->vcpus[1];
 	static const struct { u32 index, value; } bad[] = {
-		{ LAPIC_ID, 0 }, { LAPIC_VERSION, 0 }, { LAPIC_TPR, 0x100 },
-		{ LAPIC_EOI, 1 }, { LAPIC_LDR, 1 }, { LAPIC_DFR, 0 },
-		{ LAPIC_SVR, 0x200 }, { LAPIC_ISR, 1 }, { LAPIC_IRR, 0x8000 },
-		{ LAPIC_TMR, 2 }, { LAPIC_ESR, 0x100 }, { LAPIC_ICR, 0x1000 },
-		{ LAPIC_ICR2, 1 }, { LAPIC_LVT_TIMER, 0x60000 },
-		{ LAPIC_LVT_LINT0, 0x20000 }, { LAPIC_LVT_ERROR, 0x100 },
-		{ LAPIC_TMCCT, 1 }, { LAPIC_TDCR, 4 }, { 0, 1 }, { 0x3f, 1 },
+		{ APIC_ID, 0 }, { APIC_LVR, 0 }, { APIC_TASKPRI, 0x100 },
+		{ APIC_EOI, 1 }, { APIC_LDR, 1 }, { APIC_DFR, 0 },
+		{ APIC_SPIV, 0x400 }, { APIC_ISR, 1 }, { APIC_IRR, 0x8000 },
+		{ APIC_TMR, 2 }, { APIC_ESR, 0x100 }, { APIC_ICR, 0x1000 },
+		{ APIC_ICR2, 1 }, { APIC_LVTT, 0x60000 },
+		{ APIC_LVT0, 0x20000 }, { APIC_LVTERR, 0x100 },
+		{ APIC_TMCCT, 1 }, { APIC_TDCR, 4 }, { 0, 1 }, { 0x3f0, 1 },
 	};
 	u8 *page = kunit_kzalloc(test, 1024, GFP_KERNEL);
 	u32 i;
@@ -404,10 +502,10 @@ static void state_is_not_trusted(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, page);
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		lodge_lapic_get_state(vcpu, page);
-		memcpy(page + bad[i].index * 16, &bad[i].value, 4);
+		memcpy(page + bad[i].index, &bad[i].value, 4);
 		KUNIT_EXPECT_EQ_MSG(test, -EINVAL,
 				    lodge_lapic_set_state(vcpu, page), "%#x",
-				    bad[i].index << 4);
+				    bad[i].index);
 	}
 	lodge_lapic_get_state(vcpu, page);
 	page[1023] = 1;
@@ -425,10 +523,16 @@ static struct kunit_case lapic_cases[] = {
 	KUNIT_CASE(error_interrupt_ends),
 	KUNIT_CASE(only_aligned_words),
 	KUNIT_CASE(base_moves_and_disables),
+	KUNIT_CASE(base_reserved_bits),
+	KUNIT_CASE(base_modes),
 	KUNIT_CASE(ipi_physical_and_shorthands),
 	KUNIT_CASE(ipi_logical_flat),
 	KUNIT_CASE(ipi_logical_cluster),
 	KUNIT_CASE(lowest_priority_skips_the_deaf),
+	KUNIT_CASE(lowest_priority_is_fair),
+	KUNIT_CASE(reserved_delivery_modes),
+	KUNIT_CASE(init_at_a_deaf_or_missing_apic),
+	KUNIT_CASE(lint1_is_whatever_its_lvt_says),
 	KUNIT_CASE(nmi_ipi),
 	KUNIT_CASE(init_then_sipi),
 	KUNIT_CASE(init_voids_an_earlier_sipi),

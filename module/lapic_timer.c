@@ -14,13 +14,10 @@
 
 #include "lapic.h"
 
-/* A deadline closer than this has come. */
-#define DEADLINE_SLACK_NS	1000
-
 /* SDM figure 11-10: bits 3, 1, 0; 111 divides by 1, 000 by 2 */
 static u32 timer_shift(struct lodge_lapic *lapic)
 {
-	u32 tdcr = lapic_reg(lapic, LAPIC_TDCR);
+	u32 tdcr = lapic_reg(lapic, APIC_TDCR);
 
 	return (((tdcr & 3) | (tdcr & 8) >> 1) + 1) & 7;
 }
@@ -30,9 +27,7 @@ u64 lodge_tsc_to_ns(u64 cycles, u32 khz)
 	/* A day at most: the product stays in range, the callback goes on */
 	u64 day = (u64)khz * 1000 * 86400;
 
-	if (!khz)
-		return 0;
-	return mul_u64_u32_div(min(cycles, day), 1000000, khz);
+	return khz ? mul_u64_u32_div(min(cycles, day), 1000000, khz) + 1 : 0;
 }
 
 static u64 timer_deadline_left(struct lodge_lapic *lapic)
@@ -45,22 +40,19 @@ static u64 timer_deadline_left(struct lodge_lapic *lapic)
 
 static enum hrtimer_restart timer_fired(struct hrtimer *hr)
 {
-	struct lodge_lapic *lapic = container_of(hr, struct lodge_lapic,
-						 timer.hr);
+	struct lodge_lapic *lapic = container_of(hr, struct lodge_lapic, timer.hr);
 	struct lodge_lapic_timer *timer = &lapic->timer;
 	u32 mode = lapic_timer_mode(lapic);
-	u64 left;
+	u64 left = mode == APIC_LVT_TIMER_TSCDEADLINE ? timer_deadline_left(lapic) : 0;
 
-	if (mode == LAPIC_TIMER_DEADLINE) {
-		left = timer_deadline_left(lapic);
-		if (left > DEADLINE_SLACK_NS) {
-			hrtimer_forward_now(hr, ns_to_ktime(left));
-			return HRTIMER_RESTART;
-		}
-		WRITE_ONCE(timer->deadline, 0);
+	/* The clocks drift against each other; an early interrupt is a wrong one. */
+	if (left) {
+		hrtimer_forward_now(hr, ns_to_ktime(left));
+		return HRTIMER_RESTART;
 	}
-	lodge_lapic_local(lapic, LAPIC_LVT_TIMER);
-	if (mode != LAPIC_TIMER_PERIODIC) {
+	WRITE_ONCE(timer->deadline, 0);
+	lodge_lapic_local(lapic, APIC_LVTT);
+	if (mode != APIC_LVT_TIMER_PERIODIC) {
 		WRITE_ONCE(timer->target, 0);
 		return HRTIMER_NORESTART;
 	}
@@ -88,24 +80,20 @@ static void timer_arm(struct lodge_lapic *lapic, u64 ns)
 	struct lodge_lapic_timer *timer = &lapic->timer;
 
 	timer->target = ktime_get_ns() + ns;
-	hrtimer_start(&timer->hr, ns_to_ktime(timer->target),
-		      HRTIMER_MODE_ABS_PINNED_HARD);
+	hrtimer_start(&timer->hr, ns_to_ktime(timer->target), HRTIMER_MODE_ABS_PINNED_HARD);
 }
 
 void lodge_lapic_timer_start(struct lodge_lapic *lapic, u32 count)
 {
 	u32 shift = timer_shift(lapic);
-	u64 period = (u64)lapic_reg(lapic, LAPIC_TMICT) << shift;
-	u64 first = (u64)count << shift;
+	u64 period = (u64)lapic_reg(lapic, APIC_TMICT) << shift, first = (u64)count << shift;
 
 	lodge_lapic_timer_stop(lapic);
 	if (!count)
 		return;
-	if (lapic_timer_mode(lapic) == LAPIC_TIMER_PERIODIC &&
-	    period < LODGE_MIN_PERIOD_NS) {
+	if (lapic_timer_mode(lapic) == APIC_LVT_TIMER_PERIODIC && period < LODGE_MIN_PERIOD_NS) {
 		pr_info_ratelimited("lodge: vCPU %u: local APIC timer period of %llu ns is taken as %u ns\n",
-				    lapic->vcpu->id, period,
-				    LODGE_MIN_PERIOD_NS);
+				    lapic->vcpu->id, period, LODGE_MIN_PERIOD_NS);
 		first = LODGE_MIN_PERIOD_NS;
 	}
 	lapic->timer.period = max_t(u64, period, LODGE_MIN_PERIOD_NS);
@@ -114,23 +102,20 @@ void lodge_lapic_timer_start(struct lodge_lapic *lapic, u32 count)
 
 void lodge_lapic_timer_mode(struct lodge_lapic *lapic, u32 mode)
 {
-	bool was = lapic_timer_mode(lapic) == LAPIC_TIMER_DEADLINE;
-	bool will = mode == LAPIC_TIMER_DEADLINE;
-
 	/* SDM 11.5.4.1: to or from TSC deadline disarms */
-	if (was == will)
+	if (!((lapic_timer_mode(lapic) ^ mode) & APIC_LVT_TIMER_TSCDEADLINE))
 		return;
 	lodge_lapic_timer_stop(lapic);
-	lapic_set_reg(lapic, LAPIC_TMICT, 0);
+	lapic_set_reg(lapic, APIC_TMICT, 0);
 }
 
 void lodge_lapic_timer_divide(struct lodge_lapic *lapic, u32 value)
 {
 	u32 count = lodge_lapic_timer_count(lapic);
 
-	if (value == lapic_reg(lapic, LAPIC_TDCR))
+	if (value == lapic_reg(lapic, APIC_TDCR))
 		return;
-	lapic_set_reg(lapic, LAPIC_TDCR, value);
+	lapic_set_reg(lapic, APIC_TDCR, value);
 	/* What is left to count goes on at the new rate. */
 	if (count)
 		lodge_lapic_timer_start(lapic, count);
@@ -138,20 +123,19 @@ void lodge_lapic_timer_divide(struct lodge_lapic *lapic, u32 value)
 
 u32 lodge_lapic_timer_count(struct lodge_lapic *lapic)
 {
-	u64 target = READ_ONCE(lapic->timer.target);
+	u64 target = READ_ONCE(lapic->timer.target), now = ktime_get_ns(), left = target - now;
 	u64 period = lapic->timer.period;
-	u64 now = ktime_get_ns(), left = target - now;
-	u32 shift = timer_shift(lapic);
+	u32 mode = lapic_timer_mode(lapic);
 
-	if (!target || lapic_timer_mode(lapic) == LAPIC_TIMER_DEADLINE)
+	if (!target || mode == APIC_LVT_TIMER_TSCDEADLINE)
 		return 0;
 	if (now >= target) {
-		if (lapic_timer_mode(lapic) != LAPIC_TIMER_PERIODIC)
+		if (mode != APIC_LVT_TIMER_PERIODIC)
 			return 0;
 		left = period - (now - target) % period;
 	}
-	return min_t(u64, DIV_ROUND_UP_ULL(left, 1u << shift),
-		     lapic_reg(lapic, LAPIC_TMICT));
+	return min_t(u64, DIV_ROUND_UP_ULL(left, 1u << timer_shift(lapic)),
+		     lapic_reg(lapic, APIC_TMICT));
 }
 
 /* 0 when none is armed, as the MSR reads after it fired. */
@@ -174,19 +158,13 @@ static void timer_arm_deadline(struct lodge_lapic *lapic, u64 tsc)
 		return;
 	}
 	lapic->timer.deadline = 0;
-	lodge_lapic_local(lapic, LAPIC_LVT_TIMER);
+	lodge_lapic_local(lapic, APIC_LVTT);
 }
 
-/**
- * lodge_lapic_set_deadline - write IA32_TSC_DEADLINE
- * @vcpu: own thread, or stopped
- * @tsc: guest TSC; 0 disarms, the past fires at once
- *
- * Ignored in the other timer modes (SDM 11.5.4.1).
- */
+/* 0 disarms, the past fires at once; ignored in the other modes (SDM 11.5.4.1). */
 void lodge_lapic_set_deadline(struct lodge_vcpu *vcpu, u64 tsc)
 {
-	if (lapic_timer_mode(vcpu->lapic) == LAPIC_TIMER_DEADLINE)
+	if (lapic_timer_mode(vcpu->lapic) == APIC_LVT_TIMER_TSCDEADLINE)
 		timer_arm_deadline(vcpu->lapic, tsc);
 }
 

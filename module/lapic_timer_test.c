@@ -9,14 +9,14 @@ static void start(struct kunit *test, u32 lvt, u32 divide, u32 count)
 {
 	struct lodge_lapic *lapic = test_lapic(test, 1);
 
-	lodge_lapic_write(lapic, LAPIC_TDCR, divide);
-	lodge_lapic_write(lapic, LAPIC_LVT_TIMER, lvt);
-	lodge_lapic_write(lapic, LAPIC_TMICT, count);
+	lodge_lapic_write(lapic, APIC_TDCR, divide);
+	lodge_lapic_write(lapic, APIC_LVTT, lvt);
+	lodge_lapic_write(lapic, APIC_TMICT, count);
 }
 
 static u32 left(struct kunit *test)
 {
-	return lodge_lapic_read(test_lapic(test, 1), LAPIC_TMCCT);
+	return lodge_lapic_read(test_lapic(test, 1), APIC_TMCCT);
 }
 
 static void one_shot(struct kunit *test)
@@ -34,14 +34,14 @@ static void periodic(struct kunit *test)
 {
 	u32 i;
 
-	start(test, 0x81 | LAPIC_TIMER_PERIODIC, 0xb, 2000000);
+	start(test, 0x81 | APIC_LVT_TIMER_PERIODIC, 0xb, 2000000);
 	for (i = 0; i < 3; i++) {
 		msleep(30);
 		KUNIT_EXPECT_EQ(test, 0x81, test_take(test, 1));
 		test_eoi(test, 1);
 		KUNIT_EXPECT_GT(test, left(test), 0u);
 	}
-	lodge_lapic_write(test_lapic(test, 1), LAPIC_TMICT, 0);
+	lodge_lapic_write(test_lapic(test, 1), APIC_TMICT, 0);
 	test_take(test, 1);
 	test_eoi(test, 1);
 	msleep(20);
@@ -67,7 +67,7 @@ static void divide_changes_on_the_way(struct kunit *test)
 
 	start(test, 0x10081, 0xa, U32_MAX);	/* by 128 */
 	before = left(test);
-	lodge_lapic_write(test_lapic(test, 1), LAPIC_TDCR, 0x3);
+	lodge_lapic_write(test_lapic(test, 1), APIC_TDCR, 0x3);
 	after = left(test);
 	KUNIT_EXPECT_LE(test, after, before);
 	KUNIT_EXPECT_GT(test, after, before / 2);
@@ -85,14 +85,14 @@ static void shortest_period_is_no_storm(struct kunit *test)
 {
 	struct lodge_lapic *lapic = test_lapic(test, 1);
 
-	start(test, 0x81 | LAPIC_TIMER_PERIODIC, 0xb, 1);
+	start(test, 0x81 | APIC_LVT_TIMER_PERIODIC, 0xb, 1);
 	KUNIT_EXPECT_EQ(test, (u64)LODGE_MIN_PERIOD_NS, lapic->timer.period);
 	KUNIT_EXPECT_LE(test, left(test), 1u);
 	msleep(20);
 	KUNIT_EXPECT_EQ(test, 0x81, test_take(test, 1));
 	/* A one-shot that becomes periodic is bounded too. */
 	start(test, 0x81, 0xb, 1);
-	lodge_lapic_write(lapic, LAPIC_LVT_TIMER, 0x81 | LAPIC_TIMER_PERIODIC);
+	lodge_lapic_write(lapic, APIC_LVTT, 0x81 | APIC_LVT_TIMER_PERIODIC);
 	KUNIT_EXPECT_EQ(test, (u64)LODGE_MIN_PERIOD_NS, lapic->timer.period);
 }
 
@@ -102,7 +102,7 @@ static void deadline(struct kunit *test)
 	u64 tsc;
 
 	vcpu->tsc_offset = -rdtsc();
-	start(test, 0x81 | LAPIC_TIMER_DEADLINE, 0xb, 1000);
+	start(test, 0x81 | APIC_LVT_TIMER_TSCDEADLINE, 0xb, 1000);
 	KUNIT_EXPECT_EQ(test, 0u, left(test));
 	tsc = rdtsc() + vcpu->tsc_offset + tsc_khz * 10ull;
 	lodge_lapic_set_deadline(vcpu, tsc);
@@ -116,7 +116,7 @@ static void deadline_in_the_past(struct kunit *test)
 {
 	struct lodge_vcpu *vcpu = test_vm(test)->vcpus[1];
 
-	start(test, 0x81 | LAPIC_TIMER_DEADLINE, 0xb, 0);
+	start(test, 0x81 | APIC_LVT_TIMER_TSCDEADLINE, 0xb, 0);
 	lodge_lapic_set_deadline(vcpu, 1);
 	KUNIT_EXPECT_EQ(test, 0x81, test_take(test, 1));
 	KUNIT_EXPECT_EQ(test, 0ull, lodge_lapic_get_deadline(vcpu));
@@ -133,7 +133,7 @@ static void deadline_moves_with_the_tsc(struct kunit *test)
 {
 	struct lodge_vcpu *vcpu = test_vm(test)->vcpus[1];
 
-	start(test, 0x81 | LAPIC_TIMER_DEADLINE, 0xb, 0);
+	start(test, 0x81 | APIC_LVT_TIMER_TSCDEADLINE, 0xb, 0);
 	lodge_lapic_set_deadline(vcpu, U64_MAX / 2);
 	vcpu->tsc_offset = U64_MAX / 2 - rdtsc();
 	lodge_lapic_tsc_changed(vcpu);
@@ -147,24 +147,74 @@ static void modes_exclude_each_other(struct kunit *test)
 	lodge_lapic_set_deadline(vcpu, 5);	/* ignored */
 	KUNIT_EXPECT_EQ(test, 0ull, lodge_lapic_get_deadline(vcpu));
 	start(test, 0x81, 0xb, U32_MAX);
-	lodge_lapic_write(vcpu->lapic, LAPIC_LVT_TIMER,
-			  0x81 | LAPIC_TIMER_DEADLINE);
+	lodge_lapic_write(vcpu->lapic, APIC_LVTT,
+			  0x81 | APIC_LVT_TIMER_TSCDEADLINE);
 	KUNIT_EXPECT_FALSE(test, hrtimer_active(&vcpu->lapic->timer.hr));
-	KUNIT_EXPECT_EQ(test, 0u, lodge_lapic_read(vcpu->lapic, LAPIC_TMICT));
+	KUNIT_EXPECT_EQ(test, 0u, lodge_lapic_read(vcpu->lapic, APIC_TMICT));
 	lodge_lapic_set_deadline(vcpu, U64_MAX);
-	lodge_lapic_write(vcpu->lapic, LAPIC_LVT_TIMER, 0x81);
+	lodge_lapic_write(vcpu->lapic, APIC_LVTT, 0x81);
 	KUNIT_EXPECT_FALSE(test, hrtimer_active(&vcpu->lapic->timer.hr));
 	/* the reserved mode counts once */
-	lodge_lapic_write(vcpu->lapic, LAPIC_LVT_TIMER, 0x60081);
+	lodge_lapic_write(vcpu->lapic, APIC_LVTT, 0x60081);
 	KUNIT_EXPECT_EQ(test, 0x81u,
-			lodge_lapic_read(vcpu->lapic, LAPIC_LVT_TIMER));
+			lodge_lapic_read(vcpu->lapic, APIC_LVTT));
+}
+
+/* One-shot and periodic differ only in what happens at zero. */
+static void count_goes_on_in_the_other_mode(struct kunit *test)
+{
+	struct lodge_lapic *lapic = test_lapic(test, 1);
+	u32 before;
+
+	start(test, 0x10081, 0x3, 1000000000);
+	msleep(20);
+	before = left(test);
+	lodge_lapic_write(lapic, APIC_LVTT, 0x10081 | APIC_LVT_TIMER_PERIODIC);
+	KUNIT_EXPECT_LE(test, left(test), before);
+	KUNIT_EXPECT_GT(test, left(test), 1u);
+	/* one that has ended does not begin again */
+	start(test, 0x10081, 0xb, 1000);
+	msleep(20);
+	lodge_lapic_write(lapic, APIC_LVTT, 0x10081 | APIC_LVT_TIMER_PERIODIC);
+	KUNIT_EXPECT_EQ(test, 0u, left(test));
+	KUNIT_EXPECT_EQ(test, 1000u, lodge_lapic_read(lapic, APIC_TMICT));
+}
+
+static void deadline_is_never_early(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = test_vm(test)->vcpus[1];
+	u64 deadline, guest;
+	u32 i;
+
+	vcpu->tsc_offset = -rdtsc();
+	start(test, 0x81 | APIC_LVT_TIMER_TSCDEADLINE, 0xb, 0);
+	for (i = 0; i < 20; i++) {
+		deadline = rdtsc() + vcpu->tsc_offset + 200 * (tsc_khz / 1000);
+		lodge_lapic_set_deadline(vcpu, deadline);
+		do {
+			cpu_relax();
+			guest = rdtsc() + vcpu->tsc_offset;
+		} while (!lodge_has_interrupt(vcpu) && guest < deadline + tsc_khz * 1000ull);
+		KUNIT_EXPECT_GE(test, rdtsc() + vcpu->tsc_offset, deadline);
+		KUNIT_EXPECT_EQ(test, 0x81, test_take(test, 1));
+		test_eoi(test, 1);
+	}
+}
+
+static void deadline_mode_not_offered(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = test_vm(test)->vcpus[1];
+
+	vcpu->features[X86_FEATURE_TSC_DEADLINE_TIMER / 32] = 0;
+	lodge_lapic_write(vcpu->lapic, APIC_LVTT, 0x40081);
+	KUNIT_EXPECT_EQ(test, 0x81u, lodge_lapic_read(vcpu->lapic, APIC_LVTT));
 }
 
 static void reset_stops(struct kunit *test)
 {
 	struct lodge_vcpu *vcpu = test_vm(test)->vcpus[1];
 
-	start(test, 0x81 | LAPIC_TIMER_PERIODIC, 0xb, 1000000);
+	start(test, 0x81 | APIC_LVT_TIMER_PERIODIC, 0xb, 1000000);
 	lodge_lapic_reset(vcpu, true);
 	KUNIT_EXPECT_FALSE(test, hrtimer_active(&vcpu->lapic->timer.hr));
 	msleep(20);
@@ -180,26 +230,26 @@ static void state_keeps_what_is_left(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, page);
 	start(test, 0x81, 0xb, 1000000000);
 	lodge_lapic_get_state(vcpu, page);
-	memcpy(page + LAPIC_TMCCT * 16, &count, 4);
+	memcpy(page + APIC_TMCCT, &count, 4);
 	KUNIT_EXPECT_EQ(test, 0, lodge_lapic_set_state(vcpu, page));
 	now = left(test);
 	KUNIT_EXPECT_LE(test, now, count);
 	KUNIT_EXPECT_GT(test, now, 0u);
 	/* one that had ended stays ended */
 	count = 0;
-	memcpy(page + LAPIC_TMCCT * 16, &count, 4);
+	memcpy(page + APIC_TMCCT, &count, 4);
 	KUNIT_EXPECT_EQ(test, 0, lodge_lapic_set_state(vcpu, page));
 	KUNIT_EXPECT_FALSE(test, hrtimer_active(&vcpu->lapic->timer.hr));
 }
 
 static void tsc_conversion(struct kunit *test)
 {
-	KUNIT_EXPECT_EQ(test, 1000000000ull, lodge_tsc_to_ns(1000, 1));
-	KUNIT_EXPECT_EQ(test, 1000ull, lodge_tsc_to_ns(3000, 3000000));
+	KUNIT_EXPECT_EQ(test, 1000000001ull, lodge_tsc_to_ns(1000, 1));
+	KUNIT_EXPECT_EQ(test, 1001ull, lodge_tsc_to_ns(3000, 3000000));
 	KUNIT_EXPECT_EQ(test, 0ull, lodge_tsc_to_ns(U64_MAX, 0));
-	KUNIT_EXPECT_EQ(test, 86400ull * NSEC_PER_SEC,
+	KUNIT_EXPECT_EQ(test, 86400ull * NSEC_PER_SEC + 1,
 			lodge_tsc_to_ns(U64_MAX, 1));
-	KUNIT_EXPECT_EQ(test, 86400ull * NSEC_PER_SEC,
+	KUNIT_EXPECT_EQ(test, 86400ull * NSEC_PER_SEC + 1,
 			lodge_tsc_to_ns(U64_MAX, U32_MAX));
 }
 
@@ -214,6 +264,9 @@ static struct kunit_case timer_cases[] = {
 	KUNIT_CASE(deadline_in_the_past),
 	KUNIT_CASE(deadline_moves_with_the_tsc),
 	KUNIT_CASE(modes_exclude_each_other),
+	KUNIT_CASE(count_goes_on_in_the_other_mode),
+	KUNIT_CASE(deadline_is_never_early),
+	KUNIT_CASE(deadline_mode_not_offered),
 	KUNIT_CASE(reset_stops),
 	KUNIT_CASE(state_keeps_what_is_left),
 	KUNIT_CASE(tsc_conversion),

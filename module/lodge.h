@@ -185,7 +185,7 @@ struct lodge_vm {
 	struct lodge_mmu mmu;
 	struct lodge_chips chips;
 	struct lodge_regions *regions;
-	struct lodge_irqfds *irqfds;
+	struct lodge_irqfds irqfds;
 	u64 tsc_base;			/* host TSC when the VM was made */
 	u64 created_ns;
 	struct lodge_tsc_sync tsc_sync;
@@ -565,7 +565,7 @@ void lodge_regions_signal(struct lodge_vm *vm);
 
 /* irqfd.c */
 
-int lodge_irqfds_create(struct lodge_vm *vm);
+void lodge_irqfds_create(struct lodge_vm *vm);
 void lodge_irqfds_destroy(struct lodge_vm *vm);
 int lodge_irqfd_set(struct lodge_vm *vm, const struct lodge_irqfd *args);
 

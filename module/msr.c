@@ -249,7 +249,7 @@ static int set_deadline(struct lodge_vcpu *vcpu, u64 value, bool host)
 
 static int set_apic_base(struct lodge_vcpu *vcpu, u64 value, bool host)
 {
-	return lodge_lapic_set_base(vcpu, value);
+	return lodge_lapic_set_base(vcpu, value, host);
 }
 
 static u64 get_efer(struct lodge_vcpu *vcpu)
@@ -401,6 +401,13 @@ static const struct msr_row *find(u32 index)
 }
 
 /* Userspace may save and restore what this guest's CPUID does not offer. */
+/* These have a short way: EOI, IPIs and the timer are the hottest there are. */
+static bool is_x2apic(struct lodge_vcpu *vcpu, u32 index, bool host)
+{
+	return index - APIC_BASE_MSR < 0x100 && !host &&
+	       lodge_guest_has(vcpu, X86_FEATURE_X2APIC);
+}
+
 static const struct msr_row *find_for(struct lodge_vcpu *vcpu, u32 index, bool host)
 {
 	const struct msr_row *msr = find(index);
@@ -420,8 +427,11 @@ static u64 *storage(struct lodge_vcpu *vcpu, const struct msr_row *msr, u32 inde
 /* RDMSR; rings 1 and 2, loaded: 0, or -EINVAL for #GP. @host: for an ioctl */
 int lodge_get_msr(struct lodge_vcpu *vcpu, u32 index, u64 *value, bool host)
 {
-	const struct msr_row *msr = find_for(vcpu, index, host);
+	const struct msr_row *msr;
 
+	if (is_x2apic(vcpu, index, host))
+		return lodge_x2apic_read(vcpu, index, value);
+	msr = find_for(vcpu, index, host);
 	if (!msr || msr->kind == WRITE_ONLY)
 		return -EINVAL;
 	if (msr->get)
@@ -438,8 +448,11 @@ int lodge_get_msr(struct lodge_vcpu *vcpu, u32 index, u64 *value, bool host)
 /* WRMSR, alike. @host: may also write what a guest only reads, or clears */
 int lodge_set_msr(struct lodge_vcpu *vcpu, u32 index, u64 value, bool host)
 {
-	const struct msr_row *msr = find_for(vcpu, index, host);
+	const struct msr_row *msr;
 
+	if (is_x2apic(vcpu, index, host))
+		return lodge_x2apic_write(vcpu, index, value);
+	msr = find_for(vcpu, index, host);
 	if (!msr)
 		return -EINVAL;
 	if (msr->kind == CONST && !msr->set)

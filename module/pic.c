@@ -6,27 +6,11 @@
  * The slave's output is the master's input 2. A rising edge is remembered until
  * it is acknowledged even if the line falls before: devices may pulse.
  */
-#include <linux/slab.h>
-#include <linux/spinlock.h>
 #include <linux/string.h>
 
 #include "lapic.h"
 
 #define PIC_CASCADE	2
-
-/**
- * struct lodge_pic - the PIC pair of a VM
- * @vm: whose
- * @lock: @chip, writing @output
- * @chip: master, slave; @chip.priority is the input served first
- * @output: the master's INTR
- */
-struct lodge_pic {
-	struct lodge_vm *vm;
-	raw_spinlock_t lock;
-	struct lodge_pic_state chip[2];
-	bool output;
-};
 
 /* Rank of the highest-priority bit in @mask, 0 is the highest; 8 for none. */
 static u32 pic_rank(const struct lodge_pic_state *chip, u8 mask)
@@ -44,8 +28,6 @@ static int pic_pending(const struct lodge_pic_state *chip, bool master)
 	u32 rank = pic_rank(chip, chip->irr & ~chip->imr);
 	u8 isr = chip->isr;
 
-	if (rank == 8)
-		return -1;
 	if (chip->special_mask)
 		isr &= ~chip->imr;
 	/* Fully nested over the cascade: the slave may interrupt itself */
@@ -54,103 +36,83 @@ static int pic_pending(const struct lodge_pic_state *chip, bool master)
 	return rank < pic_rank(chip, isr) ? (chip->priority + rank) & 7 : -1;
 }
 
-static void pic_update(struct lodge_pic *pic)
+/* INTR is wired to LINT0 of the boot processor and to pin 0 of the I/O APIC. */
+static void pic_set_output(struct lodge_vm *vm, bool level)
 {
-	struct lodge_pic_state *master = &pic->chip[0];
-	bool was = pic->output;
+	bool was = vm->chips.pic_output;
 
-	master->irr &= ~BIT(PIC_CASCADE);
-	if (pic_pending(&pic->chip[1], false) >= 0)
-		master->irr |= BIT(PIC_CASCADE);
-	WRITE_ONCE(pic->output, pic_pending(master, true) >= 0);
-	if (pic->output)
-		lodge_lapic_lint0(pic->vm, !was);
+	WRITE_ONCE(vm->chips.pic_output, level);
+	lodge_ioapic_set_line(vm, 0, level);
+	if (level)
+		lodge_lapic_lint0(vm, !was);
 }
 
-static void pic_input(struct lodge_pic_state *chip, u8 bit, bool level)
+static void pic_update(struct lodge_vm *vm)
 {
-	bool rising = level && !(chip->lines & bit);
+	struct lodge_pic_state *chip = vm->chips.pic;
 
-	if (level)
-		chip->lines |= bit;
-	else
-		chip->lines &= ~bit;
-	if (rising || (level && chip->elcr & bit))
-		chip->irr |= bit;
-	else if (!level && chip->elcr & bit)
-		chip->irr &= ~bit;
+	chip[0].irr &= ~BIT(PIC_CASCADE);
+	if (pic_pending(&chip[1], false) >= 0)
+		chip[0].irr |= BIT(PIC_CASCADE);
+	pic_set_output(vm, pic_pending(&chip[0], true) >= 0);
 }
 
 /**
  * lodge_pic_set_line - an input changes
- * @pic: any context
+ * @vm: any context, chips locked
  * @irq: 0 to 15, not 2
  * @level: asserted
  */
-void lodge_pic_set_line(struct lodge_pic *pic, u32 irq, bool level)
+void lodge_pic_set_line(struct lodge_vm *vm, u32 irq, bool level)
 {
-	unsigned long flags;
+	struct lodge_pic_state *chip = &vm->chips.pic[irq >> 3];
+	u8 bit = BIT(irq & 7);
 
-	raw_spin_lock_irqsave(&pic->lock, flags);
-	pic_input(&pic->chip[irq >> 3], BIT(irq & 7), level);
-	pic_update(pic);
-	raw_spin_unlock_irqrestore(&pic->lock, flags);
+	if (level && (chip->elcr & bit || !(chip->lines & bit)))
+		chip->irr |= bit;
+	else if (!level && chip->elcr & bit)
+		chip->irr &= ~bit;
+	chip->lines = (chip->lines & ~bit) | (level ? bit : 0);
+	pic_update(vm);
 }
 
-/* The processor's or a poll's acknowledge of input @irq. */
-static void pic_intack(struct lodge_pic_state *chip, u32 irq)
+/* The processor's or a poll's acknowledge of what is pending, or -1. */
+static int pic_take(struct lodge_pic_state *chip, bool master)
 {
+	int irq = pic_pending(chip, master);
+
+	if (irq < 0)
+		return -1;
 	if (!chip->auto_eoi)
 		chip->isr |= BIT(irq);
 	else if (chip->rotate_auto_eoi)
 		chip->priority = (irq + 1) & 7;
 	if (!(chip->elcr & BIT(irq)))
 		chip->irr &= ~BIT(irq);
-}
-
-/* One chip's acknowledge; without a request left it is a spurious input 7. */
-static u32 pic_take(struct lodge_pic_state *chip, bool master)
-{
-	int irq = pic_pending(chip, master);
-
-	if (irq < 0)
-		return 7;
-	pic_intack(chip, irq);
 	return irq;
 }
 
-static u8 pic_ack(struct lodge_pic *pic)
+/* INTA cycles: the vector, or -1 when INTR is low. INTR falls in between. */
+int lodge_pic_ack(struct lodge_vm *vm)
 {
-	u32 irq = pic_take(&pic->chip[0], true);
+	struct lodge_pic_state *chip = vm->chips.pic;
+	int irq;
 
-	if (irq != PIC_CASCADE)
-		return pic->chip[0].base + irq;
-	return pic->chip[1].base + pic_take(&pic->chip[1], false);
-}
-
-bool lodge_pic_output(struct lodge_pic *pic)
-{
-	return READ_ONCE(pic->output);
-}
-
-int lodge_pic_ack(struct lodge_pic *pic)
-{
-	unsigned long flags;
-	int vector = -1;
-
-	raw_spin_lock_irqsave(&pic->lock, flags);
-	if (pic->output) {
-		vector = pic_ack(pic);
-		pic_update(pic);
-	}
-	raw_spin_unlock_irqrestore(&pic->lock, flags);
-	return vector;
+	if (!vm->chips.pic_output)
+		return -1;
+	pic_set_output(vm, false);
+	irq = pic_take(chip, true);
+	if (irq == PIC_CASCADE)
+		irq = pic_take(++chip, false);
+	pic_update(vm);
+	/* Without a request left it is a spurious input 7. */
+	return chip->base + (irq < 0 ? 7 : irq);
 }
 
 /* ICW1: level inputs ask again, edges are forgotten. */
 static void pic_init(struct lodge_pic_state *chip, u8 icw1)
 {
-	struct lodge_pic_state fresh = {
+	*chip = (struct lodge_pic_state) {
 		.irr = chip->lines & chip->elcr,
 		.lines = chip->lines,
 		.base = chip->base,
@@ -158,47 +120,31 @@ static void pic_init(struct lodge_pic_state *chip, u8 icw1)
 		.init_step = 1,
 		.icw4_needed = icw1 & 1,
 	};
-
-	*chip = fresh;
 }
 
-static void pic_eoi(struct lodge_pic_state *chip, u32 irq, bool rotate)
-{
-	chip->isr &= ~BIT(irq);
-	if (rotate)
-		chip->priority = (irq + 1) & 7;
-}
-
-static void pic_eoi_highest(struct lodge_pic_state *chip, bool rotate)
+/* Specific, or what a non-specific one finds in service with top priority */
+static void pic_eoi(struct lodge_pic_state *chip, u8 ocw2)
 {
 	u8 isr = chip->special_mask ? chip->isr & ~chip->imr : chip->isr;
-	u32 rank = pic_rank(chip, isr);
+	u32 rank = pic_rank(chip, isr), irq = (chip->priority + rank) & 7;
 
-	if (rank < 8)
-		pic_eoi(chip, (chip->priority + rank) & 7, rotate);
+	if (ocw2 & BIT(6))
+		irq = ocw2 & 7;
+	else if (rank == 8)
+		return;
+	chip->isr &= ~BIT(irq);
+	if (ocw2 & BIT(7))
+		chip->priority = (irq + 1) & 7;
 }
 
 static void pic_ocw2(struct lodge_pic_state *chip, u8 value)
 {
-	bool rotate = value & BIT(7);
-
-	switch (value >> 5) {
-	case 0:		/* rotate in automatic EOI mode: clear, set */
-	case 4:
-		chip->rotate_auto_eoi = rotate;
-		break;
-	case 1:		/* non-specific EOI, and rotate */
-	case 5:
-		pic_eoi_highest(chip, rotate);
-		break;
-	case 3:		/* specific EOI, and rotate */
-	case 7:
-		pic_eoi(chip, value & 7, rotate);
-		break;
-	case 6:		/* set priority: the lowest is named */
+	if (value & BIT(5))
+		pic_eoi(chip, value);
+	else if (!(value & BIT(6)))	/* in automatic EOI mode */
+		chip->rotate_auto_eoi = value >> 7;
+	else if (value & BIT(7))	/* set priority: the lowest is named */
 		chip->priority = (value + 1) & 7;
-		break;
-	}
 }
 
 static void pic_ocw3(struct lodge_pic_state *chip, u8 value)
@@ -208,17 +154,7 @@ static void pic_ocw3(struct lodge_pic_state *chip, u8 value)
 	if (value & BIT(1))
 		chip->read_isr = value & 1;
 	if (value & BIT(6))
-		chip->special_mask = !!(value & BIT(5));
-}
-
-static void pic_command(struct lodge_pic_state *chip, u8 value)
-{
-	if (value & BIT(4))
-		pic_init(chip, value);
-	else if (value & BIT(3))
-		pic_ocw3(chip, value);
-	else
-		pic_ocw2(chip, value);
+		chip->special_mask = value >> 5 & 1;
 }
 
 static void pic_data(struct lodge_pic_state *chip, u8 value)
@@ -235,166 +171,90 @@ static void pic_data(struct lodge_pic_state *chip, u8 value)
 		chip->init_step = chip->icw4_needed ? 3 : 0;
 		break;
 	case 3:		/* ICW4 */
-		chip->special_fully_nested = !!(value & BIT(4));
-		chip->auto_eoi = !!(value & BIT(1));
+		chip->special_fully_nested = value >> 4 & 1;
+		chip->auto_eoi = value >> 1 & 1;
 		chip->init_step = 0;
 		break;
 	}
 }
 
-static u8 pic_elcr_mask(bool slave)
-{
-	/* The timer, keyboard, cascade, RTC and FPU inputs are always edges */
-	return slave ? 0xde : 0xf8;
-}
-
-/**
- * lodge_pic_write - the guest writes a port
- * @pic: any context
- * @port: 0x20, 0x21, 0xa0, 0xa1, 0x4d0 or 0x4d1
- * @value: any
+/*
+ * What each byte of a state may hold. The timer, keyboard, cascade, RTC and FPU
+ * inputs are always edges.
  */
-void lodge_pic_write(struct lodge_pic *pic, u16 port, u8 value)
-{
-	bool elcr = port >= 0x4d0;
-	bool slave = elcr ? port & 1 : port & 0x80;
-	struct lodge_pic_state *chip = &pic->chip[slave];
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&pic->lock, flags);
-	if (elcr)
-		chip->elcr = value & pic_elcr_mask(slave);
-	else if (port & 1)
-		pic_data(chip, value);
-	else
-		pic_command(chip, value);
-	pic_update(pic);
-	raw_spin_unlock_irqrestore(&pic->lock, flags);
+#define PIC_BITS(elcr_bits) {						\
+	.irr = 0xff, .imr = 0xff, .isr = 0xff, .lines = 0xff, .base = 0xf8, \
+	.elcr = (elcr_bits), .init_step = 3, .icw4_needed = 1,		\
+	.auto_eoi = 1, .rotate_auto_eoi = 1, .special_mask = 1,		\
+	.special_fully_nested = 1, .read_isr = 1, .poll = 1, .priority = 7, \
 }
 
-/* The read after a poll command is an acknowledge. */
-static u8 pic_poll(struct lodge_pic_state *chip, bool master)
-{
-	int irq = pic_pending(chip, master);
+static const struct lodge_pic_state pic_bits[2] = { PIC_BITS(0xf8), PIC_BITS(0xde) };
 
-	chip->poll = 0;
-	if (irq < 0)
-		return 0;
-	pic_intack(chip, irq);
-	return 0x80 | irq;
-}
-
-static u8 pic_read(struct lodge_pic *pic, u16 port)
+/* @port: 0x20, 0x21, 0xa0, 0xa1, 0x4d0 or 0x4d1 */
+void lodge_pic_write(struct lodge_vm *vm, u16 port, u8 value)
 {
-	bool slave = port & 0x80;
-	struct lodge_pic_state *chip = &pic->chip[slave];
-	u8 value;
+	bool slave = port >= 0x4d0 ? port & 1 : port & 0x80;
+	struct lodge_pic_state *chip = &vm->chips.pic[slave];
 
 	if (port >= 0x4d0)
-		return pic->chip[port & 1].elcr;
+		chip->elcr = value & pic_bits[slave].elcr;
+	else if (port & 1)
+		pic_data(chip, value);
+	else if (value & BIT(4))
+		pic_init(chip, value);
+	else if (value & BIT(3))
+		pic_ocw3(chip, value);
+	else
+		pic_ocw2(chip, value);
+	pic_update(vm);
+}
+
+u8 lodge_pic_read(struct lodge_vm *vm, u16 port)
+{
+	bool slave = port & 0x80;
+	struct lodge_pic_state *chip = &vm->chips.pic[slave];
+	int irq;
+
+	if (port >= 0x4d0)
+		return vm->chips.pic[port & 1].elcr;
 	if (chip->poll) {
-		value = pic_poll(chip, !slave);
-		pic_update(pic);
-		return value;
+		/* The read after a poll command is an acknowledge. */
+		chip->poll = 0;
+		irq = pic_take(chip, !slave);
+		pic_update(vm);
+		return irq < 0 ? 0 : 0x80 | irq;
 	}
 	if (port & 1)
 		return chip->imr;
 	return chip->read_isr ? chip->isr : chip->irr;
 }
 
-/**
- * lodge_pic_read - the guest reads a port
- * @pic: any context
- * @port: as for lodge_pic_write()
- */
-u8 lodge_pic_read(struct lodge_pic *pic, u16 port)
+/* Power-on. The inputs stay: they are the devices', not the chip's. */
+void lodge_pic_reset(struct lodge_vm *vm)
 {
-	unsigned long flags;
-	u8 value;
+	struct lodge_pic_state *chip;
 
-	raw_spin_lock_irqsave(&pic->lock, flags);
-	value = pic_read(pic, port);
-	raw_spin_unlock_irqrestore(&pic->lock, flags);
-	return value;
+	for (chip = vm->chips.pic; chip < vm->chips.pic + 2; chip++)
+		/* The mask is undefined; a spurious vector 0 helps nobody. */
+		*chip = (struct lodge_pic_state) { .lines = chip->lines, .imr = 0xff };
+	pic_update(vm);
 }
 
-/**
- * lodge_pic_reset - power-on state
- * @pic: any context
- *
- * The inputs stay: they are the devices', not the chip's.
- */
-void lodge_pic_reset(struct lodge_pic *pic)
+void lodge_pic_get(struct lodge_vm *vm, void *state)
 {
-	unsigned long flags;
-	int i;
-
-	raw_spin_lock_irqsave(&pic->lock, flags);
-	for (i = 0; i < 2; i++) {
-		u8 lines = pic->chip[i].lines;
-
-		memset(&pic->chip[i], 0, sizeof(pic->chip[i]));
-		pic->chip[i].lines = lines;
-		/* Undefined in the chip; a spurious vector 0 helps nobody */
-		pic->chip[i].imr = 0xff;
-	}
-	pic_update(pic);
-	raw_spin_unlock_irqrestore(&pic->lock, flags);
+	memcpy(state, vm->chips.pic, sizeof(vm->chips.pic));
 }
 
-struct lodge_pic *lodge_pic_create(struct lodge_vm *vm)
+int lodge_pic_set(struct lodge_vm *vm, const void *state)
 {
-	struct lodge_pic *pic = kzalloc(sizeof(*pic), GFP_KERNEL_ACCOUNT);
+	const u8 *bytes = state, *bits = (const u8 *)pic_bits;
+	u32 i;
 
-	if (!pic)
-		return NULL;
-	pic->vm = vm;
-	raw_spin_lock_init(&pic->lock);
-	lodge_pic_reset(pic);
-	return pic;
-}
-
-void lodge_pic_destroy(struct lodge_pic *pic)
-{
-	kfree(pic);
-}
-
-void lodge_pic_get(struct lodge_pic *pic, struct lodge_pic_state state[2])
-{
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&pic->lock, flags);
-	memcpy(state, pic->chip, sizeof(pic->chip));
-	raw_spin_unlock_irqrestore(&pic->lock, flags);
-}
-
-static bool pic_state_valid(const struct lodge_pic_state *state, bool slave)
-{
-	return !(state->base & 7) && !(state->elcr & ~pic_elcr_mask(slave)) &&
-	       state->init_step <= 3 && state->icw4_needed <= 1 &&
-	       state->auto_eoi <= 1 && state->rotate_auto_eoi <= 1 &&
-	       state->special_mask <= 1 && state->special_fully_nested <= 1 &&
-	       state->read_isr <= 1 && state->poll <= 1 &&
-	       state->priority <= 7 && !state->pad;
-}
-
-/**
- * lodge_pic_set - LODGE_SET_CHIP
- * @pic: any context
- * @state: master and slave, from userspace, not trusted
- *
- * Return: 0, or -EINVAL when the chips cannot be in that state
- */
-int lodge_pic_set(struct lodge_pic *pic, const struct lodge_pic_state state[2])
-{
-	unsigned long flags;
-
-	if (!pic_state_valid(&state[0], false) ||
-	    !pic_state_valid(&state[1], true))
-		return -EINVAL;
-	raw_spin_lock_irqsave(&pic->lock, flags);
-	memcpy(pic->chip, state, sizeof(pic->chip));
-	pic_update(pic);
-	raw_spin_unlock_irqrestore(&pic->lock, flags);
+	for (i = 0; i < sizeof(pic_bits); i++)
+		if (bytes[i] & ~bits[i])
+			return -EINVAL;
+	memcpy(vm->chips.pic, state, sizeof(pic_bits));
+	pic_update(vm);
 	return 0;
 }

@@ -12,14 +12,11 @@
 #include <linux/ktime.h>
 #include <linux/math64.h>
 #include <linux/printk.h>
-#include <linux/slab.h>
-#include <linux/spinlock.h>
 #include <linux/string.h>
 
 #include "lodge.h"
 
 #define PIT_HZ			1193182u
-#define PIT_CONTROL		0x43
 
 /* lodge_pit_channel.rw_mode and count_latched */
 #define PIT_LOW			1
@@ -32,33 +29,6 @@
 #define SPEAKER_REFRESH		BIT(4)
 #define SPEAKER_OUT		BIT(5)
 #define REFRESH_NS		15085
-
-/**
- * struct lodge_pit - the timer chip of a VM
- * @vm: whose
- * @lock: everything below
- * @timer: next interrupt of channel 0
- * @armed: @timer is wanted
- * @period: of channel 0 in ns; 0: it fires once
- * @speaker: writable bits of port 0x61
- * @start: when each channel's count was loaded, CLOCK_MONOTONIC ns
- * @channel: registers; elapsed counts only while the gate stops the channel
- */
-struct lodge_pit {
-	struct lodge_vm *vm;
-	raw_spinlock_t lock;
-	struct hrtimer timer;
-	bool armed;
-	u64 period;
-	u8 speaker;
-	u64 start[3];
-	struct lodge_pit_channel channel[3];
-};
-
-static u64 ns_to_ticks(u64 ns)
-{
-	return mul_u64_u32_div(ns, PIT_HZ, NSEC_PER_SEC);
-}
 
 /* Rounded up: when the time has passed, so have the ticks. */
 static u64 ticks_to_ns(u64 ticks)
@@ -80,8 +50,8 @@ static u16 to_bcd(u32 value)
 /* Digits above 9 have no meaning; they count as what they weigh. */
 static u32 from_bcd(u16 value)
 {
-	return ((value & 0xf) + (value >> 4 & 0xf) * 10 +
-		(value >> 8 & 0xf) * 100 + (value >> 12) * 1000) % 10000;
+	return ((value & 0xf) + (value >> 4 & 0xf) * 10 + (value >> 8 & 0xf) * 100 +
+		(value >> 12) * 1000) % 10000;
 }
 
 static bool pit_periodic(const struct lodge_pit_channel *ch)
@@ -95,27 +65,18 @@ static bool pit_triggered(const struct lodge_pit_channel *ch)
 	return ch->mode == 1 || ch->mode == 5;
 }
 
-static bool pit_stopped(const struct lodge_pit_channel *ch)
-{
-	return !ch->gate && !pit_triggered(ch);
-}
-
 u16 lodge_pit_count(const struct lodge_pit_channel *ch, u64 elapsed)
 {
 	u32 range = pit_range(ch), count = ch->count, value;
 
 	if (!count)
 		return 0;
-	switch (ch->mode) {
-	case 2:
+	if (ch->mode == 2)
 		value = count - elapsed % count;
-		break;
-	case 3:		/* by two, twice per period */
+	else if (ch->mode == 3)		/* by two, twice per period */
 		value = count - 2 * elapsed % count;
-		break;
-	default:	/* wraps and goes on */
+	else				/* wraps and goes on */
 		value = count + range - elapsed % range;
-	}
 	value %= range;
 	return ch->bcd ? to_bcd(value) : value;
 }
@@ -143,15 +104,17 @@ bool lodge_pit_out(const struct lodge_pit_channel *ch, u64 elapsed)
 
 static u64 pit_elapsed(struct lodge_pit *pit, u32 i)
 {
-	if (pit_stopped(&pit->channel[i]))
-		return pit->channel[i].elapsed;
-	return ns_to_ticks(ktime_get_ns() - pit->start[i]);
+	struct lodge_pit_channel *ch = &pit->state.channel[i];
+
+	if (!ch->gate && !pit_triggered(ch))
+		return ch->elapsed;
+	return mul_u64_u32_div(ktime_get_ns() - pit->start[i], PIT_HZ, NSEC_PER_SEC);
 }
 
 /* Ticks enough to tell the channel's state: not more than two rounds. */
 static u64 pit_elapsed_short(struct lodge_pit *pit, u32 i)
 {
-	struct lodge_pit_channel *ch = &pit->channel[i];
+	struct lodge_pit_channel *ch = &pit->state.channel[i];
 	u64 elapsed = pit_elapsed(pit, i);
 
 	if (!ch->count)
@@ -166,81 +129,72 @@ static u64 pit_elapsed_short(struct lodge_pit *pit, u32 i)
 
 static void pit_set_elapsed(struct lodge_pit *pit, u32 i, u64 elapsed)
 {
-	pit->channel[i].elapsed = elapsed;
+	pit->state.channel[i].elapsed = elapsed;
 	pit->start[i] = ktime_get_ns() - (elapsed ? ticks_to_ns(elapsed) : 0);
 }
 
 static enum hrtimer_restart pit_fired(struct hrtimer *timer)
 {
-	struct lodge_pit *pit = container_of(timer, struct lodge_pit, timer);
+	struct lodge_vm *vm = container_of(timer, struct lodge_vm, chips.pit.timer);
+	struct lodge_pit *pit = &vm->chips.pit;
 	enum hrtimer_restart next = HRTIMER_NORESTART;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&pit->lock, flags);
+	raw_spin_lock_irqsave(&vm->chips.lock, flags);
 	/* Stopped, or programmed anew, while we were on our way here? */
-	if (!pit->armed || hrtimer_is_queued(timer))
-		goto unlock;
-	lodge_irq_line(pit->vm, 0, true);
-	lodge_irq_line(pit->vm, 0, false);
-	pit->armed = pit->period != 0;
-	if (pit->armed) {
-		/* Ticks the host was too busy for are lost. */
-		hrtimer_forward_now(timer, ns_to_ktime(pit->period));
-		next = HRTIMER_RESTART;
+	if (pit->armed && !hrtimer_is_queued(timer)) {
+		lodge_irq_set_line(vm, 0, true);
+		lodge_irq_set_line(vm, 0, false);
+		pit->armed = pit->period != 0;
+		if (pit->armed) {
+			/* Ticks the host was too busy for are lost. */
+			hrtimer_forward_now(timer, ns_to_ktime(pit->period));
+			next = HRTIMER_RESTART;
+		}
 	}
-unlock:
-	raw_spin_unlock_irqrestore(&pit->lock, flags);
+	raw_spin_unlock_irqrestore(&vm->chips.lock, flags);
 	return next;
-}
-
-static void pit_start_timer(struct lodge_pit *pit, u64 ticks)
-{
-	pit->armed = true;
-	hrtimer_start(&pit->timer,
-		      ns_to_ktime(pit->start[0] + ticks_to_ns(ticks)),
-		      HRTIMER_MODE_ABS_PINNED_HARD);
 }
 
 /* Channel 0 changed: when does its output rise next? Its gate is open. */
 static void pit_program(struct lodge_pit *pit)
 {
-	struct lodge_pit_channel *ch = &pit->channel[0];
-	u64 elapsed = pit_elapsed(pit, 0);
+	struct lodge_pit_channel *ch = &pit->state.channel[0];
+	u64 elapsed = pit_elapsed(pit, 0), when = ch->count;
 
 	hrtimer_try_to_cancel(&pit->timer);
 	pit->armed = false;
 	pit->period = 0;
 	if (!ch->count || pit_triggered(ch))
 		return;
-	if (!pit_periodic(ch)) {
-		if (elapsed < ch->count)
-			pit_start_timer(pit, ch->count);
+	if (pit_periodic(ch)) {
+		when = elapsed - elapsed % ch->count + ch->count;
+		pit->period = ticks_to_ns(ch->count);
+		if (pit->period < LODGE_MIN_PERIOD_NS) {
+			pr_info_ratelimited("lodge: PIT period of %llu ns is taken as %u ns\n",
+					    pit->period, LODGE_MIN_PERIOD_NS);
+			pit->period = LODGE_MIN_PERIOD_NS;
+		}
+	} else if (elapsed >= ch->count) {
 		return;
 	}
-	pit->period = ticks_to_ns(ch->count);
-	if (pit->period < LODGE_MIN_PERIOD_NS) {
-		pr_info_ratelimited("lodge: PIT period of %llu ns is taken as %u ns\n",
-				    pit->period, LODGE_MIN_PERIOD_NS);
-		pit->period = LODGE_MIN_PERIOD_NS;
-	}
-	pit_start_timer(pit, elapsed - elapsed % ch->count + ch->count);
+	pit->armed = true;
+	hrtimer_start(&pit->timer, ns_to_ktime(pit->start[0] + ticks_to_ns(when)),
+		      HRTIMER_MODE_ABS_PINNED_HARD);
 }
 
 static void pit_load(struct lodge_pit *pit, u32 i, u16 value)
 {
-	struct lodge_pit_channel *ch = &pit->channel[i];
-	u32 count = ch->bcd ? from_bcd(value) : value;
+	struct lodge_pit_channel *ch = &pit->state.channel[i];
 
-	ch->count = count ? count : pit_range(ch);
+	ch->count = (ch->bcd ? from_bcd(value) : value) ?: pit_range(ch);
 	/* Until its trigger comes a one-shot looks as if it had ended. */
 	pit_set_elapsed(pit, i, pit_triggered(ch) ? ch->count + 1 : 0);
-	if (!i)
-		pit_program(pit);
 }
 
 static void pit_write_count(struct lodge_pit *pit, u32 i, u8 value)
 {
-	struct lodge_pit_channel *ch = &pit->channel[i];
+	struct lodge_pit_channel *ch = &pit->state.channel[i];
 
 	if (ch->rw_mode == PIT_LOW) {
 		pit_load(pit, i, value);
@@ -255,125 +209,99 @@ static void pit_write_count(struct lodge_pit *pit, u32 i, u8 value)
 		/* In mode 0 the first byte stops the count and lowers OUT. */
 		if (!ch->mode)
 			ch->count = 0;
-		if (!i)
-			pit_program(pit);
 	}
-}
-
-static void pit_latch_count(struct lodge_pit *pit, u32 i)
-{
-	struct lodge_pit_channel *ch = &pit->channel[i];
-
-	/* A latched count stays until it is read. */
-	if (ch->count_latched)
-		return;
-	ch->latched = lodge_pit_count(ch, pit_elapsed(pit, i));
-	ch->count_latched = ch->rw_mode;
-}
-
-static void pit_latch_status(struct lodge_pit *pit, u32 i)
-{
-	struct lodge_pit_channel *ch = &pit->channel[i];
-
-	if (ch->status_latched)
-		return;
-	ch->status = lodge_pit_out(ch, pit_elapsed(pit, i)) << 7 |
-		     !ch->count << 6 | ch->rw_mode << 4 | ch->mode << 1 |
-		     ch->bcd;
-	ch->status_latched = 1;
-}
-
-static void pit_read_back(struct lodge_pit *pit, u8 value)
-{
-	u32 i;
-
-	for (i = 0; i < 3; i++) {
-		if (!(value & BIT(i + 1)))
-			continue;
-		if (!(value & BIT(5)))
-			pit_latch_count(pit, i);
-		if (!(value & BIT(4)))
-			pit_latch_status(pit, i);
-	}
-}
-
-static void pit_set_mode(struct lodge_pit *pit, u32 i, u8 value)
-{
-	struct lodge_pit_channel fresh = {
-		.rw_mode = (value >> 4) & 3,
-		.mode = (value >> 1) & 7,
-		.bcd = value & 1,
-		.gate = pit->channel[i].gate,
-	};
-
-	/* 6 and 7 are 2 and 3 */
-	if (fresh.mode > 5)
-		fresh.mode -= 4;
-	pit->channel[i] = fresh;
 	if (!i)
 		pit_program(pit);
 }
 
-static void pit_write_control(struct lodge_pit *pit, u8 value)
+/* What is latched stays until it is read. */
+static void pit_latch(struct lodge_pit *pit, u32 i, bool count, bool status)
 {
-	u32 i = value >> 6;
+	struct lodge_pit_channel *ch = &pit->state.channel[i];
+	u64 elapsed = pit_elapsed(pit, i);
 
-	if (i == 3)
-		pit_read_back(pit, value);
-	else if (value & 0x30)
-		pit_set_mode(pit, i, value);
-	else
-		pit_latch_count(pit, i);
+	if (count && !ch->count_latched) {
+		ch->latched = lodge_pit_count(ch, elapsed);
+		ch->count_latched = ch->rw_mode;
+	}
+	if (status && !ch->status_latched) {
+		ch->status = lodge_pit_out(ch, elapsed) << 7 | !ch->count << 6 |
+			     ch->rw_mode << 4 | ch->mode << 1 | ch->bcd;
+		ch->status_latched = 1;
+	}
 }
 
-static u8 pit_read_latched(struct lodge_pit_channel *ch)
+static void pit_write_control(struct lodge_pit *pit, u8 value)
 {
-	bool high = ch->count_latched == PIT_HIGH;
+	u32 i = value >> 6, mode = value >> 1 & 7;
 
-	ch->count_latched = ch->count_latched == PIT_WORD ? PIT_HIGH : 0;
-	return high ? ch->latched >> 8 : ch->latched;
+	if (i == 3) {		/* read-back: who, and what not */
+		for (i = 0; i < 3; i++)
+			if (value & BIT(i + 1))
+				pit_latch(pit, i, !(value & BIT(5)), !(value & BIT(4)));
+		return;
+	}
+	if (!(value & 0x30)) {
+		pit_latch(pit, i, true, false);
+		return;
+	}
+	pit->state.channel[i] = (struct lodge_pit_channel) {
+		.rw_mode = value >> 4 & 3,
+		.mode = mode > 5 ? mode - 4 : mode,	/* 6 and 7 are 2 and 3 */
+		.bcd = value & 1,
+		.gate = pit->state.channel[i].gate,
+	};
+	if (!i)
+		pit_program(pit);
 }
 
 static u8 pit_read_count(struct lodge_pit *pit, u32 i)
 {
-	struct lodge_pit_channel *ch = &pit->channel[i];
+	struct lodge_pit_channel *ch = &pit->state.channel[i];
 	bool high = ch->rw_mode == PIT_HIGH;
-	u16 count;
+	u16 count = ch->latched;
 
 	if (ch->status_latched) {
 		ch->status_latched = 0;
 		return ch->status;
 	}
-	if (ch->count_latched)
-		return pit_read_latched(ch);
-	count = lodge_pit_count(ch, pit_elapsed(pit, i));
-	if (ch->rw_mode == PIT_WORD) {
-		high = ch->read_state;
-		ch->read_state ^= 1;
+	if (ch->count_latched) {
+		high = ch->count_latched == PIT_HIGH;
+		ch->count_latched = ch->count_latched == PIT_WORD ? PIT_HIGH : 0;
+	} else {
+		count = lodge_pit_count(ch, pit_elapsed(pit, i));
+		if (ch->rw_mode == PIT_WORD) {
+			high = ch->read_state;
+			ch->read_state ^= 1;
+		}
 	}
 	return high ? count >> 8 : count;
 }
 
-static void pit_set_gate(struct lodge_pit *pit, u32 i, bool gate)
+static void pit_write_speaker(struct lodge_pit *pit, u8 value)
 {
-	struct lodge_pit_channel *ch = &pit->channel[i];
-	u64 elapsed = pit_elapsed(pit, i);
+	struct lodge_pit_channel *ch = &pit->state.channel[2];
+	bool gate = value & SPEAKER_GATE, changed = gate != ch->gate;
+	u64 elapsed = pit_elapsed(pit, 2);
 
-	if (gate == ch->gate)
-		return;
+	pit->state.speaker = value & SPEAKER_WRITABLE;
 	ch->gate = gate;
 	/* Rising: modes 0 and 4 go on, the others begin. */
 	if (gate && (pit_periodic(ch) || pit_triggered(ch)))
 		elapsed = 0;
-	if (gate || !pit_triggered(ch))
-		pit_set_elapsed(pit, i, elapsed);
+	if (changed && (gate || !pit_triggered(ch)))
+		pit_set_elapsed(pit, 2, elapsed);
 }
 
-static u8 pit_read_speaker(struct lodge_pit *pit)
+/* @port: 0x40 to 0x43, or 0x61 */
+u8 lodge_pit_read(struct lodge_vm *vm, u16 port)
 {
-	u8 value = pit->speaker;
+	struct lodge_pit *pit = &vm->chips.pit;
+	u8 value = pit->state.speaker;
 
-	if (lodge_pit_out(&pit->channel[2], pit_elapsed(pit, 2)))
+	if (port != 0x61)
+		return port == 0x43 ? 0 : pit_read_count(pit, port & 3);
+	if (lodge_pit_out(&pit->state.channel[2], pit_elapsed(pit, 2)))
 		value |= SPEAKER_OUT;
 	/* Software measures time by the memory refresh's toggling. */
 	if (div_u64(ktime_get_ns(), REFRESH_NS) & 1)
@@ -381,149 +309,76 @@ static u8 pit_read_speaker(struct lodge_pit *pit)
 	return value;
 }
 
-/**
- * lodge_pit_read - the guest reads a port
- * @pit: any context
- * @port: 0x40 to 0x43, or 0x61
- */
-u8 lodge_pit_read(struct lodge_pit *pit, u16 port)
+void lodge_pit_write(struct lodge_vm *vm, u16 port, u8 value)
 {
-	unsigned long flags;
-	u8 value = 0;
+	struct lodge_pit *pit = &vm->chips.pit;
 
-	raw_spin_lock_irqsave(&pit->lock, flags);
 	if (port == 0x61)
-		value = pit_read_speaker(pit);
-	else if (port != PIT_CONTROL)
-		value = pit_read_count(pit, port & 3);
-	raw_spin_unlock_irqrestore(&pit->lock, flags);
-	return value;
-}
-
-/**
- * lodge_pit_write - the guest writes a port
- * @pit: any context
- * @port: 0x40 to 0x43, or 0x61
- * @value: any
- */
-void lodge_pit_write(struct lodge_pit *pit, u16 port, u8 value)
-{
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&pit->lock, flags);
-	if (port == 0x61) {
-		pit->speaker = value & SPEAKER_WRITABLE;
-		pit_set_gate(pit, 2, value & SPEAKER_GATE);
-	} else if (port == PIT_CONTROL) {
+		pit_write_speaker(pit, value);
+	else if (port == 0x43)
 		pit_write_control(pit, value);
-	} else {
+	else
 		pit_write_count(pit, port & 3, value);
-	}
-	raw_spin_unlock_irqrestore(&pit->lock, flags);
 }
 
-/**
- * lodge_pit_reset - power-on state: no channel counts
- * @pit: any context
- */
-void lodge_pit_reset(struct lodge_pit *pit)
+/* Power-on: no channel counts. */
+void lodge_pit_reset(struct lodge_vm *vm)
 {
-	unsigned long flags;
+	struct lodge_pit *pit = &vm->chips.pit;
 	u32 i;
 
-	raw_spin_lock_irqsave(&pit->lock, flags);
-	memset(pit->channel, 0, sizeof(pit->channel));
+	memset(&pit->state, 0, sizeof(pit->state));
 	for (i = 0; i < 3; i++) {
-		pit->channel[i].rw_mode = PIT_WORD;
-		pit->channel[i].gate = i != 2;
+		pit->state.channel[i].rw_mode = PIT_WORD;
+		pit->state.channel[i].gate = i != 2;
 		pit->start[i] = ktime_get_ns();
 	}
-	pit->speaker = 0;
 	pit_program(pit);
-	raw_spin_unlock_irqrestore(&pit->lock, flags);
 }
 
-struct lodge_pit *lodge_pit_create(struct lodge_vm *vm)
+void lodge_pit_create(struct lodge_vm *vm)
 {
-	struct lodge_pit *pit = kzalloc(sizeof(*pit), GFP_KERNEL_ACCOUNT);
-
-	if (!pit)
-		return NULL;
-	pit->vm = vm;
-	raw_spin_lock_init(&pit->lock);
-	lodge_hrtimer_setup(&pit->timer, pit_fired, CLOCK_MONOTONIC,
+	lodge_hrtimer_setup(&vm->chips.pit.timer, pit_fired, CLOCK_MONOTONIC,
 			    HRTIMER_MODE_ABS_PINNED_HARD);
-	lodge_pit_reset(pit);
-	return pit;
 }
 
-void lodge_pit_destroy(struct lodge_pit *pit)
+void lodge_pit_destroy(struct lodge_vm *vm)
 {
-	if (!pit)
-		return;
-	hrtimer_cancel(&pit->timer);
-	kfree(pit);
+	hrtimer_cancel(&vm->chips.pit.timer);
 }
 
-/**
- * lodge_pit_get - LODGE_GET_CHIP
- * @pit: any context
- * @state: filled
- */
-void lodge_pit_get(struct lodge_pit *pit, struct lodge_pit_state *state)
+void lodge_pit_get(struct lodge_vm *vm, void *to)
 {
-	unsigned long flags;
+	struct lodge_pit_state *state = to;
 	u32 i;
 
-	memset(state, 0, sizeof(*state));
-	raw_spin_lock_irqsave(&pit->lock, flags);
-	state->speaker = pit->speaker;
-	for (i = 0; i < 3; i++) {
-		state->channel[i] = pit->channel[i];
-		state->channel[i].elapsed = pit_elapsed_short(pit, i);
-	}
-	raw_spin_unlock_irqrestore(&pit->lock, flags);
+	*state = vm->chips.pit.state;
+	for (i = 0; i < 3; i++)
+		state->channel[i].elapsed = pit_elapsed_short(&vm->chips.pit, i);
 }
 
 static bool channel_valid(const struct lodge_pit_channel *ch, bool gate)
 {
 	return ch->count <= pit_range(ch) && ch->count_latched <= PIT_WORD &&
-	       ch->status_latched <= 1 && ch->read_state <= 1 &&
-	       ch->write_state <= 1 && ch->rw_mode >= PIT_LOW &&
-	       ch->rw_mode <= PIT_WORD && ch->mode <= 5 && ch->bcd <= 1 &&
-	       ch->gate == gate && ch->elapsed <= 0x20001;
+	       ch->status_latched <= 1 && ch->read_state <= 1 && ch->write_state <= 1 &&
+	       ch->rw_mode >= PIT_LOW && ch->rw_mode <= PIT_WORD && ch->mode <= 5 &&
+	       ch->bcd <= 1 && ch->gate == gate && ch->elapsed <= 0x20001;
 }
 
-static bool pit_state_valid(const struct lodge_pit_state *state)
+int lodge_pit_set(struct lodge_vm *vm, const void *from)
 {
-	return !(state->speaker & ~SPEAKER_WRITABLE) && !state->pad &&
-	       channel_valid(&state->channel[0], true) &&
-	       channel_valid(&state->channel[1], true) &&
-	       channel_valid(&state->channel[2],
-			     state->speaker & SPEAKER_GATE);
-}
-
-/**
- * lodge_pit_set - LODGE_SET_CHIP
- * @pit: any context
- * @state: from userspace, not trusted
- *
- * Return: 0, or -EINVAL when the chip cannot be in that state
- */
-int lodge_pit_set(struct lodge_pit *pit, const struct lodge_pit_state *state)
-{
-	unsigned long flags;
+	const struct lodge_pit_state *state = from;
+	struct lodge_pit *pit = &vm->chips.pit;
 	u32 i;
 
-	if (!pit_state_valid(state))
+	if (state->speaker & ~SPEAKER_WRITABLE || state->pad)
 		return -EINVAL;
-	raw_spin_lock_irqsave(&pit->lock, flags);
-	pit->speaker = state->speaker;
-	for (i = 0; i < 3; i++) {
-		pit->channel[i] = state->channel[i];
+	for (i = 0; i < 3; i++)
+		if (!channel_valid(&state->channel[i], i != 2 || state->speaker & SPEAKER_GATE))
+			return -EINVAL;
+	pit->state = *state;
+	for (i = 0; i < 3; i++)
 		pit_set_elapsed(pit, i, state->channel[i].elapsed);
-	}
 	pit_program(pit);
-	raw_spin_unlock_irqrestore(&pit->lock, flags);
 	return 0;
 }

@@ -4,23 +4,48 @@
 
 #include "irqchip_test.h"
 
-static struct lodge_pit *pit_of(struct kunit *test)
+/* By the ports and the ioctls: those take the lock, and channel 0 may fire. */
+static void pit_write(struct lodge_vm *vm, u16 port, u8 value)
 {
-	return test_vm(test)->chips.pit;
+	lodge_chip_pio_write(vm->vcpus[0], port, 1, value);
 }
 
-static void program(struct lodge_pit *pit, u32 channel, u8 mode, u16 count)
+static u8 pit_read(struct lodge_vm *vm, u16 port)
 {
-	lodge_pit_write(pit, 0x43, channel << 6 | 0x30 | mode << 1);
-	lodge_pit_write(pit, 0x40 + channel, count);
-	lodge_pit_write(pit, 0x40 + channel, count >> 8);
+	u32 value;
+
+	lodge_chip_pio_read(vm->vcpus[0], port, 1, &value);
+	return value;
 }
 
-static u16 read_word(struct lodge_pit *pit, u32 channel)
+static void pit_get(struct lodge_vm *vm, struct lodge_pit_state *state)
 {
-	u16 low = lodge_pit_read(pit, 0x40 + channel);
+	struct lodge_chip chip = { .chip = LODGE_CHIP_PIT };
 
-	return low | lodge_pit_read(pit, 0x40 + channel) << 8;
+	lodge_chip_get(vm, &chip);
+	memcpy(state, chip.data, sizeof(*state));
+}
+
+static int pit_set(struct lodge_vm *vm, const struct lodge_pit_state *state)
+{
+	struct lodge_chip chip = { .chip = LODGE_CHIP_PIT };
+
+	memcpy(chip.data, state, sizeof(*state));
+	return lodge_chip_set(vm, &chip);
+}
+
+static void program(struct lodge_vm *vm, u32 channel, u8 mode, u16 count)
+{
+	pit_write(vm, 0x43, channel << 6 | 0x30 | mode << 1);
+	pit_write(vm, 0x40 + channel, count);
+	pit_write(vm, 0x40 + channel, count >> 8);
+}
+
+static u16 read_word(struct lodge_vm *vm, u32 channel)
+{
+	u16 low = pit_read(vm, 0x40 + channel);
+
+	return low | pit_read(vm, 0x40 + channel) << 8;
 }
 
 static void counts_down_and_wraps(struct kunit *test)
@@ -99,99 +124,99 @@ static void output_before_a_count(struct kunit *test)
 /* The way guests measure their TSC: channel 2, mode 0, bit 5 of port 0x61. */
 static void calibration_by_channel_2(struct kunit *test)
 {
-	struct lodge_pit *pit = pit_of(test);
+	struct lodge_vm *vm = test_vm(test);
 	u64 start, took;
 
-	lodge_pit_write(pit, 0x61, 1);
-	lodge_pit_write(pit, 0x43, 0xb0);
-	KUNIT_EXPECT_EQ(test, 0, lodge_pit_read(pit, 0x61) & 0x20);
+	pit_write(vm, 0x61, 1);
+	pit_write(vm, 0x43, 0xb0);
+	KUNIT_EXPECT_EQ(test, 0, pit_read(vm, 0x61) & 0x20);
 	start = ktime_get_ns();
-	lodge_pit_write(pit, 0x42, 11932 & 0xff);	/* 10 ms */
-	lodge_pit_write(pit, 0x42, 11932 >> 8);
-	while (!(lodge_pit_read(pit, 0x61) & 0x20) &&
+	pit_write(vm, 0x42, 11932 & 0xff);	/* 10 ms */
+	pit_write(vm, 0x42, 11932 >> 8);
+	while (!(pit_read(vm, 0x61) & 0x20) &&
 	       ktime_get_ns() - start < NSEC_PER_SEC)
 		cpu_relax();
 	took = ktime_get_ns() - start;
 	KUNIT_EXPECT_GE(test, took, 10000000ull);
 	KUNIT_EXPECT_LT(test, took, 500000000ull);
-	KUNIT_EXPECT_EQ(test, 0x21, lodge_pit_read(pit, 0x61) & 0x2f);
+	KUNIT_EXPECT_EQ(test, 0x21, pit_read(vm, 0x61) & 0x2f);
 }
 
 static void gate_stops_the_count(struct kunit *test)
 {
-	struct lodge_pit *pit = pit_of(test);
+	struct lodge_vm *vm = test_vm(test);
 	u16 before;
 
-	lodge_pit_write(pit, 0x61, 1);
-	program(pit, 2, 0, 0xffff);
+	pit_write(vm, 0x61, 1);
+	program(vm, 2, 0, 0xffff);
 	usleep_range(100, 500);
-	lodge_pit_write(pit, 0x61, 0);
-	before = read_word(pit, 2);
+	pit_write(vm, 0x61, 0);
+	before = read_word(vm, 2);
 	KUNIT_EXPECT_LT(test, before, 0xffff);
 	usleep_range(100, 500);
-	KUNIT_EXPECT_EQ(test, before, read_word(pit, 2));
-	lodge_pit_write(pit, 0x61, 1);
+	KUNIT_EXPECT_EQ(test, before, read_word(vm, 2));
+	pit_write(vm, 0x61, 1);
 	usleep_range(100, 500);
-	KUNIT_EXPECT_LT(test, read_word(pit, 2), before);
+	KUNIT_EXPECT_LT(test, read_word(vm, 2), before);
 }
 
 static void one_shot_needs_its_trigger(struct kunit *test)
 {
-	struct lodge_pit *pit = pit_of(test);
+	struct lodge_vm *vm = test_vm(test);
 
-	program(pit, 2, 1, 0xffff);
-	KUNIT_EXPECT_TRUE(test, lodge_pit_read(pit, 0x61) & 0x20);
-	lodge_pit_write(pit, 0x61, 1);
-	KUNIT_EXPECT_FALSE(test, lodge_pit_read(pit, 0x61) & 0x20);
-	lodge_pit_write(pit, 0x61, 0);
-	KUNIT_EXPECT_FALSE(test, lodge_pit_read(pit, 0x61) & 0x20);
+	program(vm, 2, 1, 0xffff);
+	KUNIT_EXPECT_TRUE(test, pit_read(vm, 0x61) & 0x20);
+	pit_write(vm, 0x61, 1);
+	KUNIT_EXPECT_FALSE(test, pit_read(vm, 0x61) & 0x20);
+	pit_write(vm, 0x61, 0);
+	KUNIT_EXPECT_FALSE(test, pit_read(vm, 0x61) & 0x20);
 }
 
 static void latch_holds_until_read(struct kunit *test)
 {
-	struct lodge_pit *pit = pit_of(test);
+	struct lodge_vm *vm = test_vm(test);
 	u16 first;
 
-	program(pit, 0, 2, 0);
-	lodge_pit_write(pit, 0x43, 0x00);
+	program(vm, 0, 2, 0);
+	pit_write(vm, 0x43, 0x00);
 	usleep_range(50, 500);
-	lodge_pit_write(pit, 0x43, 0x00);	/* ignored */
-	first = read_word(pit, 0);
-	lodge_pit_write(pit, 0x43, 0x00);
-	KUNIT_EXPECT_NE(test, first, read_word(pit, 0));
+	pit_write(vm, 0x43, 0x00);	/* ignored */
+	first = read_word(vm, 0);
+	pit_write(vm, 0x43, 0x00);
+	KUNIT_EXPECT_NE(test, first, read_word(vm, 0));
 }
 
 static void read_back(struct kunit *test)
 {
-	struct lodge_pit *pit = pit_of(test);
+	struct lodge_vm *vm = test_vm(test);
 
-	program(pit, 1, 3, 0x1234);
-	lodge_pit_write(pit, 0x43, 0xe4);	/* status of channel 1 */
-	KUNIT_EXPECT_EQ(test, 0x36, lodge_pit_read(pit, 0x41) & 0x7f);
-	lodge_pit_write(pit, 0x43, 0x78);	/* no count yet */
-	lodge_pit_write(pit, 0x43, 0xc4);	/* both: status comes first */
-	KUNIT_EXPECT_EQ(test, 0x78, lodge_pit_read(pit, 0x41) & 0x7e);
-	KUNIT_EXPECT_EQ(test, 0, read_word(pit, 1));
+	program(vm, 1, 3, 0x1234);
+	pit_write(vm, 0x43, 0xe4);	/* status of channel 1 */
+	KUNIT_EXPECT_EQ(test, 0x36, pit_read(vm, 0x41) & 0x7f);
+	pit_write(vm, 0x43, 0x78);	/* no count yet */
+	pit_write(vm, 0x43, 0xc4);	/* both: status comes first */
+	KUNIT_EXPECT_EQ(test, 0x78, pit_read(vm, 0x41) & 0x7e);
+	KUNIT_EXPECT_EQ(test, 0, read_word(vm, 1));
 }
 
 static void single_byte_counts(struct kunit *test)
 {
-	struct lodge_pit *pit = pit_of(test);
+	struct lodge_vm *vm = test_vm(test);
 	struct lodge_pit_state state;
 
-	lodge_pit_write(pit, 0x43, 0x54);	/* channel 1, low, mode 2 */
-	lodge_pit_write(pit, 0x41, 0x12);
-	lodge_pit_get(pit, &state);
+	pit_write(vm, 0x43, 0x54);	/* channel 1, low, mode 2 */
+	pit_write(vm, 0x41, 0x12);
+	pit_get(vm, &state);
 	KUNIT_EXPECT_EQ(test, 0x12u, state.channel[1].count);
-	lodge_pit_write(pit, 0x43, 0x6e);	/* high, mode 7 is 3 */
-	lodge_pit_write(pit, 0x41, 0x12);
-	lodge_pit_get(pit, &state);
+	pit_write(vm, 0x43, 0x6e);	/* high, mode 7 is 3 */
+	pit_write(vm, 0x41, 0x12);
+	pit_get(vm, &state);
 	KUNIT_EXPECT_EQ(test, 0x1200u, state.channel[1].count);
 	KUNIT_EXPECT_EQ(test, 3, state.channel[1].mode);
-	lodge_pit_write(pit, 0x43, 0x71);	/* word, BCD */
-	lodge_pit_write(pit, 0x41, 0xff);
-	lodge_pit_write(pit, 0x41, 0xff);
-	lodge_pit_get(pit, &state);
+	pit_write(vm, 0x43, 0x71);	/* word, BCD */
+	pit_write(vm, 0x41, 0xff);
+	pit_write(vm, 0x41, 0xff);
+	pit_get(vm, &state);
 	KUNIT_EXPECT_LE(test, state.channel[1].count, 10000u);
 }
 
@@ -200,7 +225,7 @@ static void channel_0_interrupts(struct kunit *test)
 	struct lodge_vm *vm = test_vm(test);
 
 	lodge_test_redir(vm, 2, 0x41);
-	program(pit_of(test), 0, 2, 1193);
+	program(test_vm(test), 0, 2, 1193);
 	msleep(50);
 	KUNIT_EXPECT_EQ(test, 0x41, test_take(test, 0));
 	test_eoi(test, 0);
@@ -208,7 +233,7 @@ static void channel_0_interrupts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0x41, test_take(test, 0));
 	test_eoi(test, 0);
 	/* one-shot: mode 4, as a tickless guest programs it */
-	program(pit_of(test), 0, 4, 1193);
+	program(test_vm(test), 0, 4, 1193);
 	msleep(50);
 	test_take(test, 0);
 	test_eoi(test, 0);
@@ -218,15 +243,15 @@ static void channel_0_interrupts(struct kunit *test)
 
 static void fast_channel_0_is_slowed(struct kunit *test)
 {
-	struct lodge_pit *pit = pit_of(test);
+	struct lodge_vm *vm = test_vm(test);
 	u32 i;
 
 	/* Reprogramming races with the callback; neither may hang */
 	for (i = 0; i < 3000; i++)
-		program(pit, 0, i % 6, i % 3 + 1);
-	program(pit, 0, 2, 1);
+		program(vm, 0, i % 6, i % 3 + 1);
+	program(vm, 0, 2, 1);
 	msleep(20);
-	lodge_pit_reset(pit);
+	lodge_chips_reset(vm);
 	lodge_test_redir(test_vm(test), 2, 0x41);
 	msleep(20);
 	KUNIT_EXPECT_EQ(test, -1, test_take(test, 0));
@@ -234,11 +259,11 @@ static void fast_channel_0_is_slowed(struct kunit *test)
 
 static void refresh_toggles(struct kunit *test)
 {
-	struct lodge_pit *pit = pit_of(test);
+	struct lodge_vm *vm = test_vm(test);
 	u32 seen = 0, i;
 
 	for (i = 0; i < 1000 && seen != 3; i++) {
-		seen |= 1 << !!(lodge_pit_read(pit, 0x61) & 0x10);
+		seen |= 1 << !!(pit_read(vm, 0x61) & 0x10);
 		udelay(2);
 	}
 	KUNIT_EXPECT_EQ(test, 3u, seen);
@@ -246,36 +271,36 @@ static void refresh_toggles(struct kunit *test)
 
 static void state_keeps_what_is_left(struct kunit *test)
 {
-	struct lodge_pit *pit = pit_of(test);
+	struct lodge_vm *vm = test_vm(test);
 	struct lodge_pit_state state;
 
-	lodge_pit_write(pit, 0x61, 0);
-	program(pit, 2, 0, 1000);
-	lodge_pit_get(pit, &state);
+	pit_write(vm, 0x61, 0);
+	program(vm, 2, 0, 1000);
+	pit_get(vm, &state);
 	state.channel[2].elapsed = 400;
-	KUNIT_EXPECT_EQ(test, 0, lodge_pit_set(pit, &state));
-	KUNIT_EXPECT_EQ(test, 600, read_word(pit, 2));
+	KUNIT_EXPECT_EQ(test, 0, pit_set(vm, &state));
+	KUNIT_EXPECT_EQ(test, 600, read_word(vm, 2));
 	state.speaker = 1;
 	state.channel[2].gate = 1;
 	state.channel[2].elapsed = 0x20000;
-	KUNIT_EXPECT_EQ(test, 0, lodge_pit_set(pit, &state));
-	KUNIT_EXPECT_TRUE(test, lodge_pit_read(pit, 0x61) & 0x20);
+	KUNIT_EXPECT_EQ(test, 0, pit_set(vm, &state));
+	KUNIT_EXPECT_TRUE(test, pit_read(vm, 0x61) & 0x20);
 }
 
 static void any_state_from_any_writes(struct kunit *test)
 {
 	static const u16 ports[] = { 0x40, 0x41, 0x42, 0x43, 0x61, 0x43 };
-	struct lodge_pit *pit = pit_of(test);
+	struct lodge_vm *vm = test_vm(test);
 	struct lodge_pit_state state;
 	u32 seed = 7, i, bad = 0;
 
 	for (i = 0; i < 10000; i++) {
 		seed = seed * 1664525 + 1013904223;
-		lodge_pit_write(pit, ports[(seed >> 8) % 6], seed >> 16);
-		lodge_pit_read(pit, ports[(seed >> 12) % 6]);
-		lodge_pit_get(pit, &state);
+		pit_write(vm, ports[(seed >> 8) % 6], seed >> 16);
+		pit_read(vm, ports[(seed >> 12) % 6]);
+		pit_get(vm, &state);
 		/* What the guest can reach userspace can restore */
-		if (i % 16 == 0 && lodge_pit_set(pit, &state))
+		if (i % 16 == 0 && pit_set(vm, &state))
 			bad++;
 	}
 	KUNIT_EXPECT_EQ(test, 0u, bad);
@@ -283,14 +308,14 @@ static void any_state_from_any_writes(struct kunit *test)
 
 static void state_is_not_trusted(struct kunit *test)
 {
-	struct lodge_pit *pit = pit_of(test);
+	struct lodge_vm *vm = test_vm(test);
 	struct lodge_pit_state good, bad;
 
-	lodge_pit_get(pit, &good);
+	pit_get(vm, &good);
 #define EXPECT_BAD(field, value) do {					\
 		bad = good;						\
 		bad.field = (value);					\
-		KUNIT_EXPECT_EQ(test, -EINVAL, lodge_pit_set(pit, &bad)); \
+		KUNIT_EXPECT_EQ(test, -EINVAL, pit_set(vm, &bad)); \
 	} while (0)
 	EXPECT_BAD(channel[0].count, 0x10001);
 	EXPECT_BAD(channel[0].count, U32_MAX);
@@ -309,7 +334,7 @@ static void state_is_not_trusted(struct kunit *test)
 	EXPECT_BAD(speaker, 1);
 	EXPECT_BAD(pad, 1);
 #undef EXPECT_BAD
-	KUNIT_EXPECT_EQ(test, 0, lodge_pit_set(pit, &good));
+	KUNIT_EXPECT_EQ(test, 0, pit_set(vm, &good));
 }
 
 static struct kunit_case pit_cases[] = {

@@ -252,7 +252,7 @@ void lodge_pv_eoi_sync(struct lodge_vcpu *vcpu, bool atomic)
 	}
 	if (!(bits & 1)) {
 		vcpu->pv.eoi_offered = false;
-		lodge_lapic_write(vcpu->lapic, LAPIC_EOI, 0);
+		lodge_lapic_eoi(vcpu->lapic);
 	} else if (!bitmap_empty(vcpu->lapic->irr, 256)) {
 		lodge_pv_eoi_withdraw(vcpu, atomic);
 	}
@@ -292,19 +292,15 @@ static u64 kick_cpu(struct lodge_vm *vm, u64 id)
 /* How many CPUs took it. @icr: vector and delivery mode as in the ICR */
 static u64 send_ipi(struct lodge_vcpu *vcpu, unsigned long set, u64 min, u32 icr)
 {
-	struct lodge_irq irq = {
-		.vector = icr, .delivery = icr >> 8 & 7, .assert = true,
-	};
+	u32 mode = icr & APIC_MODE_MASK;
 	u64 count = 0;
 	int i;
 
-	if (irq.delivery != LODGE_DM_FIXED && irq.delivery != LODGE_DM_NMI)
+	if (mode != APIC_DM_FIXED && mode != APIC_DM_NMI)
 		return -EINVAL;
-	for_each_set_bit(i, &set, BITS_PER_LONG) {
-		irq.dest = min + i;
+	for_each_set_bit(i, &set, BITS_PER_LONG)
 		if (by_apic_id(vcpu->vm, min + i))
-			count += lodge_irq_deliver(vcpu->vm, vcpu, &irq);
-	}
+			count += lodge_irq_deliver(vcpu->vm, vcpu, min + i, mode | (u8)icr);
 	return count;
 }
 

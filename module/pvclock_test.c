@@ -84,7 +84,7 @@ static void ipi_refuses_other_modes(struct kunit *test)
 	vcpu->regs[LODGE_RBX] = ~0ull;
 	vcpu->regs[LODGE_RCX] = ~0ull;
 	vcpu->regs[LODGE_RDX] = ~0ull;
-	vcpu->regs[LODGE_RSI] = LODGE_DM_INIT << 8 | 0x31;
+	vcpu->regs[LODGE_RSI] = APIC_DM_INIT | 0x31;
 	KUNIT_EXPECT_EQ(test, (s64)-EINVAL, (s64)call(vcpu, 10));
 	vcpu->regs[LODGE_RSI] = 0x31;
 	vcpu->regs[LODGE_RDX] = 64;

@@ -149,7 +149,8 @@ int lodge_set_sregs(struct lodge_vcpu *vcpu, const struct lodge_sregs *sregs)
 		.maxphyaddr = vcpu->maxphyaddr,
 	};
 	/* The one setter that may still refuse comes first. */
-	int ret = lodge_sregs_check(sregs, &rules) ?: lodge_lapic_set_base(vcpu, sregs->apic_base);
+	int ret = lodge_sregs_check(sregs, &rules) ?:
+		  lodge_lapic_set_base(vcpu, sregs->apic_base, true);
 
 	if (!ret)
 		apply_sregs(vcpu, sregs);

@@ -68,20 +68,11 @@ static int create_parts(struct lodge_vm *vm)
 
 	if (ret)
 		return ret;
+	lodge_irqfds_create(vm);
+	lodge_chips_create(vm);
 	ret = lodge_regions_create(vm);
 	if (ret)
-		goto mmu;
-	ret = lodge_irqfds_create(vm);
-	if (ret)
-		goto regions;
-	ret = lodge_chips_create(vm);
-	if (!ret)
-		return 0;
-	lodge_irqfds_destroy(vm);
-regions:
-	lodge_regions_destroy(vm);
-mmu:
-	lodge_mmu_destroy(vm);
+		lodge_mmu_destroy(vm);
 	return ret;
 }
 

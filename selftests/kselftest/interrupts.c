@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -285,6 +286,136 @@ TEST_F(interrupt, sti_shadow)
 		ASSERT_LE(0, send_msi(&self->g));
 		ASSERT_EQ(1, guest_run_to_end(&self->g));
 	}
+}
+
+/* x2APIC mode: the local APIC is enabled already, as guest_enable_lapic() left it. */
+#define ENTER_X2APIC	"mov $0x1b, %ecx\n rdmsr\n or $0x400, %eax\n wrmsr\n"
+#define WRITE_MSR(msr, low, high) \
+	"mov $" #msr ", %ecx\n mov $" #low ", %eax\n mov $" #high ", %edx\n wrmsr\n"
+
+GUEST64(x2apic_ipis,
+	ENTER_X2APIC "sti\n" WRITE_MSR(0x83f, 0x40, 0) "nop\n"
+	WRITE_MSR(0x830, 0x4040, 0) "nop\n" WRITE_MSR(0x830, 0x4040, 0xffffffff) "nop\n"
+	"cli\n mov 0x20000, %al\n" END
+	HANDLER(x2apic_ipis) "incl 0x20000\n" WRITE_MSR(0x80b, 0, 0) "iretq\n");
+
+TEST_F(interrupt, x2apic_ipis)
+{
+	ASSERT_EQ(0, guest_load64(&self->g, x2apic_ipis));
+	EXPECT_EQ(3, guest_run_to_end(&self->g));
+}
+
+/* Each of these is #GP; RDMSR and WRMSR have two bytes. */
+GUEST64(x2apic_faults,
+	ENTER_X2APIC WRITE_MSR(0x802, 0, 0) WRITE_MSR(0x80b, 1, 0) WRITE_MSR(0x808, 0x100, 0)
+	WRITE_MSR(0x830, 0x1000, 0) "mov $0x80e, %ecx\n rdmsr\n mov $0x83f, %ecx\n rdmsr\n"
+	WRITE_MSR(0x1b, 0xfee00900, 0) "mov 0x20000, %al\n" END
+	HANDLER(x2apic_faults) "incl 0x20000\n add $8, %rsp\n addq $2, (%rsp)\n iretq\n");
+
+TEST_F(interrupt, x2apic_faults)
+{
+	guest_gate(&self->g, 13);
+	ASSERT_EQ(0, guest_load64(&self->g, x2apic_faults));
+	EXPECT_EQ(7, guest_run_to_end(&self->g));
+}
+
+/* The xAPIC's page is there in xAPIC mode alone, and where it was put. */
+GUEST64(apic_page,
+	WRITE_MSR(0x1b, 0xd0000900, 0) "mov $0xd0000030, %ebx\n mov (%rbx), %eax\n" END
+	ENTER_X2APIC "mov (%rbx), %eax\n" END);
+
+TEST_F(interrupt, apic_page_moves_and_goes)
+{
+	struct lodge_run *run = self->g.run;
+
+	ASSERT_EQ(0, guest_load64(&self->g, apic_page));
+	EXPECT_EQ(0x14, guest_run_to_end(&self->g));
+	ASSERT_EQ(0, guest_run(&self->g));
+	ASSERT_EQ(LODGE_EXIT_MMIO, run->exit_reason);
+	EXPECT_EQ(0xd0000030ull, run->mmio.gpa);
+}
+
+/* Save in x2APIC mode, restore into another VM: the mode first, then the rest. */
+TEST_F(interrupt, x2apic_state)
+{
+	struct lodge_lapic_state lapic = { .size = sizeof(lapic) };
+	struct lodge_sregs sregs, fresh;
+	struct guest other;
+
+	ASSERT_EQ(0, guest_load64(&self->g, x2apic_ipis));
+	EXPECT_EQ(3, guest_run_to_end(&self->g));
+	ASSERT_EQ(0, guest_get_sregs(&self->g, &sregs));
+	EXPECT_EQ(0xfee00d00ull, sregs.apic_base);
+	ASSERT_EQ(0, call(self->g.vcpu, LODGE_GET_LAPIC, &lapic));
+	EXPECT_EQ(0, memcmp(&lapic.regs[0x310], "\xff\xff\xff\xff", 4));
+
+	ASSERT_EQ(0, guest_create(&other));
+	EXPECT_EQ(-EINVAL, call(other.vcpu, LODGE_SET_LAPIC, &lapic));
+	ASSERT_EQ(0, guest_get_sregs(&other, &fresh));
+	fresh.apic_base = sregs.apic_base;
+	ASSERT_EQ(0, guest_set_sregs(&other, &fresh));
+	EXPECT_EQ(0, call(other.vcpu, LODGE_SET_LAPIC, &lapic));
+	guest_destroy(&other);
+}
+
+/* TSC deadline: 0x7f when CPUID does not offer it, else 1 for "not early". */
+GUEST64(deadline,
+	"mov $1, %eax\n cpuid\n mov $0x7f, %al\n bt $24, %ecx\n jnc 2f\n"
+	"mov $0xfee00000, %ebx\n movl $0x40040, 0x320(%rbx)\n mfence\n"
+	"rdtsc\n shl $32, %rdx\n lea 0x100000(%rax,%rdx), %rsi\n"
+	"mov $0x6e0, %ecx\n mov %rsi, %rdx\n shr $32, %rdx\n mov %esi, %eax\n wrmsr\n"
+	"1: sti\n hlt\n cli\n mov 0x20000, %al\n test %al, %al\n je 1b\n"
+	"rdtsc\n shl $32, %rdx\n or %rdx, %rax\n cmp %rsi, %rax\n setae %bl\n"
+	"mov $0x6e0, %ecx\n rdmsr\n or %edx, %eax\n setz %al\n and %bl, %al\n 2:" END
+	HANDLER(deadline) "incl 0x20000\n movl $0, 0xb0(%rbx)\n iretq\n");
+
+TEST_F(interrupt, tsc_deadline)
+{
+	int ret;
+
+	ASSERT_EQ(0, guest_load64(&self->g, deadline));
+	ret = guest_run_to_end(&self->g);
+	if (ret == 0x7f)
+		SKIP(return, "the host's TSC is not stable");
+	EXPECT_EQ(1, ret);
+}
+
+/* INIT, SIPI 0x30 to APIC id 1, then wait for what it writes in real mode. */
+GUEST64(start_another,
+	"mov $0xfee00000, %ebx\n movl $0x01000000, 0x310(%rbx)\n movl $0x4500, 0x300(%rbx)\n"
+	"movl $0x8500, 0x300(%rbx)\n movl $0x4630, 0x300(%rbx)\n movl $0x4630, 0x300(%rbx)\n"
+	"1: pause\n mov 0x20000, %al\n test %al, %al\n je 1b\n" END);
+GUEST16(started, "mov $0x2000, %ax\n mov %ax, %ds\n mov %cs, %ax\n mov %ah, 0\n" END);
+
+static void *run_other(void *arg)
+{
+	int ret;
+
+	do {
+		ret = call(*(int *)arg, LODGE_RUN, NULL);
+	} while (ret == -EINTR);
+	return (void *)(long)ret;
+}
+
+TEST_F(interrupt, init_and_sipi)
+{
+	int other = guest_add_vcpu(&self->g, 1);
+	struct lodge_run *run;
+	pthread_t thread;
+	void *ret;
+
+	ASSERT_LE(0, other);
+	run = mmap(NULL, self->g.info.run_size, PROT_READ, MAP_SHARED, other, 0);
+	ASSERT_NE(MAP_FAILED, run);
+	ASSERT_EQ(0, guest_load64(&self->g, start_another));
+	memcpy(self->g.mem + 0x30000, started, started_end - started);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, run_other, &other));
+	EXPECT_EQ(0x30, guest_run_to_end(&self->g));
+	pthread_join(thread, &ret);
+	EXPECT_EQ(NULL, ret);
+	EXPECT_EQ(LODGE_EXIT_IO, run->exit_reason);
+	munmap(run, self->g.info.run_size);
+	close(other);
 }
 
 TEST_HARNESS_MAIN
