@@ -25,6 +25,7 @@ help:
 	@echo '  check-amd      the tests in emulated AMD hosts'
 	@echo '  check-intel    the tests in an emulated Intel host'
 	@echo '  check-host     the tests that need no emulator'
+	@echo '  soak           the long forms of the tests: hours'
 	@echo '  kunit          the KUnit suites, on both vendors'
 	@echo '  lint           style, sparse, shellcheck, lengths'
 	@echo '  selftests      the test programs, in build/selftests'
@@ -78,6 +79,9 @@ prepare: packages
 check: prepare
 	@selftests/run
 
+soak: prepare
+	@selftests/soak
+
 kunit: packages
 	@$(MAKE) kunit-module
 	@selftests/run kunit-amd kunit-intel
@@ -101,4 +105,4 @@ clean:
 	@$(MAKE) -C userspace clean
 
 .PHONY: all help module kunit-module lab-modules launcher selftests install \
-	packages demo prepare check kunit check-amd check-intel check-host lint clean
+	packages demo prepare check soak kunit check-amd check-intel check-host lint clean

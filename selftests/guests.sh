@@ -17,7 +17,7 @@ initrd=$($provide guest-initrd) || exit 1
 # cloud kernel is minutes of decompression, so it is done once.
 case $cpu in
 amd)
-	cases=(cloud_boot memory typed clock lean_boot pvh no_reboot reset panic
+	cases=(cloud_boot smp_lean smp_cloud memory typed clock lean_boot pvh no_reboot reset panic
 	       panic_wins panic_ignored time_out triple_fault exit_dev multiboot
 	       firmware usage
 	       disk_pci disk_packed disk_mmio disk_readonly net_pci net_mmio
@@ -25,7 +25,7 @@ amd)
 	       load_cycles)
 	;;
 intel)
-	cases=(lean_boot memory typed clock pvh no_reboot panic time_out
+	cases=(lean_boot smp_lean memory typed clock pvh no_reboot panic time_out
 	       triple_fault exit_dev multiboot firmware two_killed busy_module kvm_idle kvm_holds
 	       kvm_comes_later load_cycles cloud_boot)
 	;;
@@ -35,7 +35,20 @@ intel)
 esac
 (($#)) && cases=("$@")
 
-exec timeout 1800 selftests/lab/lab --cpu "$cpu" --timeout 1500 \
+# What others made is fetched when it is asked for.
+adds=()
+for name in "${cases[@]}"; do
+	case $name in
+	installer)	dir=$($provide installer) || exit 1
+			adds+=(--add "$dir/linux:installer-linux"
+			       --add "$dir/initrd.gz:installer-initrd") ;;
+	memtest)	adds+=(--add "$($provide memtest):memtest") ;;
+	stock_smp)	adds+=(--add "$($provide stock)/vmlinuz:stock") ;;
+	esac
+done
+
+exec timeout "${LODGE_SECONDS:-1800}" selftests/lab/lab --cpu "$cpu" \
+	--timeout "${LODGE_SECONDS:-1800}" "${adds[@]}" \
 	--add "$cloud_dir/vmlinuz:cloud" --add "$test_dir/vmlinuz:lean" \
 	--add "$test_dir/vmlinux:vmlinux" --add "$initrd:initrd" \
 	--add selftests/guests/host-suite.sh -- \

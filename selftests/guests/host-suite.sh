@@ -15,12 +15,14 @@ amd)	kvm=kvm_amd kvm_args="" slow=0 ;;
 *)	kvm=kvm_amd kvm_args="" slow=1 ;;
 esac
 
-# guest COMMAND [OPTION...]: a lean guest that runs COMMAND and powers off.
+# guest COMMAND [OPTION...]: a guest that runs COMMAND and powers off; $kernel is
+# lean unless a case chooses another.
+kernel=lean
 guest()
 {
 	command=$1
 	shift
-	lodge run -k lean -i initrd -m 256M "$@" \
+	lodge run -k $kernel -i initrd -m 256M "$@" \
 		-p "$console quiet lodge.cmd=\"$command\"" \
 		>$out 2>$err </dev/null
 }
@@ -80,6 +82,37 @@ cloud_boot()
 		>$out 2>$err </dev/null
 	expect 0 poweroff && said '^Linux .*cloud' && said 'model name' &&
 		said 'lodge.cmd: status 0' && said ' UTC 20'
+}
+
+# smp KERNEL CPUS: as many workers as CPUs share the load; each CPU's timer runs.
+smp()
+{
+	kernel=$1
+	guest "nproc; for i in \$(seq $2); do (n=0; while [ \$n -lt 20000 ]; do n=\$((n + 1)); done; echo worker \$i) & done; wait; grep LOC /proc/interrupts; dmesg | grep -iE 'stall|unstable|TSC warp|BUG|WARN'" \
+		-c "$2" --timeout 600
+	expect 0 poweroff && said "^$2\$" || return
+	[ "$(tr -d '\r' <$out | grep -c '^worker ')" -eq "$2" ] ||
+		{ echo "# not every worker came back"; return 1; }
+	tr -d '\r' <$out | awk -v cpus="$2" '
+		$1 == "LOC:" { for (i = 2; i <= cpus + 1; i++) ran += $i > 0 }
+		/stall|unstable|warp|BUG|WARN/ { print "# " $0; bad = 1 }
+		END { exit bad || ran != cpus }'
+}
+
+smp_lean()
+{
+	smp lean 4
+}
+
+smp_cloud()
+{
+	smp cloud 4
+}
+
+# More than the host has, by far.
+smp_64()
+{
+	smp cloud 64
 }
 
 lean_boot()
@@ -243,6 +276,44 @@ usage()
 	[ $? -eq 125 ] || return
 	lodge run --help | grep -q -- --exit-dev || return
 	lodge check >$out 2>&1 || { sed 's/^/# /' $out; return 1; }
+}
+
+#
+# Guests that others made
+#
+
+# until_said SECONDS PATTERN OPTION...: a guest that is left as soon as it said it.
+until_said()
+{
+	seconds=$1
+	pattern=$2
+	shift 2
+	lodge run --timeout "$seconds" "$@" >$out 2>$err </dev/null &
+	pid=$!
+	wait_for "$seconds" "$pattern" $out
+	result=$?
+	kill -9 $pid
+	wait $pid 2>/dev/null
+	return $result
+}
+
+installer()
+{
+	until_said 900 "Select a language" -k installer-linux -i installer-initrd -m 512M \
+		-p "console=ttyS0 TERM=vt102"
+}
+
+# A pass over little memory; what it says is drawn, character by character.
+memtest()
+{
+	until_said 900 "Pass: *[1-9]" -k memtest -m 64M -p "console=ttyS0,115200" || return
+	! grep -q "Errors: *[1-9]" $out
+}
+
+# Debian's kernel for all machines.
+stock_smp()
+{
+	smp stock 2
 }
 
 #
@@ -473,6 +544,7 @@ echo "1..$#"
 count=0
 failed=0
 for name; do
+	kernel=lean
 	count=$((count + 1))
 	: >$out
 	: >$err

@@ -260,6 +260,24 @@ provide_kdir_stock()
 }
 
 #
+# Guests that others made, as their packages hold them.
+#
+
+build_deb()
+{
+	unpack_deb "$LAB_PACKAGE" "$1" "$2"
+}
+
+# provide_deb PACKAGE: the folder that holds its files.
+provide_deb()
+{
+	local version
+
+	version=$(apt-cache policy "$1" | sed -n 's/^  Candidate: //p')
+	LAB_PACKAGE=$1 cached "deb-$1" "$(hash_of "$version")" build_deb | sed 's,$,/root,'
+}
+
+#
 # Bochs, in a Debian root of its own: Debian 12's is half as fast and lacks the
 # CPU models.
 #
