@@ -249,6 +249,21 @@ exit_dev()
 	expect 7 "exit-dev 3"
 }
 
+# Linux has nothing to say against the tables that it finds.
+tables()
+{
+	lodge run -k cloud -i initrd -m 256M \
+		-p "$console lodge.cmd=\"ls /sys/firmware/acpi/tables; ls /sys/firmware/dmi/entries\"" \
+		>$out 2>$err </dev/null
+	expect 0 poweroff &&
+		said 'APIC .*DSDT .*FACP .*FACS .*HPET .*MCFG' && said '127-0' &&
+		said 'MMCONFIG at .* reserved' && said 'root bus resource .mem 0xc0000000' &&
+		said 'x86/PAT: Configuration' || return
+	tr -d '\r' <$out | grep -iE 'ACPI.*(error|warning|exception)|\[firmware bug|skipping PAT|hpet.*disabl' |
+		sed 's/^/# /' | grep . && return 1
+	return 0
+}
+
 # A Multiboot kernel of our own looks at all that it was promised.
 multiboot()
 {

@@ -77,10 +77,11 @@ DefinitionBlock ("", "DSDT", 2, "LODGE ", "LODGEDSD", 1)
 				Return (Arg3)
 			}
 
+			Name (ROUT, Package (128) {})
+
 			/* Pin A to D of slot S is line 10 + ((S + pin) & 1). */
 			Method (_PRT, 0, Serialized)
 			{
-				Name (ROUT, Package (128) {})
 				Local0 = 0
 				While (Local0 < 128)
 				{
