@@ -5,6 +5,8 @@
  * A pin's line is asserted or not; polarity is the device's affair. The lock
  * is held while a message is delivered, which takes no other lock of ours.
  */
+#include <linux/nospec.h>
+
 #include "lodge.h"
 
 #define IOAPIC_VERSION		(0x20u | (LODGE_IOAPIC_PINS - 1) << 16)
@@ -99,23 +101,24 @@ static void ioapic_write_redir(struct lodge_vm *vm, u32 pin, bool high, u32 valu
 	ioapic_check_level(vm, pin);
 }
 
-/* A redirection entry's half: 0x10 and on */
-static bool is_redir(u32 index)
+/* Registers 0x10 and on are halves of redirection entries. */
+static bool is_redir(u32 index, u32 *pin)
 {
+	*pin = array_index_nospec((index - 0x10) / 2, LODGE_IOAPIC_PINS);
 	return index - 0x10 < 2 * LODGE_IOAPIC_PINS;
 }
 
 u32 lodge_ioapic_read(struct lodge_vm *vm, u32 offset)
 {
 	struct lodge_ioapic_state *ioapic = &vm->chips.ioapic;
-	u32 index = ioapic->select;
+	u32 index = ioapic->select, pin;
 
 	if (offset == IOAPIC_SELECT)
 		return index;
 	if (offset != IOAPIC_WINDOW)
 		return 0;
-	if (is_redir(index))
-		return ioapic->redir[(index - 0x10) / 2] >> (index % 2 * 32);
+	if (is_redir(index, &pin))
+		return ioapic->redir[pin] >> (index % 2 * 32);
 	if (index == 1)
 		return IOAPIC_VERSION;
 	/* The arbitration id, 2, is loaded with the id. */
@@ -125,14 +128,14 @@ u32 lodge_ioapic_read(struct lodge_vm *vm, u32 offset)
 void lodge_ioapic_write(struct lodge_vm *vm, u32 offset, u32 value)
 {
 	struct lodge_ioapic_state *ioapic = &vm->chips.ioapic;
-	u32 index = ioapic->select;
+	u32 index = ioapic->select, pin;
 
 	if (offset == IOAPIC_SELECT)
 		ioapic->select = value & 0xff;
 	else if (offset == IOAPIC_EOI)
 		lodge_ioapic_eoi(vm, value);
-	else if (offset == IOAPIC_WINDOW && is_redir(index))
-		ioapic_write_redir(vm, (index - 0x10) / 2, index % 2, value);
+	else if (offset == IOAPIC_WINDOW && is_redir(index, &pin))
+		ioapic_write_redir(vm, pin, index % 2, value);
 	else if (offset == IOAPIC_WINDOW && !index)
 		ioapic->id = value & IOAPIC_ID_BITS;
 }

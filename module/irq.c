@@ -126,6 +126,7 @@ int lodge_irq_line(struct lodge_vm *vm, u32 gsi, bool level)
 
 	if (gsi >= LODGE_NR_GSIS)
 		return -EINVAL;
+	gsi = array_index_nospec(gsi, LODGE_NR_GSIS);
 	raw_spin_lock_irqsave(&vm->chips.lock, flags);
 	lodge_irq_set_line(vm, gsi, level);
 	raw_spin_unlock_irqrestore(&vm->chips.lock, flags);

@@ -7,7 +7,8 @@
  * here takes a lock. Who sets a bit then calls lodge_request(), whose barrier
  * makes the bit visible before the vCPU can go to sleep or into the guest.
  */
-#include <linux/bitmap.h>
+#include <linux/build_bug.h>
+#include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -16,6 +17,9 @@
 
 /* Integrated APIC, six LVT entries, can do without EOI broadcasts */
 #define LAPIC_VERSION		(0x14u | 5u << 16 | APIC_LVR_DIRECTED_EOI)
+
+static_assert(offsetof(struct lodge_lapic, irr) ==
+	      offsetof(struct lodge_lapic, regs[APIC_IRR >> 4]));
 
 /* Who may do what: read and write by MMIO in xAPIC, by MSR in x2APIC mode */
 #define XR	BIT(0)
@@ -73,13 +77,6 @@ static int lapic_highest(const unsigned long *map)
 	unsigned long bit = find_last_bit(map, 256);
 
 	return bit < 256 ? bit : -1;
-}
-
-static u32 lapic_map_word(const unsigned long *map, u32 offset)
-{
-	u32 word = (offset >> 4) & 7;
-
-	return READ_ONCE(map[word / 2]) >> (word % 2 * 32);
 }
 
 /* The own thread only: look for something to inject before the next entry. */
@@ -425,12 +422,6 @@ static u32 lapic_peek(struct lodge_lapic *lapic, u32 offset)
 		return lodge_lapic_ppr(lapic);
 	case APIC_LDR:
 		return lapic_x2(lapic) ? lapic_x2_ldr(id) : lapic_reg(lapic, offset);
-	case APIC_ISR ... APIC_ISR + 0x70:
-		return lapic_map_word(lapic->isr, offset);
-	case APIC_TMR ... APIC_TMR + 0x70:
-		return lapic_map_word(lapic->tmr, offset);
-	case APIC_IRR ... APIC_IRR + 0x70:
-		return lapic_map_word(lapic->irr, offset);
 	case APIC_TMCCT:
 		return lodge_lapic_timer_count(lapic);
 	default:
@@ -468,7 +459,7 @@ bool lodge_lapic_mmio(struct lodge_lapic *lapic, u64 gpa, u32 bytes, bool write,
 	if (!lapic_in_page(lapic, gpa))
 		return false;
 	/* Registers take aligned 32-bit accesses; others do nothing (SDM 11.4.1). */
-	if (bytes != 4 || offset & 0xf || offset >> 4 >= LAPIC_REGS)
+	if (bytes != 4 || offset & 0xf || offset >= LAPIC_REGS * 16)
 		*value = 0;
 	else if (write)
 		lodge_lapic_write(lapic, offset, *value);
@@ -482,9 +473,10 @@ static int lapic_msr_offset(struct lodge_lapic *lapic, u32 msr, u8 how)
 {
 	u32 index = msr - APIC_BASE_MSR;
 
-	if (!lapic_x2(lapic) || index >= LAPIC_REGS || !(lapic_regs[index].how & how))
+	if (!lapic_x2(lapic) || index >= LAPIC_REGS)
 		return -EINVAL;
-	return index << 4;
+	index = array_index_nospec(index, LAPIC_REGS);
+	return lapic_regs[index].how & how ? index << 4 : -EINVAL;
 }
 
 int lodge_x2apic_read(struct lodge_vcpu *vcpu, u32 msr, u64 *value)
@@ -552,9 +544,6 @@ static void lapic_power_up(struct lodge_lapic *lapic)
 		lapic_set_reg(lapic, i, APIC_LVT_MASKED);
 	lapic_set_reg(lapic, APIC_DFR, APIC_DFR_FLAT);
 	lapic_set_reg(lapic, APIC_SPIV, 0xff);
-	bitmap_zero(lapic->irr, 256);
-	bitmap_zero(lapic->isr, 256);
-	bitmap_zero(lapic->tmr, 256);
 	WRITE_ONCE(lapic->errors, 0);
 	clear_bit(LAPIC_PENDING_EXTINT, &lapic->pending);
 }
@@ -700,11 +689,8 @@ int lodge_lapic_set_state(struct lodge_vcpu *vcpu, const u8 *regs)
 		return -EINVAL;
 	lodge_lapic_timer_stop(lapic);
 	for (i = 0; i < LAPIC_REGS; i++)
-		if (lapic_regs[i].how & XW)
+		if (lapic_regs[i].how & XW || (i >= APIC_ISR >> 4 && i < APIC_ESR >> 4))
 			WRITE_ONCE(lapic->regs[i], state[i]);
-	bitmap_from_arr32(lapic->isr, &state[APIC_ISR >> 4], 256);
-	bitmap_from_arr32(lapic->tmr, &state[APIC_TMR >> 4], 256);
-	bitmap_from_arr32(lapic->irr, &state[APIC_IRR >> 4], 256);
 	WRITE_ONCE(lapic->errors, state[APIC_ESR >> 4]);
 	count = state[APIC_TMCCT >> 4];
 	if (!count && lapic_timer_mode(lapic) == APIC_LVT_TIMER_PERIODIC)

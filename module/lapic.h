@@ -40,26 +40,32 @@ struct lodge_lapic_timer {
  * struct lodge_lapic - the local APIC of a vCPU
  * @vcpu: whose; its id is the APIC id
  * @base: IA32_APIC_BASE
- * @irr: requested vectors; set from any context, atomically
- * @isr: vectors in service; the vCPU's own thread
- * @tmr: level-triggered vectors; changed before the IRR bit is set
  * @errors: ESR bits since the guest last wrote the ESR; any context
  * @pending: LAPIC_PENDING_*; set in any context
  * @sipi_vector: valid while LAPIC_PENDING_SIPI
  * @regs: the registers that are plain storage, by offset over 16; written by
  *	the vCPU's own thread, read by others
+ * @below_isr: the registers before the bit maps, which are in their places
+ * @isr: vectors in service; the vCPU's own thread
+ * @tmr: level-triggered vectors; changed before the IRR bit is set
+ * @irr: requested vectors; set from any context, atomically
  * @timer: the timer
  */
 struct lodge_lapic {
 	struct lodge_vcpu *vcpu;
 	u64 base;
-	DECLARE_BITMAP(irr, 256);
-	DECLARE_BITMAP(isr, 256);
-	DECLARE_BITMAP(tmr, 256);
 	unsigned long errors;
 	unsigned long pending;
 	u8 sipi_vector;
-	u32 regs[LAPIC_REGS];
+	union {
+		u32 regs[LAPIC_REGS];
+		struct {
+			u32 below_isr[APIC_ISR >> 4];
+			DECLARE_BITMAP(isr, 256);
+			DECLARE_BITMAP(tmr, 256);
+			DECLARE_BITMAP(irr, 256);
+		};
+	};
 	struct lodge_lapic_timer timer;
 };
 
