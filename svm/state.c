@@ -103,7 +103,10 @@ static void update_reg(struct lodge_vcpu *vcpu, int reg, u64 value)
 	svm_dirty(vcpu, SVM_C_CR);
 }
 
-/* Reads exit only while the guest has set a bit that the CPU's copy lacks. */
+/*
+ * While the guest has set a bit that the CPU's copy lacks, reads exit; so do all
+ * writes: the selective intercept compares with that copy (APM 15.9).
+ */
 void svm_set_cr0(struct lodge_vcpu *vcpu, u64 value)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
@@ -111,6 +114,7 @@ void svm_set_cr0(struct lodge_vcpu *vcpu, u64 value)
 	svm->cr0_hidden = value & SVM_CR0_HIDDEN;
 	svm_save(vcpu)->cr0 = value & ~SVM_CR0_HIDDEN;
 	svm_intercept(vcpu, INTERCEPT_CR0_READ, svm->cr0_hidden);
+	svm_intercept(vcpu, INTERCEPT_CR0_WRITE, svm->cr0_hidden);
 	update_reg(vcpu, LODGE_CR0, value);
 }
 

@@ -454,12 +454,14 @@ static void cache_disable_is_the_guests_alone(struct kunit *test)
 	svm_set_cr0(vcpu, X86_CR0_PE | X86_CR0_CD);
 	KUNIT_EXPECT_EQ(test, (u64)X86_CR0_PE, svm_save(vcpu)->cr0);
 	KUNIT_EXPECT_TRUE(test, *word & BIT(INTERCEPT_CR0_READ));
+	KUNIT_EXPECT_TRUE(test, *word & BIT(INTERCEPT_CR0_WRITE));
 	svm_save(vcpu)->cr0 |= X86_CR0_TS;
 	svm_fetch_reg(vcpu, LODGE_CR0);
 	KUNIT_EXPECT_EQ(test, (u64)(X86_CR0_PE | X86_CR0_CD | X86_CR0_TS),
 			vcpu->regs[LODGE_CR0]);
 	svm_set_cr0(vcpu, X86_CR0_PE);
 	KUNIT_EXPECT_FALSE(test, *word & BIT(INTERCEPT_CR0_READ));
+	KUNIT_EXPECT_FALSE(test, *word & BIT(INTERCEPT_CR0_WRITE));
 }
 
 static void svme_is_set_and_not_seen(struct kunit *test)
