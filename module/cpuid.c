@@ -127,16 +127,20 @@ static const struct row {
 	{ 0x80000021, .keep = { EXT21_EAX } },
 };
 
-/* Features that make no sense without state that the guest may have. */
+/* In the place of XCR0 bits: a TSC that guests may rely on. */
+#define STABLE_TSC	BIT_ULL(63)
+
+/* Features that would mislead a guest without some state, or a stable TSC. */
 static const struct {
 	u32 leaf;
 	u8 sub;
 	u8 reg;
 	u32 bits;
-	u64 xcr0;
-} needs_state[] = {
+	u64 needs;
+} dependent[] = {
 	{ 0x1, 0, LODGE_ECX, F(XSAVE), XFEATURE_MASK_FP },
 	{ 0x1, 0, LODGE_ECX, F(AVX) | F(FMA) | F(F16C), XFEATURE_MASK_YMM },
+	{ 0x1, 0, LODGE_ECX, F(TSC_DEADLINE_TIMER), STABLE_TSC },
 	{ 0x7, 0, LODGE_EBX, F(AVX2), XFEATURE_MASK_YMM },
 	{ 0x7, 0, LODGE_ECX, F(VAES) | F(VPCLMULQDQ), XFEATURE_MASK_YMM },
 	{ 0x7, 0, LODGE_EBX, AVX512_EBX, XFEATURE_MASK_AVX512 },
@@ -145,18 +149,9 @@ static const struct {
 	{ 0x7, 0, LODGE_ECX, F(PKU), XFEATURE_MASK_PKRU },
 	{ 0x7, 1, LODGE_EAX, BIT(4) | BIT(23), XFEATURE_MASK_YMM },
 	{ 0x7, 1, LODGE_EAX, BIT(5), XFEATURE_MASK_AVX512 },
+	{ PV_FEATURES, 0, LODGE_EAX, PV(STABLE), STABLE_TSC },
 	{ 0x80000001, 0, LODGE_ECX, F(XOP) | F(FMA4), XFEATURE_MASK_YMM },
-};
-
-/* Those that a guest would be misled by when the TSC is not stable. */
-static const struct {
-	u32 leaf;
-	u8 reg;
-	u32 bits;
-} needs_tsc[] = {
-	{ 0x1, LODGE_ECX, F(TSC_DEADLINE_TIMER) },
-	{ PV_FEATURES, LODGE_EAX, PV(STABLE) },
-	{ 0x80000007, LODGE_EDX, BIT(8) },
+	{ 0x80000007, 0, LODGE_EDX, BIT(8), STABLE_TSC },
 };
 
 static u32 *regs_of(const struct lodge_cpuid_entry *e)
@@ -168,16 +163,14 @@ static u32 *regs_of(const struct lodge_cpuid_entry *e)
 
 static void fit_to_host(const struct lodge_cpuid_host *host, struct lodge_cpuid_entry *e)
 {
+	u64 has = host->xcr0 | (host->stable_tsc ? STABLE_TSC : 0);
 	u32 *regs = regs_of(e);
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(needs_state); i++)
-		if (needs_state[i].leaf == e->leaf && needs_state[i].sub == e->subleaf &&
-		    !(host->xcr0 & needs_state[i].xcr0))
-			regs[needs_state[i].reg] &= ~needs_state[i].bits;
-	for (i = 0; i < ARRAY_SIZE(needs_tsc) && !host->stable_tsc; i++)
-		if (needs_tsc[i].leaf == e->leaf)
-			regs[needs_tsc[i].reg] &= ~needs_tsc[i].bits;
+	for (i = 0; i < ARRAY_SIZE(dependent); i++)
+		if (dependent[i].leaf == e->leaf && dependent[i].sub == e->subleaf &&
+		    !(has & dependent[i].needs))
+			regs[dependent[i].reg] &= ~dependent[i].bits;
 	switch (e->leaf) {
 	case 0x0:
 		e->eax = min(e->eax, LAST_BASIC);

@@ -6,12 +6,14 @@
  * A hotplug state does the enabling, so that CPUs which come and go follow
  * without more code. What another hypervisor enabled is never touched.
  */
+#include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/kobject.h>
 #include <linux/module.h>
 #include <linux/notifier.h>
 #include <linux/preempt.h>
 #include <linux/reboot.h>
+#include <linux/sched/smt.h>
 
 #include "lodge.h"
 #include "ops.h"
@@ -113,6 +115,46 @@ static int module_event(struct notifier_block *nb, unsigned long state, void *da
 }
 
 static struct notifier_block module_notifier = { .notifier_call = module_event };
+
+/*
+ * What a CPU's bugs take that a guest could use, and who takes it away: the
+ * host's kernel did, or entry and exit do because of the same feature.
+ */
+static const struct {
+	u16 bug;
+	bool siblings;		/* not while another guest runs on the other thread */
+	u16 remedies[4];	/* any of them */
+} bugs[] = {
+	{ X86_BUG_SPECTRE_V2, false, { X86_FEATURE_IBPB } },
+	{ X86_BUG_L1TF, true, { X86_FEATURE_FLUSH_L1D } },
+	{ X86_BUG_MDS, true, { X86_FEATURE_MD_CLEAR } },
+	{ X86_BUG_TAA, true, { X86_FEATURE_MD_CLEAR } },
+	{ X86_BUG_MMIO_STALE_DATA, true, { X86_FEATURE_MD_CLEAR, X86_FEATURE_FLUSH_L1D } },
+	{ X86_BUG_RFDS, false, { X86_FEATURE_CLEAR_CPU_BUF } },
+	{ X86_BUG_RETBLEED, false, { X86_FEATURE_UNRET, X86_FEATURE_ENTRY_IBPB,
+				     X86_FEATURE_KERNEL_IBRS, X86_FEATURE_IBRS_ENHANCED } },
+	{ X86_BUG_SRSO, false, { X86_FEATURE_SRSO, X86_FEATURE_SRSO_ALIAS,
+				 X86_FEATURE_IBPB_ON_VMEXIT, X86_FEATURE_ENTRY_IBPB } },
+	{ X86_BUG_BHI, false, { X86_FEATURE_BHI_CTRL, X86_FEATURE_CLEAR_BHB_LOOP } },
+};
+
+/** lodge_mitigated() - may a guest be one that nobody trusts? */
+bool lodge_mitigated(void)
+{
+	bool done = !cpu_mitigations_off();
+	int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(bugs) && done; i++) {
+		if (!boot_cpu_has_bug(bugs[i].bug))
+			continue;
+		done = !(bugs[i].siblings && sched_smt_active());
+		for (j = 0; j < ARRAY_SIZE(bugs[i].remedies) && bugs[i].remedies[j]; j++)
+			if (boot_cpu_has(bugs[i].remedies[j]))
+				break;
+		done &= j < ARRAY_SIZE(bugs[i].remedies) && bugs[i].remedies[j];
+	}
+	return done;
+}
 
 /** lodge_hardware_get() - enable with the first VM. -EBUSY when another hypervisor owns a CPU */
 int lodge_hardware_get(void)

@@ -489,8 +489,7 @@ void lodge_pv_update(struct lodge_vcpu *vcpu);		/* ring 2 */
 void lodge_pv_load(struct lodge_vcpu *vcpu);		/* preemption off */
 void lodge_pv_put(struct lodge_vcpu *vcpu);		/* preemption off */
 void lodge_pv_eoi_offer(struct lodge_vcpu *vcpu, u8 vector);	/* ring 1 */
-void lodge_pv_eoi_sync(struct lodge_vcpu *vcpu, bool atomic);
-void lodge_pv_eoi_withdraw(struct lodge_vcpu *vcpu, bool atomic);
+void lodge_pv_eoi_sync(struct lodge_vcpu *vcpu, bool atomic, bool end);
 
 /* fpu.c: all of it between ring 2 and ring 1 */
 
@@ -597,6 +596,7 @@ int lodge_hardware_init(void);
 void lodge_hardware_exit(void);
 int lodge_hardware_get(void);	/* first VM enables; -EBUSY when owned */
 void lodge_hardware_put(void);	/* last VM disables */
+bool lodge_mitigated(void);	/* LODGE_CAP_UNTRUSTED */
 extern bool lodge_rebooting;
 
 static inline struct lodge_vcpu *lodge_next_vcpu(struct lodge_vm *vm, int *i)

@@ -159,7 +159,7 @@ void lodge_pv_update(struct lodge_vcpu *vcpu)
 	if (vcpu->pv.steal & ENABLED)
 		write_steal(vcpu);
 	if (vcpu->pv.eoi_offered)
-		lodge_pv_eoi_sync(vcpu, false);
+		lodge_pv_eoi_sync(vcpu, false, false);
 }
 
 /* The vCPU's thread got a CPU; preemption off. */
@@ -236,9 +236,9 @@ void lodge_pv_eoi_offer(struct lodge_vcpu *vcpu, u8 vector)
 
 /*
  * After an exit: has the guest made use of it? If not, it is taken back as soon
- * as an interrupt waits for the real one. @atomic: ring 1
+ * as an interrupt waits for the real one, or at the @end. @atomic: ring 1
  */
-void lodge_pv_eoi_sync(struct lodge_vcpu *vcpu, bool atomic)
+void lodge_pv_eoi_sync(struct lodge_vcpu *vcpu, bool atomic, bool end)
 {
 	u64 gpa = vcpu->pv.eoi & EOI_ADDRESS;
 	struct lodge_vm *vm = vcpu->vm;
@@ -248,27 +248,17 @@ void lodge_pv_eoi_sync(struct lodge_vcpu *vcpu, bool atomic)
 
 	if (ret == -EAGAIN) {
 		set_bit(LODGE_REQ_PV, &vcpu->requests);
-		return;
-	}
-	if (!(bits & 1)) {
+	} else if (!(bits & 1)) {
 		vcpu->pv.eoi_offered = false;
 		lodge_lapic_eoi(vcpu->lapic);
-	} else if (!bitmap_empty(vcpu->lapic->irr, 256)) {
-		lodge_pv_eoi_withdraw(vcpu, atomic);
+	} else if (end || !bitmap_empty(vcpu->lapic->irr, 256)) {
+		bits = 0;
+		ret = atomic ? lodge_write_guest_atomic(vm, gpa, &bits, sizeof(bits)) :
+			       lodge_write_guest(vm, gpa, &bits, sizeof(bits));
+		vcpu->pv.eoi_offered = ret == -EAGAIN;
+		if (ret == -EAGAIN)
+			set_bit(LODGE_REQ_PV, &vcpu->requests);
 	}
-}
-
-void lodge_pv_eoi_withdraw(struct lodge_vcpu *vcpu, bool atomic)
-{
-	u64 gpa = vcpu->pv.eoi & EOI_ADDRESS;
-	u8 bits = 0;
-	int ret = atomic ? lodge_write_guest_atomic(vcpu->vm, gpa, &bits, sizeof(bits)) :
-			   lodge_write_guest(vcpu->vm, gpa, &bits, sizeof(bits));
-
-	if (ret == -EAGAIN)
-		set_bit(LODGE_REQ_PV, &vcpu->requests);
-	else
-		vcpu->pv.eoi_offered = false;
 }
 
 static struct lodge_vcpu *by_apic_id(struct lodge_vm *vm, u64 id)

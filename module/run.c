@@ -48,7 +48,7 @@ static enum lodge_next enter_once(struct lodge_vcpu *vcpu)
 			serve_ring1(vcpu);
 		next = lodge_op(run)(vcpu);
 		if (unlikely(vcpu->pv.eoi_offered))
-			lodge_pv_eoi_sync(vcpu, true);
+			lodge_pv_eoi_sync(vcpu, true, false);
 	}
 	/* After the last guest instruction: lodge_request_all_sync() reads it. */
 	smp_store_release(&vcpu->mode, LODGE_OUTSIDE);
@@ -193,7 +193,7 @@ int lodge_vcpu_run(struct lodge_vcpu *vcpu)
 		ret = run_loop(vcpu);
 		lodge_regions_signal(vcpu->vm);
 		if (vcpu->pv.eoi_offered)
-			lodge_pv_eoi_withdraw(vcpu, false);
+			lodge_pv_eoi_sync(vcpu, false, true);
 		lodge_run_sync_out(vcpu);
 	}
 	lodge_vcpu_put(vcpu);
