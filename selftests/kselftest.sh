@@ -7,7 +7,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 cpu=${1:-amd}
 shift
-(($#)) || set -- system vm memory smp vcpu run io virtio interrupts hostile lifetime host
+(($#)) || set -- system vm memory smp vcpu run io virtio interrupts pv hostile lifetime host
 
 # A second on Bochs's clock is thousands of millions of instructions.
 spin=2
