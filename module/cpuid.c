@@ -372,8 +372,7 @@ lodge_cpuid_resolve(const struct lodge_cpuid_table *table, u32 leaf, u32 subleaf
 }
 
 /* What a vCPU was told of a leaf, or NULL; any ring. */
-const struct lodge_cpuid_entry *lodge_cpuid_find(struct lodge_vcpu *vcpu,
-						 u32 leaf, u32 subleaf)
+const struct lodge_cpuid_entry *lodge_cpuid_find(struct lodge_vcpu *vcpu, u32 leaf, u32 subleaf)
 {
 	return lodge_cpuid_lookup(vcpu->cpuid, leaf, subleaf);
 }
@@ -422,11 +421,9 @@ static void patch(struct lodge_vcpu *vcpu, u32 leaf, u32 subleaf, u32 regs[4])
 	case 0xd:
 		if (subleaf > 1 || (subleaf && !(regs[LODGE_EAX] & BIT(1))))
 			break;
-		regs[LODGE_EBX] = lodge_xsave_size(vcpu->cpuid, lodge_get_xcr0(vcpu),
-						   subleaf);
+		regs[LODGE_EBX] = lodge_xsave_size(vcpu->cpuid, lodge_get_xcr0(vcpu), subleaf);
 		if (!subleaf)
-			regs[LODGE_ECX] = lodge_xsave_size(vcpu->cpuid,
-							   vcpu->xcr0_mask, false);
+			regs[LODGE_ECX] = lodge_xsave_size(vcpu->cpuid, vcpu->xcr0_mask, false);
 		break;
 	case 0x8000001e:
 		regs[LODGE_EAX] = vcpu->id;
@@ -448,8 +445,7 @@ void lodge_cpuid_query(struct lodge_vcpu *vcpu, u32 regs[4])
 }
 
 /* A guest has what it was told of and what we can do for it. */
-static void set_features(struct lodge_vcpu *vcpu,
-			 const struct lodge_cpuid_table *supported)
+static void set_features(struct lodge_vcpu *vcpu, const struct lodge_cpuid_table *supported)
 {
 	const struct lodge_cpuid_entry *told, *can;
 	int i;

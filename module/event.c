@@ -30,8 +30,7 @@ int lodge_merge_exceptions(u8 first, u8 second)
 {
 	if (first == X86_TRAP_DF)
 		return -1;
-	if (first == X86_TRAP_PF &&
-	    (second == X86_TRAP_PF || contributory(second)))
+	if (first == X86_TRAP_PF && (second == X86_TRAP_PF || contributory(second)))
 		return X86_TRAP_DF;
 	if (contributory(first) && contributory(second))
 		return X86_TRAP_DF;
@@ -115,12 +114,13 @@ static void inject(struct lodge_vcpu *vcpu, struct lodge_event *event)
 	event->valid = false;
 }
 
-/* Faults push RFLAGS with RF set; #DB and #DF do not (SDM 6.8.3). */
+/* Faults push RFLAGS with RF set; #DB, #DF and INT3 do not (SDM 6.8.3). */
 static void inject_exception(struct lodge_vcpu *vcpu)
 {
 	u8 vector = vcpu->exception.vector;
 
-	if (vector != X86_TRAP_DB && vector != X86_TRAP_DF)
+	if (vector != X86_TRAP_DB && vector != X86_TRAP_DF &&
+	    vcpu->exception.type == LODGE_EV_EXCEPTION)
 		lodge_reg_write(vcpu, LODGE_RFLAGS,
 				lodge_reg_read(vcpu, LODGE_RFLAGS) | X86_EFLAGS_RF);
 	inject(vcpu, &vcpu->exception);

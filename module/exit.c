@@ -176,8 +176,7 @@ static bool pio_in_kernel(struct lodge_vcpu *vcpu, u16 port, u8 bytes, bool writ
 	return true;
 }
 
-enum lodge_next lodge_on_pio(struct lodge_vcpu *vcpu, u16 port, u8 bytes,
-			     bool write, bool string)
+enum lodge_next lodge_on_pio(struct lodge_vcpu *vcpu, u16 port, u8 bytes, bool write, bool string)
 {
 	unsigned int len;
 	bool done;
@@ -317,8 +316,7 @@ enum lodge_next lodge_on_undefined(struct lodge_vcpu *vcpu)
 	return LODGE_REENTER;
 }
 
-enum lodge_next lodge_on_exception(struct lodge_vcpu *vcpu, u8 vector,
-				   bool has_error, u32 error)
+enum lodge_next lodge_on_exception(struct lodge_vcpu *vcpu, u8 vector, bool has_error, u32 error)
 {
 	if (has_error)
 		lodge_queue_exception_e(vcpu, vector, error);

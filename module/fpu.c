@@ -87,8 +87,7 @@ u32 lodge_fpu_size(void)
 
 int lodge_fpu_create(struct lodge_vcpu *vcpu)
 {
-	vcpu->fpu.area = alloc_pages_exact(area_size,
-					   GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	vcpu->fpu.area = alloc_pages_exact(area_size, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!vcpu->fpu.area)
 		return -ENOMEM;
 	lodge_fpu_reset(vcpu);

@@ -216,6 +216,7 @@ struct lodge_vm {
  * @time: the clock's page as it was written last
  * @clock_cpu: the CPU that @time was made on, -1
  * @floor: ns that the guest may have read, when the TSC is not stable
+ * @last_tsc: the guest's TSC when it lost its CPU
  * @delay: run_delay of @delay_of that is in the guest's steal time already
  * @wall_due: the guest waits for the wall clock
  * @eoi_offered: the interrupt in service may end by clearing the guest's bit
@@ -229,6 +230,7 @@ struct lodge_pv {
 	struct pvclock_vcpu_time_info time;
 	int clock_cpu;
 	u64 floor;
+	u64 last_tsc;
 	u64 delay;
 	const struct task_struct *delay_of;
 	bool wall_due;

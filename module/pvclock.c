@@ -15,6 +15,7 @@
 
 #include "lapic.h"
 #include "lodge.h"
+#include "ops.h"
 
 #define ENABLED			BIT_ULL(0)
 #define STEAL_ADDRESS		GENMASK_ULL(63, 6)
@@ -77,9 +78,11 @@ static void compute_clock(struct lodge_vcpu *vcpu)
 	lodge_pv_scale(tsc_khz, &time->tsc_to_system_mul, &time->tsc_shift);
 	vcpu->pv.clock_cpu = smp_processor_id();
 	if (lodge_stable_tsc() && lodge_guest_has(vcpu, LODGE_PV_STABLE)) {
+		if (!(time->flags & PVCLOCK_TSC_STABLE_BIT)) {
+			time->tsc_timestamp = vm->tsc_base + vcpu->tsc_offset;
+			time->system_time = 0;
+		}
 		time->flags = PVCLOCK_TSC_STABLE_BIT;
-		time->tsc_timestamp = vm->tsc_base + vcpu->tsc_offset;
-		time->system_time = 0;
 	} else {
 		time->flags = 0;
 		time->tsc_timestamp = rdtsc() + vcpu->tsc_offset;
@@ -88,38 +91,31 @@ static void compute_clock(struct lodge_vcpu *vcpu)
 	preempt_enable();
 }
 
-/* An odd version tells readers to come again. */
-static void write_clock(struct lodge_vcpu *vcpu)
+/* An odd version tells readers to come again. @version: in the page */
+static void publish(struct lodge_vcpu *vcpu, u64 gpa, void *page, u32 bytes, u32 *version)
 {
-	struct pvclock_vcpu_time_info *time = &vcpu->pv.time;
-	u64 gpa = vcpu->pv.clock & ~ENABLED;
+	u64 at = gpa + ((void *)version - page);
 
-	time->version++;
-	if (lodge_write_guest(vcpu->vm, gpa, &time->version, sizeof(time->version)))
+	*version |= 1;
+	if (lodge_write_guest(vcpu->vm, at, version, sizeof(*version)))
 		return;
 	smp_wmb();	/* odd version, content, even version */
-	lodge_write_guest(vcpu->vm, gpa, time, sizeof(*time));
+	lodge_write_guest(vcpu->vm, gpa, page, bytes);
 	smp_wmb();	/* the same */
-	time->version++;
-	lodge_write_guest(vcpu->vm, gpa, &time->version, sizeof(time->version));
+	++*version;
+	lodge_write_guest(vcpu->vm, at, version, sizeof(*version));
 }
 
 /* The host's time of day when the guest's clock was zero. */
 static void write_wall(struct lodge_vcpu *vcpu)
 {
-	struct pvclock_wall_clock wall = { .version = 1 };
-	u64 gpa = vcpu->pv.wall;
+	struct pvclock_wall_clock wall = {};
 	u32 rest;
 
 	vcpu->pv.wall_due = false;
-	lodge_write_guest(vcpu->vm, gpa, &wall.version, sizeof(wall.version));
-	smp_wmb();	/* odd version, content, even version */
 	wall.sec = div_u64_rem(ktime_get_real_ns() - page_ns(vcpu), NSEC_PER_SEC, &rest);
 	wall.nsec = rest;
-	lodge_write_guest(vcpu->vm, gpa, &wall, sizeof(wall));
-	smp_wmb();	/* the same */
-	wall.version = 2;
-	lodge_write_guest(vcpu->vm, gpa, &wall.version, sizeof(wall.version));
+	publish(vcpu, vcpu->pv.wall, &wall, sizeof(wall), &wall.version);
 }
 
 /* Time that the guest wanted to run and the host ran others. */
@@ -133,27 +129,21 @@ static void write_steal(struct lodge_vcpu *vcpu)
 	vcpu->pv.delay_of = current;
 	if (lodge_read_guest(vcpu->vm, gpa, &st, sizeof(st)))
 		return;
-	st.version |= 1;
-	lodge_write_guest(vcpu->vm, gpa + offsetof(struct steal_time, version), &st.version,
-			  sizeof(st.version));
-	smp_wmb();	/* odd version, content, even version */
 	st.steal += delay - vcpu->pv.delay;
 	st.preempted = 0;
 	vcpu->pv.delay = delay;
-	lodge_write_guest(vcpu->vm, gpa, &st, sizeof(st));
-	smp_wmb();	/* the same */
-	st.version++;
-	lodge_write_guest(vcpu->vm, gpa + offsetof(struct steal_time, version), &st.version,
-			  sizeof(st.version));
+	publish(vcpu, gpa, &st, sizeof(st), &st.version);
 }
 
 /* Ring 2, LODGE_REQ_PV: bring the guest's pages up to date. */
 void lodge_pv_update(struct lodge_vcpu *vcpu)
 {
+	struct pvclock_vcpu_time_info *time = &vcpu->pv.time;
+
 	if ((vcpu->pv.clock & ENABLED) || vcpu->pv.wall_due)
 		compute_clock(vcpu);
 	if (vcpu->pv.clock & ENABLED)
-		write_clock(vcpu);
+		publish(vcpu, vcpu->pv.clock & ~ENABLED, time, sizeof(*time), &time->version);
 	if (vcpu->pv.wall_due)
 		write_wall(vcpu);
 	if (vcpu->pv.steal & ENABLED)
@@ -162,12 +152,20 @@ void lodge_pv_update(struct lodge_vcpu *vcpu)
 		lodge_pv_eoi_sync(vcpu, false, false);
 }
 
-/* The vCPU's thread got a CPU; preemption off. */
+/*
+ * The vCPU's thread got a CPU; preemption off. Where this one's TSC is behind
+ * the last one's, or was reset in suspend, the guest's goes on from where it was.
+ */
 void lodge_pv_load(struct lodge_vcpu *vcpu)
 {
+	u64 tsc = rdtsc() + vcpu->tsc_offset;
 	bool clock = (vcpu->pv.clock & ENABLED) &&
 		     !((vcpu->pv.time.flags & PVCLOCK_TSC_STABLE_BIT) && lodge_stable_tsc());
 
+	if (unlikely((s64)(vcpu->pv.last_tsc - tsc) > 0)) {
+		vcpu->tsc_offset += vcpu->pv.last_tsc - tsc;
+		lodge_op(set_tsc_offset)(vcpu, vcpu->tsc_offset);
+	}
 	if (clock || (vcpu->pv.steal & ENABLED))
 		set_bit(LODGE_REQ_PV, &vcpu->requests);
 }
@@ -178,6 +176,7 @@ void lodge_pv_put(struct lodge_vcpu *vcpu)
 	u64 gpa = (vcpu->pv.steal & STEAL_ADDRESS) + offsetof(struct steal_time, preempted);
 	u8 preempted = 1;
 
+	vcpu->pv.last_tsc = rdtsc() + vcpu->tsc_offset;
 	if ((vcpu->pv.clock & ENABLED) && vcpu->pv.clock_cpu == smp_processor_id())
 		vcpu->pv.floor = page_ns(vcpu);
 	if (vcpu->pv.steal & ENABLED)
@@ -188,6 +187,7 @@ void lodge_pv_put(struct lodge_vcpu *vcpu)
 void lodge_pv_tsc_moved(struct lodge_vcpu *vcpu, u64 delta)
 {
 	vcpu->pv.time.tsc_timestamp += delta;
+	vcpu->pv.last_tsc += delta;
 	if (vcpu->pv.clock & ENABLED)
 		set_bit(LODGE_REQ_PV, &vcpu->requests);
 }

@@ -107,6 +107,25 @@ static void tsc_moves(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -1, vcpu->pv.clock_cpu);
 }
 
+/* A CPU whose TSC is behind: the guest's goes on; one that is ahead is left alone. */
+static void tsc_never_steps_back(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
+	u64 now;
+
+	preempt_disable();
+	vcpu->pv.last_tsc = rdtsc() + BIT_ULL(50);
+	lodge_pv_load(vcpu);
+	now = rdtsc() + vcpu->tsc_offset;
+	KUNIT_EXPECT_GE(test, now, vcpu->pv.last_tsc);
+	lodge_pv_put(vcpu);
+	KUNIT_EXPECT_GE(test, vcpu->pv.last_tsc, now);
+	now = vcpu->tsc_offset;
+	lodge_pv_load(vcpu);
+	KUNIT_EXPECT_EQ(test, now, vcpu->tsc_offset);
+	preempt_enable();
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(a_second_is_a_second),
 	KUNIT_CASE(multiplier_has_all_its_bits),
@@ -114,6 +133,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(kick_wakes_without_interrupts),
 	KUNIT_CASE(ipi_refuses_other_modes),
 	KUNIT_CASE(tsc_moves),
+	KUNIT_CASE(tsc_never_steps_back),
 	{}
 };
 

@@ -227,6 +227,15 @@ static u64 user_cpuid(u64 arg)
 	return TRY("cpuid", , "a"(0) : "rbx", "rcx", "rdx");
 }
 
+static u64 hypercall(u64 number)
+{
+	if (is_intel)
+		asm volatile("vmcall" : "+a"(number) :: "memory");
+	else
+		asm volatile("vmmcall" : "+a"(number) :: "memory");
+	return number;
+}
+
 static void test_user(void)
 {
 	static const struct {
@@ -247,6 +256,8 @@ static void test_user(void)
 	for (i = 0; i < ARRAY_SIZE(row); i++)
 		check((int)in_user_mode(row[i].f, 0) == row[i].vector, "%s at CPL 3: %s",
 		      row[i].name, row[i].vector == NO_TRAP ? "allowed" : "#GP");
+	check(hypercall(0x4cffffff) == (u64)-1000, "an unknown hypercall: -1000");
+	check(in_user_mode(hypercall, 5) == (u64)-1, "a hypercall at CPL 3: -EPERM");
 	WRITE_CR(4, READ_CR(4) | 4);
 	check((int)in_user_mode(user_rdtsc, 0) == VEC_GP, "RDTSC at CPL 3 with CR4.TSD: #GP");
 	WRITE_CR(4, READ_CR(4) & ~4ul);
