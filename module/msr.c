@@ -400,7 +400,6 @@ static const struct msr_row *find(u32 index)
 	return NULL;
 }
 
-/* Userspace may save and restore what this guest's CPUID does not offer. */
 /* These have a short way: EOI, IPIs and the timer are the hottest there are. */
 static bool is_x2apic(struct lodge_vcpu *vcpu, u32 index, bool host)
 {
@@ -408,6 +407,7 @@ static bool is_x2apic(struct lodge_vcpu *vcpu, u32 index, bool host)
 	       lodge_guest_has(vcpu, X86_FEATURE_X2APIC);
 }
 
+/* Userspace may save and restore what this guest's CPUID does not offer. */
 static const struct msr_row *find_for(struct lodge_vcpu *vcpu, u32 index, bool host)
 {
 	const struct msr_row *msr = find(index);
