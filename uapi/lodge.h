@@ -78,6 +78,7 @@
 #define LODGE_SET_RING_IRQ	_IO('L', 0x65)	/* struct lodge_ring_irq */
 #define LODGE_CHANGE_ISR	_IO('L', 0x66)	/* struct lodge_virtio_isr */
 #define LODGE_RING_STATS	_IO('L', 0x67)	/* struct lodge_ring_stats */
+#define LODGE_RING_KICK		_IO('L', 0x68)	/* struct lodge_ring_kick */
 
 /**
  * struct lodge_info - what this module and this CPU offer (LODGE_GET_INFO)
@@ -797,6 +798,14 @@ struct lodge_virtio_isr {
 	__u32 set;
 	__u32 clear;
 	__u32 old;
+	__u32 pad;
+};
+
+/* As if the guest had rung. */
+struct lodge_ring_kick {
+	__u32 size;
+	__u32 flags;
+	__u32 ring;
 	__u32 pad;
 };
 

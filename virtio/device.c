@@ -327,6 +327,17 @@ static int change_isr(struct lodge_target *target, void *args)
 	return 0;
 }
 
+static int ring_kick(struct lodge_target *target, void *args)
+{
+	struct lodge_ring_kick *kick = args;
+	struct lodge_queue *queue = queue_of(target->virtio, kick->ring);
+
+	if (!queue || kick->pad)
+		return -EINVAL;
+	lodge_queue_ring(queue);
+	return 0;
+}
+
 static int ring_stats(struct lodge_target *target, void *args)
 {
 	struct lodge_ring_stats *stats = args;
@@ -349,6 +360,7 @@ const struct lodge_ioctl lodge_virtio_ioctls[] = {
 	LODGE_IOCTL(SET_RING_IRQ, lodge_ring_irq, ring,
 		    LODGE_RING_IRQ_HOLD | LODGE_RING_IRQ_MSI, NONE, IN, set_irq),
 	LODGE_IOCTL(CHANGE_ISR, lodge_virtio_isr, clear, 0, NONE, INOUT, change_isr),
+	LODGE_IOCTL(RING_KICK, lodge_ring_kick, ring, 0, NONE, IN, ring_kick),
 	LODGE_IOCTL(RING_STATS, lodge_ring_stats, values, 0, NONE, INOUT, ring_stats),
 };
 

@@ -375,6 +375,55 @@ disk_readonly()
 	[ "$before" = "$(sha256sum </tmp/disk)" ]
 }
 
+# Without the host's page cache, asynchronously.
+disk_direct()
+{
+	modprobe brd rd_nr=1 rd_size=4096 || return 4
+	dd if=/dev/urandom of=/dev/ram0 bs=64k count=64 2>/dev/null
+	before=$(sha256sum </dev/ram0)
+	guest "sha256sum /dev/vda; dd if=/dev/urandom of=/dev/vda bs=64k count=32 oflag=direct; dd if=/dev/vda bs=4k iflag=direct | sha256sum" \
+		-d /dev/ram0,direct
+	expect 0 poweroff && said "^${before%% *} " || return
+	after=$(sha256sum </dev/ram0)
+	[ "$before" != "$after" ] && said "^${after%% *} " || return
+	unused && rmmod brd
+}
+
+# A guest that starts again finds its disk again.
+disk_reset()
+{
+	dd if=/dev/urandom of=/tmp/disk bs=64k count=16 2>/dev/null
+	sum=$(sha256sum </tmp/disk)
+	guest "sha256sum /dev/vda; reboot -f" -d /tmp/disk &
+	pid=$!
+	tries=300
+	until [ "$(tr -d '\r' <$out | grep -c "^${sum%% *}")" -ge 3 ]; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || break
+		sleep 0.2
+	done
+	kill -9 $pid
+	killall -9 lodge
+	wait $pid 2>/dev/null
+	[ $tries -gt 0 ] || { echo "# the disk was not seen three times"; return 1; }
+	unused
+}
+
+# Killed while it writes: nothing is left that holds the file or the module.
+disk_killed()
+{
+	dd if=/dev/zero of=/tmp/disk bs=64k count=64 2>/dev/null
+	for n in 1 2 3 4 5; do
+		guest "while :; do dd if=/dev/urandom of=/dev/vda bs=64k count=64 conv=fsync; done" \
+			-d /tmp/disk &
+		pid=$!
+		wait_for 30 'records out' $out || { killall -9 lodge; return 1; }
+		killall -9 lodge
+		wait $pid 2>/dev/null
+		unused || return
+	done
+}
+
 # net OPTION...: pings small and large, and a file from the host's web server.
 net()
 {

@@ -56,8 +56,8 @@ static int create(int vm, int fd, struct lodge_create_virtio with)
 }
 
 static const struct lodge_create_virtio disk = {
-	.device = LODGE_VIRTIO_BLK, .rings = 1, .gsi = LODGE_VIRTIO_NO_GSI, .sectors = SECTORS,
-	.serial = "kselftest",
+	.device = LODGE_VIRTIO_BLK, .rings = 1, .gsi = LODGE_VIRTIO_NO_GSI,
+	.sectors = SECTORS, .serial = "kselftest",
 };
 
 FIXTURE_SETUP(virtio)
@@ -115,6 +115,13 @@ static int serve(int dev, __u64 rings)
 	struct lodge_ring_serve arg = { .size = sizeof(arg), .rings = rings };
 
 	return call(dev, LODGE_RING_SERVE, &arg);
+}
+
+static int kick(int dev, __u32 ring)
+{
+	struct lodge_ring_kick arg = { .size = sizeof(arg), .ring = ring };
+
+	return call(dev, LODGE_RING_KICK, &arg);
 }
 
 static __u64 stat_of(int dev, int id)
@@ -380,7 +387,8 @@ TEST_F(virtio, requests_that_fail)
 TEST_F(virtio, trim)
 {
 	struct virtio_blk_discard_write_zeroes range = { .sector = 2, .num_sectors = 3 };
-	__u64 features = FEATURES | 1ull << VIRTIO_BLK_F_DISCARD | 1ull << VIRTIO_BLK_F_WRITE_ZEROES;
+	__u64 features = FEATURES | 1ull << VIRTIO_BLK_F_DISCARD |
+			 1ull << VIRTIO_BLK_F_WRITE_ZEROES;
 	__u8 sector[512], zero[512] = {};
 
 	ASSERT_EQ(0, set_features(self->dev, features));
@@ -425,7 +433,7 @@ TEST_F(virtio, bad_chains)
 	unsigned int i;
 
 	ASSERT_EQ(0, set_up(self));
-	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		self->result = 0;
 		request(self, VIRTIO_BLK_T_IN, 0, 512);
 		memcpy(self->g.mem + DESC, &bad[i], sizeof(bad[i]));
@@ -518,6 +526,12 @@ TEST_F(virtio, doorbell_storm)
 	ASSERT_LE(0, guest_run_to_end(&self->g));
 	EXPECT_LE(2000, guest_stat(&self->g, LODGE_STAT_DOORBELL));
 	EXPECT_EQ(VIRTIO_BLK_S_OK, do_request(self, VIRTIO_BLK_T_IN, 0, 512));
+	/* The owner may ring, too. */
+	request(self, VIRTIO_BLK_T_IN, 0, 512);
+	publish(self, 0);
+	EXPECT_EQ(0, kick(self->dev, 0));
+	EXPECT_TRUE(used(self, self->avail));
+	EXPECT_EQ(-EINVAL, kick(self->dev, 1));
 	/* The device goes first, its doorbell stays. */
 	stop(self);
 	close(self->dev);

@@ -64,6 +64,8 @@ struct virtio_transport {
  * @feature_select: half of @offered that is read; @driver_select: of @picked
  * @queue_select: the ring that registers concern
  * @config_vector: MSI-X vector for configuration changes
+ * @doorbell: address of virtio-pci's doorbell, 0 while it is unmapped
+ * @window_cap: offset of its capability for access by configuration space
  * @number: counts devices; @base, @gsi: virtio-mmio's place
  */
 struct virtio {
@@ -92,6 +94,7 @@ struct virtio {
 	unsigned int gsi;
 	struct pci_device pci;
 	__u64 doorbell;
+	unsigned int window_cap;
 	bool stop;
 };
 

@@ -33,7 +33,7 @@ static int open_tap(struct virtio *v, const struct net_option *o, struct fault *
 	memcpy(ifr.ifr_name, o->interface, sizeof(o->interface));
 	if (ioctl(v->backend, TUNSETIFF, &ifr))
 		return fault_set(f, o->text, "cannot make or take the tap interface",
-				 "make one that you own: ip tuntap add NAME mode tap user YOU", errno);
+				 "make one of yours: ip tuntap add NAME mode tap user YOU", errno);
 	if (ioctl(v->backend, TUNSETVNETHDRSZ, &header))
 		return fault_set(f, o->text, "the tap has no virtio-net headers", NULL, errno);
 	return 0;

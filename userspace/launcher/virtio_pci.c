@@ -157,8 +157,12 @@ static __u64 bar_read(void *dev, __u64 offset, unsigned int bytes)
 
 static void bar_write(void *dev, __u64 offset, unsigned int bytes, __u64 value)
 {
+	struct virtio *v = dev;
+
 	if (offset < ISR)
-		common_write(dev, offset, bytes, value);
+		common_write(v, offset, bytes, value);
+	else if (offset == NOTIFY)
+		lodge_ring_kick(v->fd, value & 0xffff);
 }
 
 static const struct bus_ops bar_ops = {
@@ -191,8 +195,46 @@ static void msix_changed(struct pci_device *d, unsigned int vector)
 			update_irq(v, i);
 }
 
+/*
+ * The window in configuration space, for firmware that maps no BAR (4.1.4.9):
+ * where it leads, or false.
+ */
+static bool window(const struct virtio *v, unsigned int offset, unsigned int bytes, __u64 *at)
+{
+	const __u8 *cap = v->pci.config + v->window_cap;
+
+	*at = get_le32(cap + VIRTIO_PCI_CAP_OFFSET);
+	return offset == v->window_cap + sizeof(struct virtio_pci_cap) &&
+	       bytes == get_le32(cap + VIRTIO_PCI_CAP_LENGTH) && !cap[VIRTIO_PCI_CAP_BAR] &&
+	       !(*at % bytes) && *at <= BAR_BYTES - bytes;
+}
+
+static void config_read(struct pci_device *d, unsigned int offset, unsigned int bytes)
+{
+	struct virtio *v = d->arg;
+	__u64 at, value;
+
+	if (!window(v, offset, bytes, &at))
+		return;
+	value = bar_read(v, at, bytes);
+	memcpy(d->config + offset, &value, bytes);
+}
+
+static void config_written(struct pci_device *d, unsigned int offset, unsigned int bytes)
+{
+	struct virtio *v = d->arg;
+	__u64 at, value = 0;
+
+	if (!window(v, offset, bytes, &at))
+		return;
+	memcpy(&value, d->config + offset, bytes);
+	bar_write(v, at, bytes, value);
+}
+
 static const struct pci_device_ops pci_ops = {
 	.moved = moved,
+	.config_read = config_read,
+	.config_written = config_written,
 	.msix_changed = msix_changed,
 };
 
@@ -237,6 +279,9 @@ static int add(struct virtio *v)
 	add_cap(d, VIRTIO_PCI_CAP_DEVICE_CFG, DEVICE, VIRTIO_CONFIG_BYTES, 16);
 	/* All rings at one address: the multiplier stays 0. */
 	add_cap(d, VIRTIO_PCI_CAP_NOTIFY_CFG, NOTIFY, 4, 20);
+	v->window_cap = add_cap(d, VIRTIO_PCI_CAP_PCI_CFG, 0, 0, 20);
+	d->writable[v->window_cap + VIRTIO_PCI_CAP_BAR] = 0xff;
+	memset(d->writable + v->window_cap + VIRTIO_PCI_CAP_OFFSET, 0xff, 12);
 	return pci_add(&v->machine->pci, d);
 }
 

@@ -60,6 +60,13 @@ int lodge_change_isr(int dev, __u32 set, __u32 clear)
 	return ret < 0 ? ret : (int)arg.old;
 }
 
+int lodge_ring_kick(int dev, __u32 ring)
+{
+	struct lodge_ring_kick arg = { .size = sizeof(arg), .ring = ring };
+
+	return call(dev, LODGE_RING_KICK, &arg);
+}
+
 int lodge_ring_stats(int dev, __u32 ring, __u64 *values, __u32 count)
 {
 	struct lodge_ring_stats arg = {

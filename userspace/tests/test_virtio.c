@@ -66,6 +66,8 @@ static bool cmdline_is(const char *want)
 	return same;
 }
 
+#define MMIO(place)	" virtio_mmio.device=0x200@" place
+
 static void cmdlines(void)
 {
 	CHECK(disk("x") && cmdline_is("quiet"));
@@ -73,8 +75,7 @@ static void cmdlines(void)
 	      cmdline_is("quiet root=/dev/vdb rw"));
 	CHECK(disk("x,ro,root") && cmdline_is("quiet root=/dev/vda ro"));
 	CHECK(disk("x") && !virtio_set_transport(&o, "mmio", &f) && !virtio_add_net(&o, "tap", &f));
-	CHECK(cmdline_is("quiet virtio_mmio.device=0x200@0xfea00000:5 "
-			 "virtio_mmio.device=0x200@0xfea01000:6"));
+	CHECK(cmdline_is("quiet" MMIO("0xfea00000:5") MMIO("0xfea01000:6")));
 	CHECK(!virtio_set_transport(&o, "pci", &f) && cmdline_is("quiet"));
 	CHECK(virtio_set_transport(&o, "ccw", &f));
 }
