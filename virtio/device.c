@@ -26,6 +26,7 @@
 
 static const struct lodge_virtio_ops *const kinds[] = {
 	&lodge_virtio_blk,
+	&lodge_virtio_console,
 	&lodge_virtio_net,
 	&lodge_virtio_rng,
 };
@@ -442,6 +443,16 @@ static struct lodge_virtio *alloc(struct lodge_vm *vm, const struct lodge_virtio
 	lodge_vm_get(vm);
 	dev->vm = vm;
 	return dev;
+}
+
+/* A character device's wait queue lives as long as the file. */
+int lodge_virtio_need_stream(const struct lodge_virtio *dev)
+{
+	const struct file *file = dev->backend;
+	fmode_t both = FMODE_READ | FMODE_WRITE;
+
+	return file && S_ISCHR(file_inode(file)->i_mode) && file->f_op->read_iter &&
+	       file->f_op->write_iter && (file->f_mode & both) == both ? 0 : -EBADF;
 }
 
 static int set_up(struct lodge_virtio *dev, struct lodge_create_virtio *args)

@@ -41,10 +41,7 @@ static int net_create(struct lodge_virtio *dev, const struct lodge_create_virtio
 	struct lodge_net_rx *rx;
 	u32 i;
 
-	/* A wait queue that lives as long as the file: what a character device has. */
-	if (!dev->backend || !S_ISCHR(file_inode(dev->backend)->i_mode) ||
-	    !dev->backend->f_op->read_iter || !dev->backend->f_op->write_iter ||
-	    !(dev->backend->f_mode & FMODE_READ) || !(dev->backend->f_mode & FMODE_WRITE))
+	if (lodge_virtio_need_stream(dev))
 		return -EBADF;
 	if (dev->count % 2)
 		return -EINVAL;

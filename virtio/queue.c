@@ -94,6 +94,7 @@ static int enable(struct lodge_queue *queue, const struct lodge_ring *args)
 	ring.table = queue->ring.table;
 	queue->ring = ring;
 	queue->generation = 0;
+	queue->done_bytes = 0;
 	queue->broken = false;
 	queue->enabled = true;
 	return 0;

@@ -99,6 +99,7 @@ struct lodge_queue_poll {
  * @requests: all of them, LODGE_QUEUE_DEPTH; made when first enabled
  * @priv: the device's, from kmalloc()
  * @pull: see lodge_virtio_ops
+ * @done_bytes: of the first chain, when the back end took only so many
  * @stats: by enum lodge_ring_stat
  * @irq_lock: the interrupt, any context
  * @irq: how it is raised
@@ -121,6 +122,7 @@ struct lodge_queue {
 	struct lodge_vreq *requests;
 	void *priv;
 	bool pull;
+	u32 done_bytes;
 	u64 stats[LODGE_RING_STAT_COUNT];
 
 	raw_spinlock_t irq_lock;	/* the next two */
@@ -180,6 +182,7 @@ struct lodge_virtio {
 };
 
 extern const struct lodge_virtio_ops lodge_virtio_blk;
+extern const struct lodge_virtio_ops lodge_virtio_console;
 extern const struct lodge_virtio_ops lodge_virtio_net;
 extern const struct lodge_virtio_ops lodge_virtio_rng;
 
@@ -221,6 +224,8 @@ u32 lodge_virtio_isr(struct lodge_virtio *dev, u32 set, u32 clear);
 struct lodge_virtio *lodge_virtio_get_fd(struct lodge_vm *vm, int fd);
 void lodge_virtio_put(struct lodge_virtio *dev);	/* any context */
 void lodge_virtio_doorbell(struct lodge_virtio *dev, u64 value);	/* any context */
+/* The back end is a character device to read from and write to: 0 or -EBADF */
+int lodge_virtio_need_stream(const struct lodge_virtio *dev);
 int lodge_virtio_create_fd(struct lodge_vm *vm, struct lodge_create_virtio *args);
 
 #endif /* LODGE_VIRTIO_H */

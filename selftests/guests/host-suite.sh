@@ -424,6 +424,29 @@ disk_killed()
 	done
 }
 
+# What the guest says arrives, and what it is told.
+console_pty()
+{
+	rm -f /tmp/pty
+	guest "sleep 2; echo from the guest >/dev/hvc0; read line </dev/hvc0; echo the host said: \$line" \
+		--console &
+	pid=$!
+	wait_for 20 'lodge: console: /dev/pts/' $err || { kill -9 $pid; return 1; }
+	pty=$(sed -n 's/^lodge: console: //p' $err)
+	exec 8<>"$pty"
+	stty -F "$pty" raw -echo
+	cat <&8 >/tmp/pty &
+	reader=$!
+	wait_for 60 'from the guest' /tmp/pty
+	echo 'six words that are for you' >&8
+	wait $pid
+	expect 0 poweroff
+	result=$?
+	kill $reader
+	exec 8<&-
+	[ $result -eq 0 ] && said '^the host said: six words that are for you'
+}
+
 # net OPTION...: pings small and large, and a file from the host's web server.
 net()
 {

@@ -295,6 +295,12 @@ TEST_F(virtio, create)
 	with.rings = 2;
 	EXPECT_EQ(-EBADF, create(vm, pipes[0], with));
 	EXPECT_EQ(-EBADF, create(vm, self->file, with));
+	with.device = LODGE_VIRTIO_CONSOLE;
+	EXPECT_EQ(-EBADF, create(vm, self->file, with));
+	fd = open("/dev/zero", O_RDWR);
+	EXPECT_LE(0, create(vm, fd, with));
+	with.rings = 1;
+	EXPECT_EQ(-EINVAL, create(vm, fd, with));
 	fd = open("/proc/self/exe", O_RDONLY);
 	EXPECT_EQ(-EBADF, create(vm, fd, disk));
 	with = disk;

@@ -19,6 +19,7 @@ enum {
 	OPT_TRANSPORT,
 	OPT_CPU_FEATURES,
 	OPT_RNG,
+	OPT_CONSOLE,
 	OPT_PACKED,
 	OPT_NO_REBOOT,
 	OPT_TRIPLE_FAULT,
@@ -40,6 +41,7 @@ static const struct option long_options[] = {
 	{ "firmware", required_argument, NULL, OPT_FIRMWARE },
 	{ "disk", required_argument, NULL, 'd' },
 	{ "net", required_argument, NULL, 'n' },
+	{ "console", no_argument, NULL, OPT_CONSOLE },
 	{ "rng", no_argument, NULL, OPT_RNG },
 	{ "packed", no_argument, NULL, OPT_PACKED },
 	{ "transport", required_argument, NULL, OPT_TRANSPORT },
@@ -241,6 +243,9 @@ static int long_option(struct run_options *o, int opt, struct fault *f)
 		return 0;
 	case OPT_PACKED:
 		o->virtio.packed = true;
+		return 0;
+	case OPT_CONSOLE:
+		o->virtio.console = true;
 		return 0;
 	case OPT_RNG:
 		o->virtio.rng = true;

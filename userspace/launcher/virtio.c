@@ -309,6 +309,8 @@ static int init_one(struct machine *m, const struct virtio_options *o, const cha
 		ret = virtio_blk_init(v, &o->disk[number], &create, f);
 	} else if (!strcmp(kind, "net")) {
 		ret = virtio_net_init(v, &o->net[number], f);
+	} else if (!strcmp(kind, "console")) {
+		ret = virtio_console_init(v, f);
 	} else {
 		v->id = LODGE_VIRTIO_RNG;
 		v->rings = 1;
@@ -326,6 +328,8 @@ int virtio_init(struct machine *m, const struct virtio_options *o, struct fault 
 	for (i = 0; i < o->nets; i++)
 		if (init_one(m, o, "net", i, f))
 			return -1;
+	if (o->console && init_one(m, o, "console", 0, f))
+		return -1;
 	return o->rng ? init_one(m, o, "rng", 0, f) : 0;
 }
 

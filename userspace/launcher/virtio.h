@@ -122,6 +122,7 @@ void virtio_clear_region(struct virtio *v, __u64 addr);
 /* The devices: fill @create, @v->config and @v->rings; -1 with @f filled. */
 int virtio_blk_init(struct virtio *v, const struct disk_option *o,
 		    struct lodge_create_virtio *create, struct fault *f);
+int virtio_console_init(struct virtio *v, struct fault *f);
 int virtio_net_init(struct virtio *v, const struct net_option *o, struct fault *f);
 
 #endif /* _LAUNCHER_VIRTIO_H */

@@ -133,6 +133,8 @@ void virtio_options_print(const struct virtio_options *o)
 	}
 	if (o->rng)
 		fputs(" --rng", stderr);
+	if (o->console)
+		fputs(" --console", stderr);
 	if (o->mmio)
 		fputs(" --transport mmio", stderr);
 	if (o->packed)
@@ -141,7 +143,7 @@ void virtio_options_print(const struct virtio_options *o)
 
 static unsigned int count(const struct virtio_options *o)
 {
-	return o->disks + o->nets + o->rng;
+	return o->disks + o->nets + o->rng + o->console;
 }
 
 bool virtio_mmio_place(unsigned int number, __u64 *base, unsigned int *gsi)

@@ -34,6 +34,7 @@ struct virtio_options {
 	struct net_option net[VIRTIO_MAX_NETS];
 	unsigned int nets;
 	bool rng;
+	bool console;
 	bool mmio;
 	bool packed;
 };
@@ -55,6 +56,7 @@ bool virtio_mmio_place(unsigned int number, __u64 *base, unsigned int *gsi);
 "                         root (the kernel mounts it)\n" \
 "  -n, --net NET[,OPT]    a network interface: tap[=NAME] or none (no effect);\n" \
 "                         mac=XX:XX:XX:XX:XX:XX; may be given again\n" \
+"      --console          a second console, hvc0, on a new pseudo-terminal\n" \
 "      --rng              a source of entropy\n" \
 "      --transport T      how virtio devices are found: pci (default) or mmio\n" \
 "      --packed           offer packed virtqueues\n"
