@@ -183,7 +183,7 @@ enum lodge_next lodge_on_pio(struct lodge_vcpu *vcpu, u16 port, u8 bytes, bool w
 
 	lodge_count(vcpu, LODGE_STAT_PIO);
 	if (unlikely(string))
-		return handle(vcpu, LODGE_K_EMULATE);
+		return handle(vcpu, LODGE_K_STRING_IO);
 	len = lodge_op(insn_len)(vcpu);
 	if (unlikely(!len))
 		return handle(vcpu, LODGE_K_FETCH);
@@ -399,6 +399,7 @@ enum lodge_next lodge_handle_exit(struct lodge_vcpu *vcpu)
 	case LODGE_K_FAULT:
 		return handle_fault(vcpu);
 	case LODGE_K_EMULATE:
+	case LODGE_K_STRING_IO:
 		return lodge_emulate_current(vcpu);
 	case LODGE_K_FETCH:
 		return handle_fetch(vcpu);

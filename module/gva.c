@@ -7,21 +7,16 @@
 #include <linux/srcu.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
+#include <asm/processor-flags.h>
+#include <asm/trapnr.h>
 
 #include "insn.h"
 #include "lodge.h"
 #include "ops.h"
 
-#define CR0_PE			BIT(0)
-#define CR4_LA57		BIT(12)
-#define RFLAGS_VM		BIT(17)
-#define RFLAGS_AC		BIT(18)
-
 static int read_table(void *ctx, u64 gpa, u64 *entry, u32 bytes)
 {
-	struct lodge_vcpu *vcpu = ctx;
-
-	return lodge_read_guest(vcpu->vm, gpa, entry, bytes) ? -EIO : 0;
+	return lodge_read_guest(((struct lodge_vcpu *)ctx)->vm, gpa, entry, bytes) ? -EIO : 0;
 }
 
 static int read_table_atomic(void *ctx, u64 gpa, u64 *entry, u32 bytes)
@@ -41,11 +36,9 @@ static int cmpxchg_user(void __user *entry, u64 old, u64 new, u32 bytes)
 	if (!user_access_begin(entry, bytes))
 		return -EFAULT;
 	if (bytes == 8)
-		same = unsafe_try_cmpxchg_user((u64 __user *)entry, &old, new,
-					       fault);
+		same = unsafe_try_cmpxchg_user((u64 __user *)entry, &old, new, fault);
 	else
-		same = unsafe_try_cmpxchg_user((u32 __user *)entry, &old32,
-					       (u32)new, fault);
+		same = unsafe_try_cmpxchg_user((u32 __user *)entry, &old32, (u32)new, fault);
 	user_access_end();
 	return same ? 0 : -EAGAIN;
 fault:
@@ -73,16 +66,10 @@ static int mark_table(void *ctx, u64 gpa, u64 old, u64 bits, u32 bytes)
 	return rc == -EAGAIN ? rc : 0;
 }
 
-static u32 effective_access(struct lodge_vcpu *vcpu, u32 access)
-{
-	if (access && lodge_op(cpl)(vcpu) == 3)
-		access |= LODGE_ACCESS_USER;
-	return access;
-}
-
 static int walk(struct lodge_vcpu *vcpu, u64 gva, u32 access, bool atomic,
 		struct lodge_walk *out)
 {
+	bool implicit = access & LODGE_ACCESS_IMPLICIT;
 	struct lodge_paging paging = {
 		.cr0 = lodge_reg_read(vcpu, LODGE_CR0),
 		.cr3 = lodge_reg_read(vcpu, LODGE_CR3),
@@ -90,24 +77,47 @@ static int walk(struct lodge_vcpu *vcpu, u64 gva, u32 access, bool atomic,
 		.efer = vcpu->efer,
 		.pkru = vcpu->fpu.pkru,
 		.maxphyaddr = clamp_t(u8, vcpu->maxphyaddr, 32, 52),
-		.ac = lodge_reg_read(vcpu, LODGE_RFLAGS) & RFLAGS_AC,
+		.ac = !implicit && lodge_reg_read(vcpu, LODGE_RFLAGS) & X86_EFLAGS_AC,
 		.read = atomic ? read_table_atomic : read_table,
 		.mark = atomic ? NULL : mark_table,
 		.ctx = vcpu,
 	};
 
-	return lodge_walk_tables(&paging, gva, effective_access(vcpu, access),
-				 out);
+	if (access && !implicit && lodge_op(cpl)(vcpu) == 3)
+		access |= LODGE_ACCESS_USER;
+	return lodge_walk_tables(&paging, gva, access & ~LODGE_ACCESS_IMPLICIT, out);
 }
 
-int lodge_gva_to_gpa(struct lodge_vcpu *vcpu, u64 gva, u32 access,
-		     struct lodge_walk *out)
+int lodge_gva_to_gpa(struct lodge_vcpu *vcpu, u64 gva, u32 access, struct lodge_walk *out)
 {
 	return walk(vcpu, gva, access, false, out);
 }
 
-static enum lodge_code code_size(struct lodge_vcpu *vcpu,
-				 const struct lodge_segment *cs)
+int lodge_system_memory(struct lodge_vcpu *vcpu, u64 linear, void *data, u32 bytes, bool write,
+			struct lodge_exception *fault)
+{
+	u32 access = LODGE_ACCESS_IMPLICIT | (write ? LODGE_ACCESS_WRITE : LODGE_ACCESS_READ);
+	struct lodge_walk out;
+	u32 now;
+	int rc;
+
+	for (; bytes; bytes -= now, data += now, linear += now) {
+		now = min_t(u32, bytes, PAGE_SIZE - offset_in_page(linear));
+		rc = walk(vcpu, linear, access, false, &out);
+		if (rc == -EFAULT) {
+			fault->cr2 = linear;
+			return lodge_raise(fault, X86_TRAP_PF, out.error);
+		}
+		if (!rc)
+			rc = write ? lodge_write_guest(vcpu->vm, out.gpa, data, now) :
+				     lodge_read_guest(vcpu->vm, out.gpa, data, now);
+		if (rc)
+			return rc == -EAGAIN ? rc : -EIO;
+	}
+	return 0;
+}
+
+static enum lodge_code code_size(struct lodge_vcpu *vcpu, const struct lodge_segment *cs)
 {
 	if (lodge_long_mode(vcpu) && cs->l)
 		return LODGE_CODE64;
@@ -120,26 +130,6 @@ enum lodge_code lodge_code_size(struct lodge_vcpu *vcpu)
 
 	lodge_op(get_segment)(vcpu, LODGE_CS, &cs);
 	return code_size(vcpu, &cs);
-}
-
-static bool segments_typed(struct lodge_vcpu *vcpu)
-{
-	return lodge_reg_read(vcpu, LODGE_CR0) & CR0_PE &&
-	       !(lodge_reg_read(vcpu, LODGE_RFLAGS) & RFLAGS_VM);
-}
-
-int lodge_linear(struct lodge_vcpu *vcpu, int seg, u64 offset, u32 bytes,
-		 bool write, u64 *out)
-{
-	struct lodge_segmode mode = {
-		.code = lodge_code_size(vcpu),
-		.protected = segments_typed(vcpu),
-		.la57 = lodge_reg_read(vcpu, LODGE_CR4) & CR4_LA57,
-	};
-	struct lodge_segment s;
-
-	lodge_op(get_segment)(vcpu, seg, &s);
-	return lodge_segment_linear(&mode, &s, seg, offset, bytes, write, out);
 }
 
 /*
@@ -162,8 +152,8 @@ static u32 code_window(struct lodge_vcpu *vcpu, u64 *linear)
 	return min_t(u64, LODGE_INSN_MAX, cs.limit - rip + 1);
 }
 
-static int fetch_piece(struct lodge_vcpu *vcpu, u64 linear, u8 *bytes,
-		       u32 count, bool atomic, struct lodge_walk *out)
+static int fetch_piece(struct lodge_vcpu *vcpu, u64 linear, u8 *bytes, u32 count, bool atomic,
+		       struct lodge_walk *out)
 {
 	int rc = walk(vcpu, linear, LODGE_ACCESS_EXEC, atomic, out);
 
@@ -180,8 +170,7 @@ static int fetch_piece(struct lodge_vcpu *vcpu, u64 linear, u8 *bytes,
  * @fetch: result
  * @atomic: ring 1: nothing that may fault
  */
-void lodge_fetch_code(struct lodge_vcpu *vcpu, struct lodge_fetch *fetch,
-		      bool atomic)
+void lodge_fetch_code(struct lodge_vcpu *vcpu, struct lodge_fetch *fetch, bool atomic)
 {
 	struct lodge_walk out = { };
 	u32 room, now;
@@ -193,8 +182,7 @@ void lodge_fetch_code(struct lodge_vcpu *vcpu, struct lodge_fetch *fetch,
 	while (fetch->count < room && !fetch->status) {
 		now = min_t(u32, room - fetch->count,
 			    PAGE_SIZE - offset_in_page(linear));
-		fetch->status = fetch_piece(vcpu, linear,
-					    fetch->bytes + fetch->count, now,
+		fetch->status = fetch_piece(vcpu, linear, fetch->bytes + fetch->count, now,
 					    atomic, &out);
 		fetch->gva = linear;
 		fetch->error = out.error;
@@ -211,10 +199,8 @@ int lodge_fetch_insn(struct lodge_vcpu *vcpu, u8 *bytes, bool atomic)
 	struct lodge_fetch fetch;
 
 	lodge_fetch_code(vcpu, &fetch, atomic);
-	if (!fetch.count)
-		return fetch.status;
 	memcpy(bytes, fetch.bytes, fetch.count);
-	return fetch.count;
+	return fetch.count ?: fetch.status;
 }
 
 unsigned int lodge_insn_len_atomic(struct lodge_vcpu *vcpu)
@@ -223,9 +209,6 @@ unsigned int lodge_insn_len_atomic(struct lodge_vcpu *vcpu)
 	struct lodge_insn insn;
 	int count = lodge_fetch_insn(vcpu, bytes, true);
 
-	if (count <= 0)
-		return 0;
-	if (lodge_decode(&insn, bytes, count, lodge_code_size(vcpu)))
-		return 0;
-	return insn.length;
+	return count > 0 && !lodge_decode(&insn, bytes, count, lodge_code_size(vcpu)) ?
+	       insn.length : 0;
 }

@@ -13,22 +13,21 @@
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/string.h>
+#include <asm/fpu/types.h>
+#include <asm/processor-flags.h>
+#include <asm/trapnr.h>
 
 #include "insn.h"
 #include "lodge.h"
 #include "ops.h"
 
-#define RFLAGS_TF	BIT(8)
-#define RFLAGS_RF	BIT(16)
-
-#define VECTOR_UD	6
-#define VECTOR_GP	13
-#define VECTOR_PF	14
-
 /* Elements of a REP instruction per call. */
 #define MAX_ELEMENTS	1024
 
 #define NR_CACHED	4
+
+#define WITH_ERROR	(BIT(X86_TRAP_TS) | BIT(X86_TRAP_NP) | BIT(X86_TRAP_SS) | \
+			 BIT(X86_TRAP_GP) | BIT(X86_TRAP_AC))
 
 /* One page translated for this instruction, as a TLB would keep it. */
 struct cached_page {
@@ -53,13 +52,14 @@ static struct emulation *emulation(struct lodge_emul *e)
 	return container_of(e, struct emulation, e);
 }
 
-static int raise(struct lodge_emul *e, u8 vector, bool has_error, u32 error)
+void lodge_queue_fault(struct lodge_vcpu *vcpu, const struct lodge_exception *fault)
 {
-	e->fault = true;
-	e->vector = vector;
-	e->has_error = has_error;
-	e->error = error;
-	return -EFAULT;
+	if (fault->vector == X86_TRAP_PF)
+		lodge_queue_page_fault(vcpu, fault->cr2, fault->error);
+	else if (BIT(fault->vector) & WITH_ERROR)
+		lodge_queue_exception_e(vcpu, fault->vector, fault->error);
+	else
+		lodge_queue_exception(vcpu, fault->vector);
 }
 
 void lodge_replay_clear(struct lodge_replay *log)
@@ -100,46 +100,36 @@ void lodge_replay_add(struct lodge_replay *log,
 }
 
 /* 1: done; 0: nothing in the kernel answers here; or -ECANCELED */
-static int access_memory(struct lodge_vcpu *vcpu,
-			 const struct lodge_replay_access *a, u64 *value)
+static int serve_memory(struct lodge_vcpu *vcpu, const struct lodge_replay_access *a, u64 *value)
 {
-	int rc;
+	int rc = a->write ? lodge_write_guest(vcpu->vm, a->addr, value, a->bytes) :
+			    lodge_read_guest(vcpu->vm, a->addr, value, a->bytes);
 
-	if (a->write)
-		rc = lodge_write_guest(vcpu->vm, a->addr, value, a->bytes);
-	else
-		rc = lodge_read_guest(vcpu->vm, a->addr, value, a->bytes);
 	if (!rc)
 		return 1;
 	if (rc != -ENXIO) {
-		lodge_user_memory(vcpu, a->addr, a->write ?
-				  LODGE_ACCESS_WRITE : LODGE_ACCESS_READ, rc);
+		lodge_user_memory(vcpu, a->addr,
+				  a->write ? LODGE_ACCESS_WRITE : LODGE_ACCESS_READ, rc);
 		return -ECANCELED;
 	}
 	if (a->write)
 		return lodge_chip_mmio_write(vcpu, a->addr, a->bytes, *value) ||
-		       lodge_region_write(vcpu, LODGE_SPACE_MMIO, a->addr,
-					  a->bytes, *value);
+		       lodge_region_write(vcpu, LODGE_SPACE_MMIO, a->addr, a->bytes, *value);
 	return lodge_chip_mmio_read(vcpu, a->addr, a->bytes, value) ||
-	       lodge_region_read(vcpu, LODGE_SPACE_MMIO, a->addr, a->bytes,
-				 value);
+	       lodge_region_read(vcpu, LODGE_SPACE_MMIO, a->addr, a->bytes, value);
 }
 
-static int access_port(struct lodge_vcpu *vcpu,
-		       const struct lodge_replay_access *a, u64 *value)
+static int serve_port(struct lodge_vcpu *vcpu, const struct lodge_replay_access *a, u64 *value)
 {
 	u32 value32 = (u32)*value;
 
 	if (a->write)
 		return lodge_chip_pio_write(vcpu, a->addr, a->bytes, value32) ||
-		       lodge_region_write(vcpu, LODGE_SPACE_PIO, a->addr,
-					  a->bytes, value32);
-	if (lodge_chip_pio_read(vcpu, a->addr, a->bytes, &value32)) {
-		*value = value32;
-		return 1;
-	}
-	return lodge_region_read(vcpu, LODGE_SPACE_PIO, a->addr, a->bytes,
-				 value);
+		       lodge_region_write(vcpu, LODGE_SPACE_PIO, a->addr, a->bytes, value32);
+	if (!lodge_chip_pio_read(vcpu, a->addr, a->bytes, &value32))
+		return lodge_region_read(vcpu, LODGE_SPACE_PIO, a->addr, a->bytes, value);
+	*value = value32;
+	return 1;
 }
 
 static void ask_user(struct lodge_vcpu *vcpu,
@@ -163,8 +153,7 @@ static void ask_user(struct lodge_vcpu *vcpu,
 }
 
 /* One access within one page, in this order: log, kernel, userspace. */
-static int access(struct lodge_vcpu *vcpu, const struct lodge_replay_access *a,
-		  u64 *value)
+static int access(struct lodge_vcpu *vcpu, const struct lodge_replay_access *a, u64 *value)
 {
 	struct lodge_replay *log = &vcpu->replay;
 	int rc;
@@ -173,10 +162,8 @@ static int access(struct lodge_vcpu *vcpu, const struct lodge_replay_access *a,
 		return 0;
 	if (log->count == LODGE_REPLAY_MAX)
 		return -EOPNOTSUPP;
-	if (a->space == LODGE_SPACE_MMIO)
-		rc = access_memory(vcpu, a, value);
-	else
-		rc = access_port(vcpu, a, value);
+	rc = a->space == LODGE_SPACE_MMIO ? serve_memory(vcpu, a, value) :
+					    serve_port(vcpu, a, value);
 	if (rc < 0)
 		return rc;
 	lodge_replay_add(log, a, *value);
@@ -219,190 +206,236 @@ static int page_gpa(struct emulation *m, u64 linear, u32 want, u64 *gpa)
 	}
 	rc = lodge_gva_to_gpa(m->vcpu, linear, want, &walk);
 	if (rc == -EFAULT) {
-		m->e.cr2 = linear;
-		return raise(&m->e, VECTOR_PF, true, walk.error);
+		m->e.fault.cr2 = linear;
+		return lodge_raise(&m->e.fault, X86_TRAP_PF, walk.error);
 	}
 	if (rc)
 		return rc;
 	c = &m->cache[m->victim++ % NR_CACHED];
-	*c = (struct cached_page){ true, page, walk.gpa & PAGE_MASK, want };
+	/* What may be written may be read. */
+	*c = (struct cached_page){ true, page, walk.gpa & PAGE_MASK, want | LODGE_ACCESS_READ };
 found:
 	*gpa = c->gpa | offset_in_page(linear);
 	return 0;
 }
 
-/* The bytes of @linear that lie in its page, out of @bytes. */
-static u32 piece(u64 linear, u32 bytes)
+static u64 wrap(const struct lodge_emul *e, u64 linear)
 {
-	return min_t(u32, bytes, PAGE_SIZE - offset_in_page(linear));
-}
-
-static u64 next_page(const struct lodge_emul *e, u64 linear, u32 bytes)
-{
-	linear += bytes;
 	return e->code == LODGE_CODE64 ? linear : (u32)linear;
 }
 
-static int on_probe(struct lodge_emul *e, u64 linear, u32 bytes)
+static int on_probe(struct lodge_emul *e, u64 linear, u32 bytes, bool write)
 {
-	struct emulation *m = emulation(e);
-	u32 first = piece(linear, bytes);
-	u64 gpa;
-	int rc;
+	u32 want = write ? LODGE_ACCESS_WRITE : LODGE_ACCESS_READ;
+	u64 last = wrap(e, linear + bytes - 1), gpa;
+	int rc = page_gpa(emulation(e), linear, want, &gpa);
 
-	rc = page_gpa(m, linear, LODGE_ACCESS_WRITE, &gpa);
-	if (!rc && first < bytes)
-		rc = page_gpa(m, next_page(e, linear, first),
-			      LODGE_ACCESS_WRITE, &gpa);
+	if (!rc && (linear ^ last) & PAGE_MASK)
+		rc = page_gpa(emulation(e), last & PAGE_MASK, want, &gpa);
 	return rc;
 }
 
-static int one_page(struct emulation *m, u64 linear, u64 *value, u32 bytes,
-		    bool write)
+static int one_page(struct lodge_emul *e, u64 linear, u64 *value, u32 bytes, bool write)
 {
 	struct lodge_replay_access a = {
 		.space = LODGE_SPACE_MMIO, .bytes = bytes, .write = write,
 	};
-	int rc;
+	int rc = page_gpa(emulation(e), linear, write ? LODGE_ACCESS_WRITE : LODGE_ACCESS_READ,
+			  &a.addr);
 
-	rc = page_gpa(m, linear, write ? LODGE_ACCESS_WRITE : LODGE_ACCESS_READ,
-		      &a.addr);
-	return rc ? rc : access(m->vcpu, &a, value);
+	return rc ? rc : access(emulation(e)->vcpu, &a, value);
+}
+
+/* The emulator has probed both pages. */
+static int transfer(struct lodge_emul *e, u64 linear, u64 *value, u32 bytes, bool write)
+{
+	u32 first = min_t(u32, bytes, PAGE_SIZE - offset_in_page(linear));
+	u64 low = *value & lodge_mask(first), high = 0;
+	int rc = one_page(e, linear, &low, first, write);
+
+	if (first < bytes) {
+		high = *value >> first * 8;
+		if (!rc)
+			rc = one_page(e, wrap(e, linear + first), &high, bytes - first, write);
+		high <<= first * 8;
+	}
+	if (!write)
+		*value = low | high;
+	return rc;
 }
 
 static int on_read(struct lodge_emul *e, u64 linear, u64 *value, u32 bytes)
 {
-	struct emulation *m = emulation(e);
-	u32 first = piece(linear, bytes);
-	u64 low = 0, high = 0;
-	u64 unused;
-	int rc = 0;
-
-	/* A fault on the second page comes before an access to the first. */
-	if (first < bytes)
-		rc = page_gpa(m, next_page(e, linear, first), LODGE_ACCESS_READ,
-			      &unused);
-	if (!rc)
-		rc = one_page(m, linear, &low, first, false);
-	if (!rc && first < bytes)
-		rc = one_page(m, next_page(e, linear, first), &high,
-			      bytes - first, false);
-	*value = low;
-	if (first < bytes)
-		*value |= high << first * 8;
-	return rc;
+	*value = 0;
+	return transfer(e, linear, value, bytes, false);
 }
 
-/* The emulator has probed both pages. */
 static int on_write(struct lodge_emul *e, u64 linear, u64 value, u32 bytes)
 {
-	struct emulation *m = emulation(e);
-	u32 first = piece(linear, bytes);
-	u64 low = value & lodge_mask(first);
-	u64 high;
-	int rc;
-
-	rc = one_page(m, linear, &low, first, true);
-	if (rc || first == bytes)
-		return rc;
-	high = value >> first * 8;
-	return one_page(m, next_page(e, linear, first), &high, bytes - first,
-			true);
+	return transfer(e, linear, &value, bytes, true);
 }
 
-static int on_pio(struct lodge_emul *e, u16 port, u64 *value, u32 bytes,
-		  bool write)
+static int on_pio(struct lodge_emul *e, u16 port, u64 *value, u32 bytes, bool write)
 {
 	const struct lodge_replay_access a = {
-		.space = LODGE_SPACE_PIO, .addr = port, .bytes = bytes,
-		.write = write,
+		.space = LODGE_SPACE_PIO, .addr = port, .bytes = bytes, .write = write,
 	};
 
 	return access(emulation(e)->vcpu, &a, value);
 }
 
-static int on_linear(struct lodge_emul *e, int seg, u64 offset, u32 bytes,
-		     bool write, u64 *out)
+static int on_linear(struct lodge_emul *e, int seg, u64 offset, u32 bytes, bool write, u64 *out)
 {
-	int vector = lodge_linear(emulation(e)->vcpu, seg, offset, bytes,
-				  write, out);
+	const struct lodge_segmode mode = {
+		.code = e->code,
+		.protected = e->cr0 & X86_CR0_PE && !(e->rflags & X86_EFLAGS_VM),
+		.la57 = e->cr4 & X86_CR4_LA57,
+	};
+	struct lodge_segment s = { };
+	int vector;
 
-	return vector ? raise(e, vector, true, 0) : 0;
+	if (e->code != LODGE_CODE64 || seg >= LODGE_FS)
+		lodge_op(get_segment)(emulation(e)->vcpu, seg, &s);
+	vector = lodge_segment_linear(&mode, &s, seg, offset, bytes, write, out);
+	return vector ? lodge_raise(&e->fault, vector, 0) : 0;
 }
 
-static void load_registers(struct emulation *m)
+static int on_table(struct lodge_emul *e, bool idt, u64 value[2], bool write)
 {
-	struct lodge_vcpu *vcpu = m->vcpu;
+	struct lodge_dtable table = { .limit = value[0], .base = value[1] };
+
+	if (!write) {
+		lodge_op(get_dtable)(emulation(e)->vcpu, idt, &table);
+		value[0] = table.limit;
+		value[1] = table.base;
+		return 0;
+	}
+	if (e->code == LODGE_CODE64 && !lodge_canonical(table.base, e->cr4 & X86_CR4_LA57))
+		return lodge_raise(&e->fault, X86_TRAP_GP, 0);
+	lodge_op(set_dtable)(emulation(e)->vcpu, idt, &table);
+	return 0;
+}
+
+static int on_system(struct lodge_emul *e, int what, u64 value[2], bool write)
+{
+	struct lodge_vcpu *vcpu = emulation(e)->vcpu;
+	struct lodge_segment s;
+	int rc = 0;
+
+	if (what == LODGE_SYS_GDTR || what == LODGE_SYS_IDTR)
+		return on_table(e, what == LODGE_SYS_IDTR, value, write);
+	if (what == LODGE_SYS_CR0 && write)
+		return lodge_set_cr0(vcpu, value[0]) ?
+		       lodge_raise(&e->fault, X86_TRAP_GP, 0) : 0;
+	if (what == LODGE_SYS_CR0) {
+		value[0] = e->cr0;
+	} else if (write) {
+		rc = lodge_load_segment(vcpu, what, value[0], &e->fault);
+		e->code = lodge_code_size(vcpu);
+	} else {
+		lodge_op(get_segment)(vcpu, what, &s);
+		value[0] = s.selector;
+	}
+	return rc;
+}
+
+/* What stays the same for all elements of a REP instruction. */
+static void load_mode(struct lodge_emul *e, struct lodge_vcpu *vcpu)
+{
+	static u32 zmmh_offset;
 	struct lodge_segment ss;
-	int i;
+	u32 ebx, ecx, edx;
 
-	for (i = 0; i < 16; i++)
-		m->e.gpr[i] = lodge_reg_read(vcpu, i);
-	m->e.rip = lodge_reg_read(vcpu, LODGE_RIP);
-	m->e.rflags = lodge_reg_read(vcpu, LODGE_RFLAGS);
 	lodge_op(get_segment)(vcpu, LODGE_SS, &ss);
-	m->e.stack32 = ss.db;
+	e->stack32 = ss.db;
+	e->code = lodge_code_size(vcpu);
+	e->cpl = lodge_op(cpl)(vcpu);
+	e->cr0 = lodge_reg_read(vcpu, LODGE_CR0);
+	e->cr4 = lodge_reg_read(vcpu, LODGE_CR4);
+	e->xcr0 = lodge_get_xcr0(vcpu);
+	e->dr7 = vcpu->dr7;
+	memcpy(e->dr, vcpu->dr, sizeof(e->dr));
+	e->xsave = vcpu->fpu.area;
+	if (e->xcr0 & XFEATURE_MASK_ZMM_Hi256) {
+		if (!zmmh_offset)
+			cpuid_count(0xd, XFEATURE_ZMM_Hi256, &ebx, &zmmh_offset, &ecx, &edx);
+		e->zmmh_offset = zmmh_offset;
+	}
 }
 
-static void commit(struct emulation *m, u64 start)
+static void load_registers(struct lodge_emul *e, struct lodge_vcpu *vcpu)
 {
-	struct lodge_vcpu *vcpu = m->vcpu;
 	int i;
 
 	for (i = 0; i < 16; i++)
-		if (m->e.gpr[i] != vcpu->regs[i])
-			lodge_reg_write(vcpu, i, m->e.gpr[i]);
-	/* A completed instruction ends RF (SDM 17.3.1.1). */
-	if (m->e.rip != start)
-		m->e.rflags &= ~(u64)RFLAGS_RF;
-	if (m->e.rflags != vcpu->regs[LODGE_RFLAGS])
-		lodge_reg_write(vcpu, LODGE_RFLAGS, m->e.rflags);
+		e->gpr[i] = lodge_reg_read(vcpu, i);
+	e->rip = lodge_reg_read(vcpu, LODGE_RIP);
+	e->rflags = lodge_reg_read(vcpu, LODGE_RFLAGS);
+	e->shadow = false;
+	e->dr6 = 0;
+}
+
+/*
+ * A completed instruction ends RF (SDM 17.3.1.1). The single-step trap looks at
+ * the TF that was set before it, and comes after each element of a REP
+ * instruction; a load of SS holds it off, as it does interrupts (SDM 6.8.3).
+ */
+static void commit(struct emulation *m, bool more)
+{
+	struct lodge_vcpu *vcpu = m->vcpu;
+	struct lodge_emul *e = &m->e;
+	int i;
+
+	for (i = 0; i < 16; i++)
+		if (e->gpr[i] != vcpu->regs[i])
+			lodge_reg_write(vcpu, i, e->gpr[i]);
 	lodge_replay_clear(&vcpu->replay);
 	lodge_count(vcpu, LODGE_STAT_EMULATED);
-	/* Each element of a REP instruction is a step. */
-	if (m->e.rip != start || m->e.rflags & RFLAGS_TF) {
-		lodge_reg_write(vcpu, LODGE_RIP, m->e.rip);
-		lodge_advance(vcpu, 0);
+	if (!more || lodge_reg_read(vcpu, LODGE_RFLAGS) & X86_EFLAGS_TF) {
+		lodge_reg_write(vcpu, LODGE_RIP, e->rip);
+		if (e->shadow)
+			lodge_op(set_shadow)(vcpu, LODGE_SHADOW_MOVSS);
+		else
+			lodge_advance(vcpu, 0);
 	}
+	if (!more)
+		e->rflags &= ~(u64)X86_EFLAGS_RF;
+	if (e->rflags != vcpu->regs[LODGE_RFLAGS])
+		lodge_reg_write(vcpu, LODGE_RFLAGS, e->rflags);
+	if (e->dr6)
+		lodge_queue_debug(vcpu, e->dr6);
 }
 
 /* Is there something that a long REP instruction has to give way to? */
 static bool interrupted(struct lodge_vcpu *vcpu)
 {
-	return READ_ONCE(vcpu->requests) || signal_pending(current) ||
-	       need_resched();
+	return READ_ONCE(vcpu->requests) || signal_pending(current) || need_resched();
 }
 
 /* Elements of a REP instruction, or one instruction. */
 static int execute(struct emulation *m)
 {
 	struct lodge_vcpu *vcpu = m->vcpu;
+	const struct lodge_insn *insn = &m->insn;
 	int left = MAX_ELEMENTS;
+	bool more;
 	u64 start;
 	int rc;
 
+	/* Its bytes were others when the CPU checked the permission: let it look again. */
+	if ((insn->op == LODGE_OP_INS || insn->op == LODGE_OP_OUTS) &&
+	    vcpu->exit.kind != LODGE_K_STRING_IO)
+		return -EAGAIN;
 	do {
-		load_registers(m);
+		load_registers(&m->e, vcpu);
 		start = m->e.rip;
-		rc = lodge_emulate(&m->e, &m->insn);
+		rc = lodge_emulate(&m->e, insn);
 		if (rc)
 			return rc;
-		commit(m, start);
-	} while (m->e.rip == start && --left && !interrupted(vcpu));
+		more = (insn->rep || insn->repne) && m->e.rip == start;
+		commit(m, more);
+	} while (more && --left && !interrupted(vcpu));
 	return 0;
-}
-
-static void inject(struct emulation *m)
-{
-	struct lodge_vcpu *vcpu = m->vcpu;
-	const struct lodge_emul *e = &m->e;
-
-	if (e->vector == VECTOR_PF)
-		lodge_queue_page_fault(vcpu, e->cr2, e->error);
-	else if (e->has_error)
-		lodge_queue_exception_e(vcpu, e->vector, e->error);
-	else
-		lodge_queue_exception(vcpu, e->vector);
 }
 
 static enum lodge_next give_up(struct emulation *m)
@@ -410,8 +443,7 @@ static enum lodge_next give_up(struct emulation *m)
 	struct lodge_vcpu *vcpu = m->vcpu;
 	struct lodge_run *run = vcpu->run;
 
-	lodge_user_internal(vcpu, LODGE_INTERNAL_EMULATION,
-			    lodge_reg_read(vcpu, LODGE_RIP), 0);
+	lodge_user_internal(vcpu, LODGE_INTERNAL_EMULATION, lodge_reg_read(vcpu, LODGE_RIP), 0);
 	run->internal.insn_bytes = m->fetch.count;
 	memcpy(run->internal.insn, m->fetch.bytes, m->fetch.count);
 	return LODGE_USER;
@@ -421,41 +453,20 @@ static enum lodge_next give_up(struct emulation *m)
 static int fetch_and_decode(struct emulation *m)
 {
 	struct lodge_fetch *fetch = &m->fetch;
+	struct lodge_exception *fault = &m->e.fault;
 	int rc;
 
 	lodge_fetch_code(m->vcpu, fetch, false);
 	rc = lodge_decode(&m->insn, fetch->bytes, fetch->count, m->e.code);
 	if (rc == -EINVAL)
-		return raise(&m->e, VECTOR_UD, false, 0);
+		return lodge_raise(fault, X86_TRAP_UD, 0);
 	if (rc != -EAGAIN)
 		return rc;
 	/* The rest is on a page that is not there, or beyond the limit. */
-	if (fetch->status == -EFAULT) {
-		m->e.cr2 = fetch->gva;
-		return raise(&m->e, VECTOR_PF, true, fetch->error);
-	}
-	return fetch->status ? : raise(&m->e, VECTOR_GP, true, 0);
-}
-
-static enum lodge_next finish(struct emulation *m, int rc)
-{
-	struct lodge_vcpu *vcpu = m->vcpu;
-
-	if (rc == -EINPROGRESS)
-		return LODGE_USER;
-	lodge_replay_clear(&vcpu->replay);
-	switch (rc) {
-	case -EFAULT:
-		inject(m);
-		return LODGE_REENTER;
-	case -EAGAIN:
-	case 0:
-		return LODGE_REENTER;
-	case -ECANCELED:
-		return LODGE_USER;
-	default:
-		return give_up(m);
-	}
+	fault->cr2 = fetch->gva;
+	if (fetch->status == -EFAULT)
+		return lodge_raise(fault, X86_TRAP_PF, fetch->error);
+	return fetch->status ?: lodge_raise(fault, X86_TRAP_GP, 0);
 }
 
 /**
@@ -469,9 +480,8 @@ enum lodge_next lodge_emulate_current(struct lodge_vcpu *vcpu)
 {
 	struct emulation m = {
 		.e = {
-			.code = lodge_code_size(vcpu),
-			.linear = on_linear, .probe = on_probe,
-			.read = on_read, .write = on_write, .pio = on_pio,
+			.linear = on_linear, .probe = on_probe, .read = on_read,
+			.write = on_write, .pio = on_pio, .system = on_system,
 		},
 		.vcpu = vcpu,
 	};
@@ -483,8 +493,16 @@ enum lodge_next lodge_emulate_current(struct lodge_vcpu *vcpu)
 	/* Not this instruction: the stack an event is pushed to is no memory. */
 	if (vcpu->inflight.valid)
 		return give_up(&m);
+	load_mode(&m.e, vcpu);
 	rc = fetch_and_decode(&m);
 	if (!rc)
 		rc = execute(&m);
-	return finish(&m, rc);
+	if (rc == -EINPROGRESS)
+		return LODGE_USER;
+	lodge_replay_clear(&vcpu->replay);
+	if (rc == -EFAULT)
+		lodge_queue_fault(vcpu, &m.e.fault);
+	if (!rc || rc == -EFAULT || rc == -EAGAIN)
+		return LODGE_REENTER;
+	return rc == -ECANCELED ? LODGE_USER : give_up(&m);
 }

@@ -50,6 +50,7 @@ enum lodge_exit_kind {
 	LODGE_K_NONE,		/* only pending work: signals, requests, HLT */
 	LODGE_K_FAULT,		/* second-level fault: .fault */
 	LODGE_K_EMULATE,	/* emulate the instruction at RIP */
+	LODGE_K_STRING_IO,	/* same: INS or OUTS, whose permission was checked */
 	LODGE_K_FETCH,		/* code page not present: touch it and retry */
 	LODGE_K_TASK,		/* hardware task switch: .task */
 };
@@ -406,8 +407,17 @@ void lodge_set_accumulator(struct lodge_vcpu *vcpu, u32 value, u8 bytes);
 void lodge_advance(struct lodge_vcpu *vcpu, unsigned int len);
 /* Ring 2: emulate the instruction at RIP; may end in LODGE_USER. */
 enum lodge_next lodge_emulate_current(struct lodge_vcpu *vcpu);
+void lodge_queue_fault(struct lodge_vcpu *vcpu, const struct lodge_exception *fault);
 /* task.c, ring 2: the task switch that vcpu->exit describes */
 enum lodge_next lodge_task_switch(struct lodge_vcpu *vcpu);
+/*
+ * Ring 2: load a segment register, LDTR or TR as MOV, LLDT and LTR do. 0; -EFAULT
+ * with @fault; -EOPNOTSUPP: @selector is a gate's or a task's; or as above
+ */
+int lodge_load_segment(struct lodge_vcpu *vcpu, int seg, u16 selector,
+		       struct lodge_exception *fault);
+/* The exception a descriptor earns, 0 for none. @task: as part of a task switch */
+u8 lodge_segment_fault(const struct lodge_segment *s, int seg, u8 cpl, bool task);
 /*
  * Ring 2: take userspace's answer from run->data, if one is waited for
  * (replay.waiting); lodge_emulate_current() must follow before the guest runs.
@@ -547,8 +557,12 @@ struct lodge_fetch {
 void lodge_fetch_code(struct lodge_vcpu *vcpu, struct lodge_fetch *fetch, bool atomic);
 /* Default operand size of the code at CS:RIP */
 enum lodge_code lodge_code_size(struct lodge_vcpu *vcpu);
-/* Offset in a segment to linear address: 0, or the exception's vector */
-int lodge_linear(struct lodge_vcpu *vcpu, int seg, u64 offset, u32 bytes, bool write, u64 *out);
+/*
+ * Tables that the CPU itself accesses, whatever the privilege level. Ring 2: 0;
+ * -EFAULT with @fault; -EAGAIN: enter the guest again; -EIO: not memory
+ */
+int lodge_system_memory(struct lodge_vcpu *vcpu, u64 linear, void *data, u32 bytes, bool write,
+			struct lodge_exception *fault);
 /* Length of the instruction at RIP, 0 if it cannot be known in ring 1. */
 unsigned int lodge_insn_len_atomic(struct lodge_vcpu *vcpu);
 

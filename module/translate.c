@@ -6,19 +6,11 @@
 #include <linux/bits.h>
 #include <linux/errno.h>
 #include <linux/types.h>
+#include <asm/msr-index.h>
+#include <asm/processor-flags.h>
+#include <asm/trapnr.h>
 
 #include "translate.h"
-
-#define CR0_WP		BIT_ULL(16)
-#define CR0_PG		BIT_ULL(31)
-#define CR4_PSE		BIT_ULL(4)
-#define CR4_PAE		BIT_ULL(5)
-#define CR4_LA57	BIT_ULL(12)
-#define CR4_SMEP	BIT_ULL(20)
-#define CR4_SMAP	BIT_ULL(21)
-#define CR4_PKE		BIT_ULL(22)
-#define EFER_LMA	BIT_ULL(10)
-#define EFER_NXE	BIT_ULL(11)
 
 #define PTE_P		BIT_ULL(0)
 #define PTE_W		BIT_ULL(1)
@@ -35,11 +27,7 @@
 #define PF_FETCH	BIT(4)
 #define PF_PKEY		BIT(5)
 
-#define CHECKED		(LODGE_ACCESS_READ | LODGE_ACCESS_WRITE |	\
-			 LODGE_ACCESS_EXEC)
-
-#define VECTOR_SS	12
-#define VECTOR_GP	13
+#define CHECKED		(LODGE_ACCESS_READ | LODGE_ACCESS_WRITE | LODGE_ACCESS_EXEC)
 
 /* How often a walk starts again because the guest changed an entry. */
 #define MAX_RETRIES	8
@@ -47,9 +35,7 @@
 /* Bits low to high, both included. */
 static u64 bits(unsigned int high, unsigned int low)
 {
-	if (low > high)
-		return 0;
-	return (~0ull >> (63 - high)) & (~0ull << low);
+	return low > high ? 0 : (~0ull >> (63 - high)) & (~0ull << low);
 }
 
 /* One walk in progress. */
@@ -70,17 +56,14 @@ static u32 entry_bytes(const struct walker *w)
 	return w->pae ? 8 : 4;
 }
 
-static unsigned int level_shift(const struct walker *w)
+static unsigned int index_width(const struct walker *w)
 {
-	return 12 + (w->level - 1) * (w->pae ? 9 : 10);
+	return w->pae ? 9 : 10;
 }
 
-/* PAE's page-directory-pointer table has four entries. */
-static u64 entry_index(const struct walker *w)
+static unsigned int level_shift(const struct walker *w)
 {
-	unsigned int width = w->pae ? 9 : 10;
-
-	return w->gva >> level_shift(w) & ((1u << width) - 1);
+	return 12 + (w->level - 1) * index_width(w);
 }
 
 static u64 address_bits(const struct walker *w)
@@ -95,10 +78,11 @@ static bool is_leaf(const struct walker *w, u64 entry)
 	if (!(entry & PTE_PS))
 		return false;
 	if (!w->pae)
-		return w->paging->cr4 & CR4_PSE;
+		return w->paging->cr4 & X86_CR4_PSE;
 	return w->level == 2 || (w->level == 3 && w->long_mode);
 }
 
+/* PAE's page-directory-pointer table: four entries, without rights. */
 static bool pae_pdpte(const struct walker *w)
 {
 	return w->pae && !w->long_mode && w->level == 3;
@@ -114,13 +98,12 @@ static u64 reserved_bits(const struct walker *w, u64 entry)
 		if (w->level == 1 || !is_leaf(w, entry))
 			return 0;
 		/* PSE-36: bits 20:13 are address bits 39:32. */
-		return bits(21, maxphy < 32 ? 13 :
-			    maxphy < 40 ? maxphy - 32 + 13 : 21);
+		return bits(21, maxphy < 32 ? 13 : maxphy < 40 ? maxphy - 32 + 13 : 21);
 	}
 	mask = bits(51, maxphy);
 	if (!w->long_mode)
 		mask |= bits(62, 52);
-	if (!(w->paging->efer & EFER_NXE) || pae_pdpte(w))
+	if (!(w->paging->efer & EFER_NX) || pae_pdpte(w))
 		mask |= PTE_NX;
 	if (pae_pdpte(w))
 		return mask | bits(8, 5) | bits(2, 1);
@@ -131,81 +114,64 @@ static u64 reserved_bits(const struct walker *w, u64 entry)
 	return mask;
 }
 
-static u32 error_code(const struct walker *w, u32 bits)
+/* Fetches are told apart only where they can be forbidden. */
+static int page_fault(const struct walker *w, struct lodge_walk *walk, u32 error)
 {
 	const struct lodge_paging *p = w->paging;
 
 	if (w->access & LODGE_ACCESS_WRITE)
-		bits |= PF_WRITE;
+		error |= PF_WRITE;
 	if (w->access & LODGE_ACCESS_USER)
-		bits |= PF_USER;
-	/* Fetches are told apart only where they can be forbidden. */
+		error |= PF_USER;
 	if (w->access & LODGE_ACCESS_EXEC &&
-	    ((w->pae && p->efer & EFER_NXE) || p->cr4 & CR4_SMEP))
-		bits |= PF_FETCH;
-	return bits;
+	    ((w->pae && p->efer & EFER_NX) || p->cr4 & X86_CR4_SMEP))
+		error |= PF_FETCH;
+	walk->error = error;
+	return -EFAULT;
 }
 
-/* Rights: the AND over all levels. PAE's top level has none. */
+/* Rights: the AND over all levels. */
 static u32 entry_access(const struct walker *w, u64 entry)
 {
-	u32 access = LODGE_ACCESS_READ;
-
 	if (pae_pdpte(w))
 		return CHECKED | LODGE_ACCESS_USER;
-	if (entry & PTE_W)
-		access |= LODGE_ACCESS_WRITE;
-	if (entry & PTE_U)
-		access |= LODGE_ACCESS_USER;
-	if (!(w->pae && entry & PTE_NX))
-		access |= LODGE_ACCESS_EXEC;
-	return access;
+	return LODGE_ACCESS_READ | (entry & PTE_W ? LODGE_ACCESS_WRITE : 0) |
+	       (entry & PTE_U ? LODGE_ACCESS_USER : 0) |
+	       (w->pae && entry & PTE_NX ? 0 : LODGE_ACCESS_EXEC);
 }
 
-/* A user access, or a supervisor's to a user page (SDM 4.6.1). */
-static bool user_page_allows(const struct walker *w, bool user)
-{
-	const struct lodge_paging *p = w->paging;
-
-	if (user)
-		return true;
-	if (w->access & LODGE_ACCESS_EXEC)
-		return !(p->cr4 & CR4_SMEP);
-	return !(p->cr4 & CR4_SMAP) || p->ac;
-}
-
+/* Access rights (SDM 4.6.1). */
 static bool allowed(const struct walker *w, u32 rights)
 {
+	const struct lodge_paging *p = w->paging;
 	bool user = w->access & LODGE_ACCESS_USER;
+	bool exec = w->access & LODGE_ACCESS_EXEC;
 
-	if (rights & LODGE_ACCESS_USER) {
-		if (!user_page_allows(w, user))
-			return false;
-	} else if (user) {
+	if (user && !(rights & LODGE_ACCESS_USER))
 		return false;
-	}
-	if (w->access & LODGE_ACCESS_EXEC && !(rights & LODGE_ACCESS_EXEC))
+	if (!user && rights & LODGE_ACCESS_USER &&
+	    (exec ? p->cr4 & X86_CR4_SMEP : p->cr4 & X86_CR4_SMAP && !p->ac))
 		return false;
-	return !(w->access & LODGE_ACCESS_WRITE) ||
-	       rights & LODGE_ACCESS_WRITE ||
-	       (!user && !(w->paging->cr0 & CR0_WP));
+	if (exec && !(rights & LODGE_ACCESS_EXEC))
+		return false;
+	return !(w->access & LODGE_ACCESS_WRITE) || rights & LODGE_ACCESS_WRITE ||
+	       (!user && !(p->cr0 & X86_CR0_WP));
 }
 
 /* Protection keys guard data accesses to user pages (SDM 4.6.2). */
 static bool key_allows(const struct walker *w, u32 rights, u64 leaf)
 {
 	const struct lodge_paging *p = w->paging;
-	u32 key = leaf >> 59 & 15;
-	u32 denied = p->pkru >> key * 2;
+	u32 denied = p->pkru >> (leaf >> 59 & 15) * 2;
 
-	if (!w->long_mode || !(p->cr4 & CR4_PKE) ||
-	    !(rights & LODGE_ACCESS_USER) || w->access & LODGE_ACCESS_EXEC)
+	if (!w->long_mode || !(p->cr4 & X86_CR4_PKE) || !(rights & LODGE_ACCESS_USER) ||
+	    w->access & LODGE_ACCESS_EXEC)
 		return true;
 	if (denied & 1)
 		return false;
 	if (!(w->access & LODGE_ACCESS_WRITE) || !(denied & 2))
 		return true;
-	return !(w->access & LODGE_ACCESS_USER) && !(p->cr0 & CR0_WP);
+	return !(w->access & LODGE_ACCESS_USER) && !(p->cr0 & X86_CR0_WP);
 }
 
 static u64 leaf_gpa(const struct walker *w, u64 entry)
@@ -218,39 +184,22 @@ static u64 leaf_gpa(const struct walker *w, u64 entry)
 	return base | (w->gva & inside);
 }
 
-static int check(const struct walker *w, struct lodge_walk *walk, u64 leaf)
-{
-	if (!(w->access & CHECKED))
-		return 0;
-	walk->error = error_code(w, PF_PRESENT);
-	if (!allowed(w, walk->access))
-		return -EFAULT;
-	if (!key_allows(w, walk->access, leaf)) {
-		walk->error |= PF_PKEY;
-		return -EFAULT;
-	}
-	return 0;
-}
-
 /* Accessed at each level, dirty in the leaf, as the CPU's own walk would. */
 static int mark_entries(const struct walker *w)
 {
 	const struct lodge_paging *p = w->paging;
-	u64 want;
 	int level, rc;
+	u64 want;
 
-	if (!p->mark || !(w->access & CHECKED))
-		return 0;
 	for (level = w->top; level >= w->level; level--) {
 		want = PTE_A;
 		if (level == w->level && w->access & LODGE_ACCESS_WRITE)
 			want |= PTE_D;
-		if (w->pae && !w->long_mode && level == 3)
+		if ((w->pae && !w->long_mode && level == 3) ||
+		    (w->entry[level - 1] & want) == want)
 			continue;
-		if ((w->entry[level - 1] & want) == want)
-			continue;
-		rc = p->mark(p->ctx, w->entry_gpa[level - 1],
-			     w->entry[level - 1], want, entry_bytes(w));
+		rc = p->mark(p->ctx, w->entry_gpa[level - 1], w->entry[level - 1], want,
+			     entry_bytes(w));
 		if (rc)
 			return rc;
 	}
@@ -260,7 +209,8 @@ static int mark_entries(const struct walker *w)
 /* Read and check the entry at w->level; *table is its table, then what it names. */
 static int step_down(struct walker *w, u64 *table, struct lodge_walk *walk)
 {
-	u64 gpa = *table + entry_index(w) * entry_bytes(w);
+	u64 index = w->gva >> level_shift(w) & ((1u << index_width(w)) - 1);
+	u64 gpa = *table + index * entry_bytes(w);
 	u64 entry = 0;
 	int rc;
 
@@ -269,14 +219,10 @@ static int step_down(struct walker *w, u64 *table, struct lodge_walk *walk)
 		return rc;
 	w->entry_gpa[w->level - 1] = gpa;
 	w->entry[w->level - 1] = entry;
-	if (!(entry & PTE_P)) {
-		walk->error = error_code(w, 0);
-		return -EFAULT;
-	}
-	if (entry & reserved_bits(w, entry)) {
-		walk->error = error_code(w, PF_PRESENT | PF_RESERVED);
-		return -EFAULT;
-	}
+	if (!(entry & PTE_P))
+		return page_fault(w, walk, 0);
+	if (entry & reserved_bits(w, entry))
+		return page_fault(w, walk, PF_PRESENT | PF_RESERVED);
 	walk->access &= entry_access(w, entry);
 	*table = entry & address_bits(w);
 	return 0;
@@ -285,12 +231,11 @@ static int step_down(struct walker *w, u64 *table, struct lodge_walk *walk)
 static int walk_once(struct walker *w, struct lodge_walk *walk)
 {
 	const struct lodge_paging *p = w->paging;
-	u64 table = p->cr3 & bits(p->maxphyaddr - 1, 12);
+	u64 table = p->cr3 & (w->long_mode ? bits(p->maxphyaddr - 1, 12) :
+			      w->pae ? bits(31, 5) : bits(31, 12));
 	u64 entry;
 	int rc;
 
-	if (!w->long_mode)
-		table = p->cr3 & (w->pae ? bits(31, 5) : bits(31, 12));
 	walk->access = CHECKED | LODGE_ACCESS_USER;
 	for (w->level = w->top; ; w->level--) {
 		rc = step_down(w, &table, walk);
@@ -300,25 +245,14 @@ static int walk_once(struct walker *w, struct lodge_walk *walk)
 		if (is_leaf(w, entry))
 			break;
 	}
-	rc = check(w, walk, entry);
-	if (rc)
-		return rc;
 	walk->gpa = leaf_gpa(w, entry);
-	return mark_entries(w);
-}
-
-static void start(struct walker *w)
-{
-	const struct lodge_paging *p = w->paging;
-
-	w->long_mode = p->efer & EFER_LMA;
-	w->pae = w->long_mode || p->cr4 & CR4_PAE;
-	if (w->long_mode)
-		w->top = p->cr4 & CR4_LA57 ? 5 : 4;
-	else
-		w->top = w->pae ? 3 : 2;
-	if (!w->long_mode)
-		w->gva = (u32)w->gva;
+	if (!(w->access & CHECKED))
+		return 0;
+	if (!allowed(w, walk->access))
+		return page_fault(w, walk, PF_PRESENT);
+	if (!key_allows(w, walk->access, entry))
+		return page_fault(w, walk, PF_PRESENT | PF_PKEY);
+	return p->mark ? mark_entries(w) : 0;
 }
 
 int lodge_walk_tables(const struct lodge_paging *paging, u64 gva, u32 access,
@@ -329,14 +263,21 @@ int lodge_walk_tables(const struct lodge_paging *paging, u64 gva, u32 access,
 	int rc;
 
 	walk->error = 0;
-	if (!(paging->cr0 & CR0_PG)) {
+	if (!(paging->cr0 & X86_CR0_PG)) {
 		walk->gpa = (u32)gva;
 		walk->access = CHECKED | LODGE_ACCESS_USER;
 		return 0;
 	}
-	start(&w);
-	if (w.long_mode && !lodge_canonical(gva, w.top == 5))
-		return -EFAULT;
+	w.long_mode = paging->efer & EFER_LMA;
+	w.pae = w.long_mode || paging->cr4 & X86_CR4_PAE;
+	if (w.long_mode) {
+		w.top = paging->cr4 & X86_CR4_LA57 ? 5 : 4;
+		if (!lodge_canonical(gva, w.top == 5))
+			return -EFAULT;
+	} else {
+		w.top = w.pae ? 3 : 2;
+		w.gva = (u32)gva;
+	}
 	do
 		rc = walk_once(&w, walk);
 	while (rc == -EAGAIN && paging->mark && --retries);
@@ -351,41 +292,34 @@ bool lodge_canonical(u64 addr, bool la57)
 }
 
 /* Data that grows down: valid offsets are above the limit (SDM 5.3). */
-static bool in_limit(const struct lodge_segment *s, bool expand_down,
-		     u64 offset, u64 last)
+static bool in_limit(const struct lodge_segment *s, u64 offset, u64 last)
 {
-	if (!expand_down)
+	if ((s->type & 0xc) != 4)
 		return last <= s->limit;
 	return offset > s->limit && last <= (s->db ? 0xffffffffull : 0xffff);
 }
 
 static bool type_allows(const struct lodge_segment *s, bool write)
 {
-	bool code = s->type & 8;
 	bool second = s->type & 2;	/* code: readable, data: writable */
 
 	if (s->unusable || !s->present || !s->s)
 		return false;
-	return code ? !write && second : !write || second;
+	return s->type & 8 ? !write && second : !write || second;
 }
 
-int lodge_segment_linear(const struct lodge_segmode *mode,
-			 const struct lodge_segment *s, int seg, u64 offset,
-			 u32 bytes, bool write, u64 *out)
+int lodge_segment_linear(const struct lodge_segmode *mode, const struct lodge_segment *s,
+			 int seg, u64 offset, u32 bytes, bool write, u64 *out)
 {
-	int vector = seg == LODGE_SS ? VECTOR_SS : VECTOR_GP;
-	bool expand_down = (s->type & 0xc) == 4;
-	u64 last = offset + bytes - 1;
+	int vector = seg == LODGE_SS ? X86_TRAP_SS : X86_TRAP_GP;
 
 	if (mode->code == LODGE_CODE64) {
 		*out = offset + (seg == LODGE_FS || seg == LODGE_GS ? s->base : 0);
-		if (!lodge_canonical(*out, mode->la57) ||
-		    !lodge_canonical(*out + bytes - 1, mode->la57))
-			return vector;
-		return 0;
+		return lodge_canonical(*out, mode->la57) &&
+		       lodge_canonical(*out + bytes - 1, mode->la57) ? 0 : vector;
 	}
 	*out = (u32)(s->base + offset);
 	if (mode->protected && !type_allows(s, write))
-		return VECTOR_GP;
-	return in_limit(s, expand_down, offset, last) ? 0 : vector;
+		return X86_TRAP_GP;
+	return in_limit(s, offset, offset + bytes - 1) ? 0 : vector;
 }

@@ -11,6 +11,9 @@
 #include "../uapi/lodge.h"
 #include "insn.h"
 
+/* Beside LODGE_ACCESS_*: by the CPU itself, at privilege level 0 */
+#define LODGE_ACCESS_IMPLICIT	0x10u
+
 struct lodge_walk {
 	u64 gpa;
 	u32 access;		/* LODGE_ACCESS_* that the tables allow */
@@ -55,9 +58,8 @@ struct lodge_segmode {
 };
 
 /* 0, or the exception's vector, whose error code is 0. @seg: enum lodge_seg */
-int lodge_segment_linear(const struct lodge_segmode *mode,
-			 const struct lodge_segment *s, int seg, u64 offset,
-			 u32 bytes, bool write, u64 *out);
+int lodge_segment_linear(const struct lodge_segmode *mode, const struct lodge_segment *s,
+			 int seg, u64 offset, u32 bytes, bool write, u64 *out);
 
 bool lodge_canonical(u64 addr, bool la57);
 

@@ -203,7 +203,7 @@ static enum lodge_next on_task_switch(struct lodge_vcpu *vcpu)
 		source = LODGE_TASK_IRET;
 	else if (info & TASK_JMP)
 		source = LODGE_TASK_JMP;
-	else if (vcpu->inflight.valid)
+	else if (control->exit_int_info & SVM_EVTINJ_VALID)
 		source = LODGE_TASK_GATE;
 	return lodge_on_task_switch(vcpu, control->exit_info_1, source, info & TASK_HAS_ERROR,
 				    info);

@@ -7,7 +7,7 @@
  *	insn_fuzz --lengths [16|32|64]	lines "LENGTH HEX..." on stdin
  *
  * To be built with -fsanitize=address,undefined together with decode.c,
- * emulate.c, execute.c and translate.c of module/.
+ * emulate.c, execute.c, simd.c and translate.c of module/.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -48,63 +48,85 @@ static int chance(struct lodge_emul *e)
 		return -EINPROGRESS;
 	if (r > 1)
 		return 0;
-	e->fault = true;
-	return -EFAULT;
+	return lodge_raise(&e->fault, 14, 0);
 }
 
 static int on_linear(struct lodge_emul *e, int seg, u64 offset, u32 bytes,
 		     bool write, u64 *out)
 {
-	if (seg < 0 || seg > LODGE_GS || !bytes || bytes > 8)
+	if (seg < 0 || seg > LODGE_GS || !bytes || bytes > LODGE_DATA_MAX)
 		abort();
 	*out = offset + write;
 	return chance(e);
 }
 
-static int on_probe(struct lodge_emul *e, u64 linear, u32 bytes)
+static int on_probe(struct lodge_emul *e, u64 linear, u32 bytes, bool write)
 {
 	(void)linear;
-	if (!bytes || bytes > 8)
+	(void)write;
+	if (!bytes || bytes > LODGE_DATA_MAX)
 		abort();
 	return chance(e);
 }
 
 static int on_read(struct lodge_emul *e, u64 linear, u64 *value, u32 bytes)
 {
+	(void)linear;
+	if (!bytes || bytes > 8)
+		abort();
 	*value = rnd() & lodge_mask(bytes);
-	return on_probe(e, linear, bytes);
+	return chance(e);
 }
 
 static int on_write(struct lodge_emul *e, u64 linear, u64 value, u32 bytes)
 {
-	if (value & ~lodge_mask(bytes))
+	(void)linear;
+	if (!bytes || bytes > 8 || value & ~lodge_mask(bytes))
 		abort();
-	return on_probe(e, linear, bytes);
+	return chance(e);
 }
 
 static int on_pio(struct lodge_emul *e, u16 port, u64 *value, u32 bytes,
 		  bool write)
 {
+	(void)port;
 	if (bytes > 4)
 		abort();
 	if (!write)
 		*value = rnd() & lodge_mask(bytes);
-	return on_probe(e, port, bytes);
+	return chance(e);
+}
+
+static int on_system(struct lodge_emul *e, int what, u64 value[2], bool write)
+{
+	if (what < 0 || what > LODGE_SYS_CR0)
+		abort();
+	value[0] = rnd();
+	value[1] = rnd();
+	if (write && what == LODGE_CS)
+		e->code = rnd() % 3;
+	return chance(e);
 }
 
 static void emulate(const struct lodge_insn *insn, enum lodge_code code)
 {
+	static u64 xsave[(576 + 256 + 512) / 8];
 	struct lodge_emul e = {
-		.rip = rnd(), .rflags = rnd(), .code = code,
-		.stack32 = rnd() & 1, .linear = on_linear, .probe = on_probe,
-		.read = on_read, .write = on_write, .pio = on_pio,
+		.rip = rnd(), .rflags = rnd(), .code = code, .cpl = rnd() & 3,
+		.stack32 = rnd() & 1, .cr0 = rnd(), .cr4 = rnd(), .xcr0 = rnd() | 7,
+		.dr = { rnd(), rnd(), rnd(), rnd() }, .dr7 = rnd(),
+		.xsave = (u8 *)xsave, .zmmh_offset = rnd() & 1 ? 576 + 256 : 0,
+		.linear = on_linear, .probe = on_probe, .read = on_read,
+		.write = on_write, .pio = on_pio, .system = on_system,
 	};
 	int i, rc;
 
 	for (i = 0; i < 16; i++)
 		e.gpr[i] = rnd();
+	for (i = 0; i < 4; i++)
+		xsave[rnd() % (sizeof(xsave) / 8)] = rnd();
 	rc = lodge_emulate(&e, insn);
-	if (rc == -EFAULT && !e.fault)
+	if (rc == -EFAULT && (e.fault.vector > 17 || e.fault.error))
 		abort();
 	if (rc && rc != -EFAULT && rc != -EINPROGRESS && rc != -EOPNOTSUPP)
 		abort();
@@ -301,7 +323,7 @@ static void fuzz_arithmetic(void)
 		return;
 	wanted = natives[op](bytes, dst, src, &native);
 	if (shift)
-		result = lodge_shift(op, bytes, dst, (u8)src, &flags);
+		result = lodge_shift(op, bytes, dst, 0, (u8)src, &flags);
 	else
 		result = lodge_alu(op, bytes, dst, src, &flags);
 	if (op == LODGE_OP_CMP || op == LODGE_OP_TEST)
@@ -313,6 +335,65 @@ static void fuzz_arithmetic(void)
 	fprintf(stderr, "%#llx, CPU %#llx; flags %#llx, CPU %#llx\n", result,
 		wanted, flags, native);
 	exit(1);
+}
+
+#define NATIVE_LONG(insn)						\
+	asm volatile(insn "; setc %b[c]"				\
+		     : "+a" (low), "+d" (high), [c] "=&q" (carry)	\
+		     : [s] "r" (by) : "cc")
+
+/* The 64-bit forms, which have no wider type to be checked with. */
+static void fuzz_long(void)
+{
+	u64 a = rnd() >> rnd() % 64, by = (rnd() >> rnd() % 64) | 1, flags = 0;
+	u64 low = a, high = 0, mine_high, mine;
+	bool signedness = rnd() & 1;
+	u8 carry;
+
+	by = rnd() & 1 ? -by : by;
+	if (signedness)
+		NATIVE_LONG("imul %[s]");
+	else
+		NATIVE_LONG("mul %[s]");
+	mine = lodge_multiply(signedness ? LODGE_OP_IMUL1 : LODGE_OP_MUL, 8, a, by, &mine_high,
+			      &flags);
+	if (mine != low || mine_high != high || (flags & 1) != carry)
+		fail("multiply", (u8 *)&a, 8);
+	/* A product and a rest divide without overflow, if nothing carries. */
+	a = low;
+	mine = a;
+	mine_high = high;
+	if (!lodge_divide(signedness ? LODGE_OP_IDIV : LODGE_OP_DIV, 8, &mine, &mine_high, by))
+		return;
+	if (signedness)
+		NATIVE_LONG("idiv %[s]");
+	else
+		NATIVE_LONG("div %[s]");
+	if (mine != low || mine_high != high)
+		fail("divide", (u8 *)&a, 8);
+}
+
+/* DIV and IDIV of @bytes against C's, with a dividend of twice as many. */
+static void fuzz_divide(void)
+{
+	u32 bytes = 1 << rnd() % 3;
+	u64 low = rnd() & lodge_mask(bytes), high = rnd() >> rnd() % 64 & lodge_mask(bytes);
+	u64 by = rnd() >> rnd() % 64 & lodge_mask(bytes), mine = low, rest = high;
+	u64 both = high << bytes * 8 | low;
+	s64 dividend = lodge_sign_extend(both, bytes * 2), div = lodge_sign_extend(by, bytes);
+	bool done = lodge_divide(LODGE_OP_DIV, bytes, &mine, &rest, by);
+
+	if (done != (by && both / by <= lodge_mask(bytes)) ||
+	    (done && (mine != both / by || rest != both % by)))
+		fail("div", (u8 *)&both, 8);
+	mine = low;
+	rest = high;
+	done = lodge_divide(LODGE_OP_IDIV, bytes, &mine, &rest, by);
+	if (div == -1 && dividend == (s64)(1ull << 63))
+		return;
+	if (done != (div && lodge_sign_extend(dividend / div, bytes) == (u64)(dividend / div)) ||
+	    (done && ((s64)mine != dividend / div || (s64)rest != dividend % div)))
+		fail("idiv", (u8 *)&both, 8);
 }
 
 static int check_lengths(enum lodge_code code)
@@ -361,6 +442,8 @@ int main(int argc, char **argv)
 		fuzz_bytes();
 		fuzz_walk();
 		fuzz_arithmetic();
+		fuzz_long();
+		fuzz_divide();
 	}
 	printf("insn_fuzz: %lu rounds\n", rounds);
 	return 0;
