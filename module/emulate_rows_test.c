@@ -102,7 +102,8 @@ static void every_row(struct kunit *test)
 		m->system[LODGE_TR][0] = 0x68;
 		m->system[LODGE_SYS_CR0][0] = 0x1234;
 		memcpy(m->mem, &r->mem, 8);
-		KUNIT_EXPECT_EQ_MSG(test, 0, lodge_run_insn(test, m, r->bytes, r->count), "%s", r->name);
+		KUNIT_EXPECT_EQ_MSG(test, 0, lodge_run_insn(test, m, r->bytes, r->count), "%s",
+				    r->name);
 		KUNIT_EXPECT_EQ_MSG(test, r->want_rax, m->e.gpr[LODGE_RAX], "%s", r->name);
 		KUNIT_EXPECT_EQ_MSG(test, r->want_rcx, m->e.gpr[LODGE_RCX], "%s", r->name);
 		KUNIT_EXPECT_EQ_MSG(test, r->want_rdx, m->e.gpr[LODGE_RDX], "%s", r->name);
