@@ -89,7 +89,7 @@ static const struct opcode one_byte[256] = {
 	[0x83] = ROW(M | I8 | SEQ, ADD, RM_IMM),
 	PAIR(0x84, M, TEST, RM_R), PAIR(0x86, M, XCHG, RM_R),
 	PAIR(0x88, M, MOV, RM_R), PAIR(0x8a, M, MOV, R_RM),
-	[0x8c] = ROW(M, MOV, RM_S), [0x8d] = { M }, [0x8e] = ROW(M, MOV, S_RM),
+	[0x8c] = ROW(M, MOV, RM_S), [0x8d] = { M }, [0x8e] = ROW(M, MOVSEG, S_RM),
 	[0x8f] = { M | GRP, GROUP1A },
 	[0x9a] = { IZ | I16 | X64 },
 	[0x9c] = ROW(D64, PUSHF, NONE), [0x9d] = ROW(D64, POPF, NONE),
@@ -101,7 +101,7 @@ static const struct opcode one_byte[256] = {
 	[0xb8 ... 0xbf] = { IV },
 	PAIR(0xc0, M | I8 | SEQ, ROL, RM_IMM),
 	[0xc2] = ROW(I16 | NEAR, RET, NONE), [0xc3] = ROW(NEAR, RET, NONE),
-	[0xc4 ... 0xc5] = ROW(M | X64 | MEM, LOADSEG, NONE),
+	[0xc4 ... 0xc5] = ROW(M | X64 | MEM, LOADFAR, NONE),
 	[0xc6] = { M | BYTE | IZ | GRP, GROUP11 }, [0xc7] = { M | IZ | GRP, GROUP11 },
 	[0xc8] = ROW(I16 | I8 | D64, ENTER, NONE), [0xc9] = ROW(D64, LEAVE, NONE),
 	[0xca] = ROW(I16, RETF, NONE), [0xcb] = ROW(0, RETF, NONE),
@@ -111,7 +111,7 @@ static const struct opcode one_byte[256] = {
 	PAIR(0xd0, M | SEQ, ROL, RM_1), PAIR(0xd2, M | SEQ, ROL, RM_CL),
 	[0xd4 ... 0xd5] = { I8 | X64 },
 	[0xd6] = { X64 },
-	[0xd7] = ROW(BYTE, XLAT, NONE),
+	[0xd7] = ROW(BYTE, XLAT, A_MEM),
 	[0xd8 ... 0xdf] = { M },
 	[0xe0 ... 0xe7] = { I8 },
 	[0xe8] = ROW(IZ | NEAR, CALL, IMM), [0xe9] = { IZ | NEAR },
@@ -150,9 +150,9 @@ static const struct opcode two_byte[256] = {
 	[0xae] = { M | GRP, GROUP15 },
 	[0xaf] = ROW(M, IMUL, R_RM),
 	PAIR(0xb0, M, CMPXCHG, RM_R),
-	[0xb2] = ROW(M | MEM, LOADSEG, NONE),
+	[0xb2] = ROW(M | MEM, LOADFAR, NONE),
 	[0xb3] = ROW(M, BTR, RM_R),
-	[0xb4 ... 0xb5] = ROW(M | MEM, LOADSEG, NONE),
+	[0xb4 ... 0xb5] = ROW(M | MEM, LOADFAR, NONE),
 	[0xb6 ... 0xb7] = ROW(M, MOVZX, R_RM),
 	[0xb8] = ROW(M, POPCNT, R_RM), [0xb9] = { M },
 	[0xba] = { M | I8 | GRP, GROUP8 },
@@ -444,7 +444,7 @@ static void vector_move(struct decoder *d, u8 opcode, bool map38, bool wide)
 	if (insn->vex && (insn->simd & MMX || (insn->vvvv && !(insn->simd & MERGE))))
 		return;
 	insn->op = LODGE_OP_SIMD;
-	insn->form = moves[i].flags & STORE ? LODGE_FORM_RM_R : LODGE_FORM_R_RM;
+	insn->form = moves[i].flags & STORE ? LODGE_FORM_SIMD_STORE : LODGE_FORM_SIMD_LOAD;
 }
 
 /* Is @byte the start of a VEX, EVEX or XOP prefix? Payload bytes, or 0. */
@@ -549,9 +549,8 @@ static void special_cases(struct decoder *d)
 			insn->op = LODGE_OP_NONE;
 		break;
 	case LODGE_OP_MOV:
-		if (insn->form == LODGE_FORM_S_RM || (insn->form == LODGE_FORM_RM_S && memory))
+		if (insn->form == LODGE_FORM_RM_S && memory)
 			insn->opsize = 2;
-		insn->srcsize = insn->opsize;
 		/* MOVNTI has no prefixes. */
 		if (insn->opcode[0] == 0x0f && (d->opsize66 || insn->rep || insn->repne))
 			insn->op = LODGE_OP_NONE;
@@ -571,6 +570,9 @@ static void special_cases(struct decoder *d)
 		if (memory)
 			insn->opsize = 2;
 		break;
+	case LODGE_OP_MOVSEG:
+		insn->srcsize = 2;
+		break;
 	case LODGE_OP_LLDT:
 	case LODGE_OP_LTR:
 	case LODGE_OP_LMSW:
@@ -582,6 +584,7 @@ static void special_cases(struct decoder *d)
 		break;
 	case LODGE_OP_CMPXCHG2:
 		insn->opsize = max_t(u8, insn->opsize, 4);
+		insn->simd = insn->opsize == 8 ? LODGE_SIMD_ALIGNED : 0;
 		break;
 	case LODGE_OP_NOP:
 		/* CLWB, which without the prefix is XSAVEOPT */

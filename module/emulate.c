@@ -32,42 +32,32 @@ struct place {
 	u64 linear;
 };
 
-/* The operands of an instruction: @d is loaded and stored as its table row says. */
-struct operands {
-	struct place dst;
-	u64 d;
-	u64 s;
-};
-
-static u64 read_gpr(const struct lodge_emul *e, const struct lodge_insn *insn, u8 reg, u32 bytes)
+/* Without REX, byte registers 4 to 7 are AH, CH, DH, BH (SDM volume 1, 3.4.1.1). */
+static bool high_byte(const struct lodge_emul *e, u8 reg, u32 bytes)
 {
-	/* Without REX, 4 to 7 are AH, CH, DH, BH (SDM volume 1, 3.4.1.1). */
-	if (bytes == 1 && !insn->rex && reg >= 4)
+	return bytes == 1 && !e->insn->rex && reg >= 4;
+}
+
+static u64 read_gpr(const struct lodge_emul *e, u8 reg, u32 bytes)
+{
+	if (high_byte(e, reg, bytes))
 		return e->gpr[(reg - 4) & 15] >> 8 & 0xff;
 	return e->gpr[reg & 15] & lodge_mask(bytes);
 }
 
-static void write_gpr(struct lodge_emul *e, const struct lodge_insn *insn, u8 reg, u64 value,
-		      u32 bytes)
+/* A 32-bit result clears the upper half. */
+static void write_gpr(struct lodge_emul *e, u8 reg, u64 value, u32 bytes)
 {
-	u32 shift = bytes == 1 && !insn->rex && reg >= 4 ? 8 : 0;
-	u64 *gpr = &e->gpr[(shift ? reg - 4 : reg) & 15];
-	u64 mask = lodge_mask(bytes);
+	bool high = high_byte(e, reg, bytes);
+	u64 *gpr = &e->gpr[(high ? reg - 4 : reg) & 15];
+	u64 mask = lodge_mask(bytes) << (high ? 8 : 0);
 
-	/* A 32-bit result clears the upper half. */
-	if (bytes >= 4)
-		*gpr = value & mask;
-	else
-		*gpr = (*gpr & ~(mask << shift)) | (value & mask) << shift;
+	*gpr = (bytes >= 4 ? 0 : *gpr & ~mask) | (value << (high ? 8 : 0) & mask);
 }
 
-static u64 acc(const struct lodge_emul *e, u32 bytes)
+static u64 effective_address(const struct lodge_emul *e)
 {
-	return e->gpr[LODGE_RAX] & lodge_mask(bytes);
-}
-
-static u64 effective_address(const struct lodge_emul *e, const struct lodge_insn *insn)
-{
+	const struct lodge_insn *insn = e->insn;
 	u64 addr = insn->disp;
 	u64 bit;
 
@@ -78,9 +68,11 @@ static u64 effective_address(const struct lodge_emul *e, const struct lodge_insn
 		addr += e->gpr[insn->base & 15];
 	if (insn->index != LODGE_NO_REG)
 		addr += e->gpr[insn->index & 15] << insn->scale;
+	if (insn->op == LODGE_OP_XLAT)
+		addr += e->gpr[LODGE_RBX] + read_gpr(e, LODGE_RAX, 1);
 	/* A register may number a bit far from the operand: a bit string. */
 	if (insn->op >= LODGE_OP_BT && insn->op <= LODGE_OP_BTC && insn->form == LODGE_FORM_RM_R) {
-		bit = lodge_sign_extend(read_gpr(e, insn, insn->reg, insn->opsize), insn->opsize);
+		bit = lodge_sign_extend(read_gpr(e, insn->reg, insn->opsize), insn->opsize);
 		addr += (s64)(bit & ~(u64)(insn->opsize * 8 - 1)) / 8;
 	}
 	return addr & lodge_mask(insn->addrsize);
@@ -93,6 +85,9 @@ static int linear(struct lodge_emul *e, int seg, u64 offset, u32 bytes, bool wri
 
 	if (rc)
 		return rc;
+	/* Alignment comes before what the pages say. */
+	if (e->insn->simd & LODGE_SIMD_ALIGNED && *out & (bytes - 1))
+		return lodge_raise(&e->fault, X86_TRAP_GP, 0);
 	if (e->cpl == 3 && e->cr0 & X86_CR0_AM && e->rflags & X86_EFLAGS_AC && bytes <= 8 &&
 	    !(bytes & (bytes - 1)) && *out & (bytes - 1))
 		return lodge_raise(&e->fault, X86_TRAP_AC, 0);
@@ -103,55 +98,45 @@ static int linear(struct lodge_emul *e, int seg, u64 offset, u32 bytes, bool wri
 	return rc;
 }
 
-/* The memory operand; @align: what its address must be a multiple of, or 1 */
-static int memory(struct lodge_emul *e, const struct lodge_insn *insn, u32 bytes, u32 align,
-		  bool write, u64 *out)
+static int memory(struct lodge_emul *e, u32 bytes, bool write, u64 *out)
 {
-	u64 offset = effective_address(e, insn);
-	int rc;
-
-	/* #GP for alignment comes before what the pages say. */
-	if (align > 1) {
-		rc = e->linear(e, insn->segment, offset, bytes, write, out);
-		if (!rc && *out & (align - 1))
-			rc = lodge_raise(&e->fault, X86_TRAP_GP, 0);
-		if (rc)
-			return rc;
-	}
-	return linear(e, insn->segment, offset, bytes, write, out);
+	return linear(e, e->insn->segment, effective_address(e), bytes, write, out);
 }
 
-static int locate(struct lodge_emul *e, const struct lodge_insn *insn, u32 bytes, bool write,
-		  struct place *p)
+/* Two values next to each other in memory: far pointers, descriptor tables, register pairs. */
+static int load_pair(struct lodge_emul *e, u32 first, u32 second, u64 value[2])
+{
+	u64 addr;
+	int rc = memory(e, first + second, false, &addr);
+
+	if (!rc)
+		rc = e->read(e, addr, &value[0], first);
+	return rc ? rc : e->read(e, addr + first, &value[1], second);
+}
+
+static int locate(struct lodge_emul *e, u32 bytes, bool write, struct place *p)
 {
 	p->bytes = bytes;
-	p->memory = !insn->has_modrm || insn->modrm < 0xc0;
-	p->reg = insn->rm;
-	return p->memory ? memory(e, insn, bytes, 1, write, &p->linear) : 0;
+	p->memory = !e->insn->has_modrm || e->insn->modrm < 0xc0;
+	p->reg = e->insn->rm;
+	return p->memory ? memory(e, bytes, write, &p->linear) : 0;
 }
 
-static int load(struct lodge_emul *e, const struct lodge_insn *insn, const struct place *p,
-		u64 *value)
+static int load(struct lodge_emul *e, const struct place *p, u64 *value)
 {
 	*value = 0;
 	if (p->memory)
 		return e->read(e, p->linear, value, p->bytes);
-	*value = read_gpr(e, insn, p->reg, p->bytes);
+	*value = read_gpr(e, p->reg, p->bytes);
 	return 0;
 }
 
-static int store(struct lodge_emul *e, const struct lodge_insn *insn, const struct place *p,
-		 u64 value)
+static int store(struct lodge_emul *e, const struct place *p, u64 value)
 {
 	if (p->memory)
 		return e->write(e, p->linear, value & lodge_mask(p->bytes), p->bytes);
-	write_gpr(e, insn, p->reg, value, p->bytes);
+	write_gpr(e, p->reg, value, p->bytes);
 	return 0;
-}
-
-static int raise_gp(struct lodge_emul *e)
-{
-	return lodge_raise(&e->fault, X86_TRAP_GP, 0);
 }
 
 static u32 stack_bytes(const struct lodge_emul *e)
@@ -177,16 +162,17 @@ static int stack_read(struct lodge_emul *e, u64 pointer, u64 *value, u32 bytes)
 	return rc ? rc : e->read(e, addr, value, bytes);
 }
 
-static int pop(struct lodge_emul *e, u64 *value, u32 bytes)
+static int pop(struct lodge_emul *e, u64 *value)
 {
-	int rc = stack_read(e, e->gpr[LODGE_RSP], value, bytes);
+	int rc = stack_read(e, e->gpr[LODGE_RSP], value, e->insn->opsize);
 
-	e->gpr[LODGE_RSP] = moved(e, e->gpr[LODGE_RSP], bytes);
+	e->gpr[LODGE_RSP] = moved(e, e->gpr[LODGE_RSP], e->insn->opsize);
 	return rc;
 }
 
-static int push(struct lodge_emul *e, u64 value, u32 bytes)
+static int push(struct lodge_emul *e, u64 value)
 {
+	u32 bytes = e->insn->opsize;
 	u64 rsp = moved(e, e->gpr[LODGE_RSP], -(s64)bytes);
 	u64 addr;
 	int rc;
@@ -198,227 +184,190 @@ static int push(struct lodge_emul *e, u64 value, u32 bytes)
 	return rc;
 }
 
-static int read_selector(struct lodge_emul *e, int seg, u64 *selector)
+static int selector(struct lodge_emul *e, int seg, u64 *value, bool write)
 {
-	u64 value[2] = { };
-	int rc;
+	u64 both[2] = { *value & 0xffff };
+	int rc = seg > LODGE_GS ? lodge_raise(&e->fault, X86_TRAP_UD, 0) :
+				  e->system(e, seg, both, write);
 
-	if (seg > LODGE_GS)
-		return lodge_raise(&e->fault, X86_TRAP_UD, 0);
-	rc = e->system(e, seg, value, false);
-	*selector = value[0];
+	*value = both[0];
 	return rc;
-}
-
-static int load_selector(struct lodge_emul *e, int seg, u64 selector)
-{
-	u64 value[2] = { selector };
-
-	if (seg > LODGE_GS)
-		return lodge_raise(&e->fault, X86_TRAP_UD, 0);
-	e->shadow = seg == LODGE_SS;
-	return e->system(e, seg, value, true);
 }
 
 /* Offset outside 64-bit code: its limit is checked by the next fetch. */
-static int jump(struct lodge_emul *e, u64 target, u32 bytes)
+static int jump(struct lodge_emul *e, u64 target)
 {
 	u64 unused;
 
-	e->rip = target & lodge_mask(bytes);
+	e->rip = target & lodge_mask(e->insn->opsize);
 	if (e->code == LODGE_CODE64 && e->linear(e, LODGE_CS, e->rip, 1, false, &unused))
-		return raise_gp(e);
+		return lodge_raise(&e->fault, X86_TRAP_GP, 0);
 	return 0;
 }
 
-typedef int (*op_fn)(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o);
-
-static int op_alu(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
+static int op_alu(struct lodge_emul *e)
 {
-	o->d = lodge_alu(insn->op, insn->opsize, o->d, o->s, &e->rflags);
+	e->d = lodge_alu(e->insn->op, e->insn->opsize, e->d, e->s, &e->rflags);
 	return 0;
 }
 
-static int op_shift(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
+static int op_shift(struct lodge_emul *e)
 {
-	u8 count = o->s;
+	u8 count = e->s;
 
-	if (insn->op >= LODGE_OP_SHLD)
-		count = insn->opcode[1] & 1 ? e->gpr[LODGE_RCX] : insn->imm;
-	o->d = lodge_shift(insn->op, insn->opsize, o->d, o->s, count, &e->rflags);
+	if (e->insn->op >= LODGE_OP_SHLD)
+		count = e->insn->opcode[1] & 1 ? e->gpr[LODGE_RCX] : e->insn->imm;
+	e->d = lodge_shift(e->insn->op, e->insn->opsize, e->d, e->s, count, &e->rflags);
 	return 0;
 }
 
-static int op_multiply(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
+static int op_scan(struct lodge_emul *e)
+{
+	e->d = lodge_scan(e->insn->op, e->insn->opsize, e->d, e->s, &e->rflags);
+	return 0;
+}
+
+static int op_bit(struct lodge_emul *e)
+{
+	e->d = lodge_bit_op(e->insn->op, e->d, e->s & (e->insn->opsize * 8 - 1), &e->rflags);
+	return 0;
+}
+
+/* Three operands: source and immediate; two: register and source. */
+static int op_imul(struct lodge_emul *e)
 {
 	u64 high;
 
-	/* Three operands: source and immediate; two: register and source. */
-	if (insn->op == LODGE_OP_IMUL) {
-		o->d = lodge_multiply(LODGE_OP_IMUL1, insn->opsize, o->s,
-				      insn->opcode[0] == 0x0f ? o->d : insn->imm, &high,
-				      &e->rflags);
-		return 0;
-	}
-	o->d = lodge_multiply(insn->op, insn->opsize, o->d, acc(e, insn->opsize), &high,
-			      &e->rflags);
-	if (insn->opsize == 1) {
-		write_gpr(e, insn, LODGE_RAX, high << 8 | o->d, 2);
-		return 0;
-	}
-	write_gpr(e, insn, LODGE_RAX, o->d, insn->opsize);
-	write_gpr(e, insn, LODGE_RDX, high, insn->opsize);
+	e->d = lodge_multiply(LODGE_OP_IMUL1, e->insn->opsize, e->s,
+			      e->insn->opcode[0] == 0x0f ? e->d : e->insn->imm, &high, &e->rflags);
 	return 0;
 }
 
-static int op_divide(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
+/* MUL to IDIV: the operand with AX, or with the pair of RDX and RAX */
+static int op_wide(struct lodge_emul *e)
 {
-	u64 low = acc(e, insn->opsize);
-	u64 high = insn->opsize == 1 ? acc(e, 2) >> 8 :
-				       read_gpr(e, insn, LODGE_RDX, insn->opsize);
+	enum lodge_insn_op op = e->insn->op;
+	u32 bytes = e->insn->opsize;
+	u64 low = read_gpr(e, LODGE_RAX, bytes);
+	u64 high = bytes == 1 ? e->gpr[LODGE_RAX] >> 8 & 0xff : read_gpr(e, LODGE_RDX, bytes);
 
-	if (!lodge_divide(insn->op, insn->opsize, &low, &high, o->d))
+	if (op == LODGE_OP_MUL || op == LODGE_OP_IMUL1)
+		low = lodge_multiply(op, bytes, e->d, low, &high, &e->rflags);
+	else if (!lodge_divide(op, bytes, &low, &high, e->d))
 		return lodge_raise(&e->fault, X86_TRAP_DE, 0);
-	if (insn->opsize == 1) {
-		write_gpr(e, insn, LODGE_RAX, (high & 0xff) << 8 | (low & 0xff), 2);
+	if (bytes == 1) {
+		write_gpr(e, LODGE_RAX, high << 8 | (low & 0xff), 2);
 		return 0;
 	}
-	write_gpr(e, insn, LODGE_RAX, low, insn->opsize);
-	write_gpr(e, insn, LODGE_RDX, high, insn->opsize);
+	write_gpr(e, LODGE_RAX, low, bytes);
+	write_gpr(e, LODGE_RDX, high, bytes);
 	return 0;
 }
 
-static int op_scan(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
+static int op_mov(struct lodge_emul *e)
 {
-	o->d = lodge_scan(insn->op, insn->opsize, o->d, o->s, &e->rflags);
+	e->d = e->s;
+	if (e->insn->op == LODGE_OP_MOVSX)
+		e->d = lodge_sign_extend(e->s, e->insn->srcsize);
+	else if (e->insn->op == LODGE_OP_MOVBE)
+		e->d = __builtin_bswap64(e->s) >> (64 - e->insn->opsize * 8);
 	return 0;
 }
 
-static int op_mov(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
+static int op_load_segment(struct lodge_emul *e)
 {
-	o->d = o->s;
-	if (insn->op == LODGE_OP_MOVSX)
-		o->d = lodge_sign_extend(o->s, insn->srcsize);
-	else if (insn->op == LODGE_OP_MOVBE)
-		o->d = __builtin_bswap64(o->s) >> (64 - insn->opsize * 8);
-	if (insn->form == LODGE_FORM_S_RM && insn->reg == LODGE_CS)
+	if (e->insn->reg == LODGE_CS)
 		return lodge_raise(&e->fault, X86_TRAP_UD, 0);
-	return insn->form == LODGE_FORM_S_RM ? load_selector(e, insn->reg, o->s) : 0;
+	e->shadow = e->insn->reg == LODGE_SS;
+	return selector(e, e->insn->reg, &e->s, true);
 }
 
 /* The source is read, and 32-bit destinations are cleared, in any case. */
-static int op_cmov(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
+static int op_cmov(struct lodge_emul *e)
 {
-	if (lodge_condition(insn->opcode[1], e->rflags))
-		o->d = o->s;
+	if (lodge_condition(e->insn->opcode[1], e->rflags))
+		e->d = e->s;
 	return 0;
 }
 
-static int op_setcc(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
+static int op_setcc(struct lodge_emul *e)
 {
-	o->d = lodge_condition(insn->opcode[1], e->rflags);
+	e->d = lodge_condition(e->insn->opcode[1], e->rflags);
 	return 0;
 }
 
-static int op_xlat(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
+/* XCHG and XADD. The register first: XADD of one with itself keeps the sum. */
+static int op_exchange(struct lodge_emul *e)
 {
-	u64 offset = (e->gpr[LODGE_RBX] + acc(e, 1)) & lodge_mask(insn->addrsize);
-	u64 addr;
-	int rc = linear(e, insn->segment, offset, 1, false, &addr);
-
-	if (!rc)
-		rc = e->read(e, addr, &o->d, 1);
-	if (!rc)
-		write_gpr(e, insn, LODGE_RAX, o->d, 1);
-	return rc;
-}
-
-/* XCHG and XADD: the register gets what memory held. */
-static int op_exchange(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
-{
-	u64 old = o->d;
-
-	o->d = o->s;
-	if (insn->op == LODGE_OP_XADD)
-		o->d = lodge_alu(LODGE_OP_ADD, insn->opsize, old, o->s, &e->rflags);
-	/* The register first: XADD of one with itself keeps the sum. */
-	write_gpr(e, insn, insn->reg, old, insn->opsize);
+	write_gpr(e, e->insn->reg, e->d, e->insn->opsize);
+	e->d = e->insn->op == LODGE_OP_XCHG ? e->s :
+	       lodge_alu(LODGE_OP_ADD, e->insn->opsize, e->d, e->s, &e->rflags);
 	return 0;
 }
 
 /* The destination is written in either case (SDM volume 2, CMPXCHG). */
-static int op_cmpxchg(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
+static int op_cmpxchg(struct lodge_emul *e)
 {
-	lodge_alu(LODGE_OP_CMP, insn->opsize, acc(e, insn->opsize), o->d, &e->rflags);
+	u32 bytes = e->insn->opsize;
+
+	lodge_alu(LODGE_OP_CMP, bytes, e->gpr[LODGE_RAX], e->d, &e->rflags);
 	if (e->rflags & X86_EFLAGS_ZF)
-		o->d = o->s;
+		e->d = e->s;
 	else
-		write_gpr(e, insn, LODGE_RAX, o->d, insn->opsize);
+		write_gpr(e, LODGE_RAX, e->d, bytes);
 	return 0;
 }
 
 /* CMPXCHG8B, CMPXCHG16B */
-static int op_cmpxchg2(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
+static int op_cmpxchg2(struct lodge_emul *e)
 {
-	u32 bytes = insn->opsize;
-	u64 addr, low = 0, high = 0;
-	int rc = memory(e, insn, bytes * 2, bytes == 8 ? 16 : 1, true, &addr);
+	u32 bytes = e->insn->opsize;
+	u64 addr, old[2];
+	int rc = memory(e, bytes * 2, true, &addr);
 
 	if (!rc)
-		rc = e->read(e, addr, &low, bytes);
+		rc = e->read(e, addr, &old[0], bytes);
 	if (!rc)
-		rc = e->read(e, addr + bytes, &high, bytes);
+		rc = e->read(e, addr + bytes, &old[1], bytes);
 	if (rc)
 		return rc;
-	e->rflags &= ~X86_EFLAGS_ZF;
-	if (low == acc(e, bytes) && high == read_gpr(e, insn, LODGE_RDX, bytes)) {
+	e->rflags &= ~(u64)X86_EFLAGS_ZF;
+	if (old[0] == read_gpr(e, LODGE_RAX, bytes) && old[1] == read_gpr(e, LODGE_RDX, bytes)) {
 		e->rflags |= X86_EFLAGS_ZF;
-		low = read_gpr(e, insn, LODGE_RBX, bytes);
-		high = read_gpr(e, insn, LODGE_RCX, bytes);
+		old[0] = read_gpr(e, LODGE_RBX, bytes);
+		old[1] = read_gpr(e, LODGE_RCX, bytes);
 	} else {
-		write_gpr(e, insn, LODGE_RAX, low, bytes);
-		write_gpr(e, insn, LODGE_RDX, high, bytes);
+		write_gpr(e, LODGE_RAX, old[0], bytes);
+		write_gpr(e, LODGE_RDX, old[1], bytes);
 	}
-	rc = e->write(e, addr, low, bytes);
-	return rc ? rc : e->write(e, addr + bytes, high, bytes);
+	rc = e->write(e, addr, old[0], bytes);
+	return rc ? rc : e->write(e, addr + bytes, old[1], bytes);
 }
 
-static int op_bit(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
+static int op_push(struct lodge_emul *e)
 {
-	o->d = lodge_bit_op(insn->op, o->d, o->s & (insn->opsize * 8 - 1), &e->rflags);
-	return 0;
+	return push(e, e->d);
 }
 
-static int op_push(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
+/* The segment register that an opcode names */
+static int opcode_segment(const struct lodge_insn *insn)
 {
-	return push(e, o->d, insn->opsize);
+	return insn->opcode[insn->opcode[0] == 0x0f] >> 3 & 7;
 }
 
 /* operands() has moved RSP: the destination's address is computed with the new one. */
-static int op_pop(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
+static int op_pop(struct lodge_emul *e)
 {
-	int rc = stack_read(e, moved(e, e->gpr[LODGE_RSP], -(s64)insn->opsize), &o->d,
-			    insn->opsize);
+	int rc = stack_read(e, moved(e, e->gpr[LODGE_RSP], -(s64)e->insn->opsize), &e->d,
+			    e->insn->opsize);
 
-	if (rc || insn->form != LODGE_FORM_S)
+	if (rc || e->insn->form != LODGE_FORM_S)
 		return rc;
-	return load_selector(e, insn->opcode[insn->opcode[0] == 0x0f] >> 3 & 7, (u16)o->d);
+	e->shadow = opcode_segment(e->insn) == LODGE_SS;
+	return selector(e, opcode_segment(e->insn), &e->d, true);
 }
 
-/* Virtual-8086 code without IOPL 3 has no PUSHF and POPF (SDM 20.2.7). */
-static bool flags_sensitive(const struct lodge_emul *e)
-{
-	return e->rflags & X86_EFLAGS_VM && (e->rflags & X86_EFLAGS_IOPL) != X86_EFLAGS_IOPL;
-}
-
-static int op_pushf(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
-{
-	if (flags_sensitive(e))
-		return raise_gp(e);
-	return push(e, e->rflags & ~(X86_EFLAGS_VM | X86_EFLAGS_RF), insn->opsize);
-}
-
-static void set_flags(struct lodge_emul *e, u64 value, u32 bytes)
+static void set_flags(struct lodge_emul *e, u64 value)
 {
 	u64 mask = POPF_FLAGS;
 
@@ -426,356 +375,296 @@ static void set_flags(struct lodge_emul *e, u64 value, u32 bytes)
 		mask |= X86_EFLAGS_IF;
 	if (!e->cpl)
 		mask |= X86_EFLAGS_IOPL;
-	mask &= lodge_mask(bytes);
+	mask &= lodge_mask(e->insn->opsize);
 	e->rflags = (e->rflags & ~mask) | (value & mask);
 }
 
-static int op_popf(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
+/* PUSHF, POPF; virtual-8086 code needs IOPL 3 for them (SDM 20.2.7). */
+static int op_flags(struct lodge_emul *e)
 {
-	int rc = flags_sensitive(e) ? raise_gp(e) : pop(e, &o->d, insn->opsize);
+	int rc;
 
+	if (e->rflags & X86_EFLAGS_VM && (e->rflags & X86_EFLAGS_IOPL) != X86_EFLAGS_IOPL)
+		return lodge_raise(&e->fault, X86_TRAP_GP, 0);
+	if (e->insn->op == LODGE_OP_PUSHF)
+		return push(e, e->rflags & ~(u64)(X86_EFLAGS_VM | X86_EFLAGS_RF));
+	rc = pop(e, &e->d);
 	if (!rc)
-		set_flags(e, o->d, insn->opsize);
+		set_flags(e, e->d);
 	return rc;
 }
 
 /* PUSHA stores the RSP from before; POPA skips it. */
-static int op_push_all(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
+static int op_all(struct lodge_emul *e)
 {
 	u64 rsp = e->gpr[LODGE_RSP];
-	int i, rc = 0;
+	int i, reg, rc = 0;
 
-	for (i = LODGE_RAX; i <= LODGE_RDI && !rc; i++)
-		rc = push(e, i == LODGE_RSP ? rsp : e->gpr[i], insn->opsize);
-	return rc;
-}
-
-static int op_pop_all(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
-{
-	int i, rc = 0;
-
-	for (i = LODGE_RDI; i >= LODGE_RAX && !rc; i--) {
-		rc = pop(e, &o->d, insn->opsize);
-		if (i != LODGE_RSP)
-			write_gpr(e, insn, i, o->d, insn->opsize);
+	for (i = 0; i < 8 && !rc; i++) {
+		reg = e->insn->op == LODGE_OP_PUSHA ? i : 7 - i;
+		if (e->insn->op == LODGE_OP_PUSHA)
+			rc = push(e, reg == LODGE_RSP ? rsp : e->gpr[reg]);
+		else
+			rc = pop(e, &e->d);
+		if (e->insn->op == LODGE_OP_POPA && reg != LODGE_RSP)
+			write_gpr(e, reg, e->d, e->insn->opsize);
 	}
 	return rc;
 }
 
-static int op_enter(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
+static int op_enter(struct lodge_emul *e)
 {
-	u32 bytes = insn->opsize, level = insn->imm >> 16 & 31;
-	u64 rbp = e->gpr[LODGE_RBP];
-	u64 frame;
-	int rc = push(e, rbp, bytes);
+	u32 bytes = e->insn->opsize, level = e->insn->imm >> 16 & 31;
+	u64 rbp = e->gpr[LODGE_RBP], frame;
+	int rc = push(e, rbp);
 
 	frame = e->gpr[LODGE_RSP];
 	for (; level > 1 && !rc; level--) {
 		rbp = moved(e, rbp, -(s64)bytes);
-		rc = stack_read(e, rbp, &o->d, bytes);
+		rc = stack_read(e, rbp, &e->d, bytes);
 		if (!rc)
-			rc = push(e, o->d, bytes);
+			rc = push(e, e->d);
 	}
 	if (level && !rc)
-		rc = push(e, frame, bytes);
-	write_gpr(e, insn, LODGE_RBP, frame, bytes);
-	e->gpr[LODGE_RSP] = moved(e, e->gpr[LODGE_RSP], -(s64)(u16)insn->imm);
+		rc = push(e, frame);
+	write_gpr(e, LODGE_RBP, frame, bytes);
+	e->gpr[LODGE_RSP] = moved(e, e->gpr[LODGE_RSP], -(s64)(u16)e->insn->imm);
 	return rc;
 }
 
-static int op_leave(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
+static int op_leave(struct lodge_emul *e)
 {
 	int rc;
 
 	e->gpr[LODGE_RSP] = moved(e, e->gpr[LODGE_RSP], e->gpr[LODGE_RBP] - e->gpr[LODGE_RSP]);
-	rc = pop(e, &o->d, insn->opsize);
-	write_gpr(e, insn, LODGE_RBP, o->d, insn->opsize);
+	rc = pop(e, &e->d);
+	write_gpr(e, LODGE_RBP, e->d, e->insn->opsize);
 	return rc;
 }
 
-static int op_branch(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
+static int op_branch(struct lodge_emul *e)
 {
 	u64 next = e->rip;
-	int rc = jump(e, insn->form == LODGE_FORM_IMM ? next + insn->imm : o->d, insn->opsize);
+	int rc = jump(e, e->insn->form == LODGE_FORM_IMM ? next + e->insn->imm : e->d);
 
-	return rc || insn->op == LODGE_OP_JMP ? rc : push(e, next, insn->opsize);
+	return rc || e->insn->op == LODGE_OP_JMP ? rc : push(e, next);
 }
 
-/* CS:offset, through memory */
-static int op_far(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
+/* CALL and JMP to CS:offset in memory; LES to LGS, which hold no event off */
+static int op_far(struct lodge_emul *e)
 {
-	u32 bytes = insn->opsize;
-	u64 addr, cs, next = e->rip;
-	int rc = memory(e, insn, bytes + 2, 1, false, &addr);
+	u8 op = e->insn->opcode[0] == 0x0f ? e->insn->opcode[1] : e->insn->opcode[0];
+	u64 cs = 0, pointer[2];
+	int rc = load_pair(e, e->insn->opsize, 2, pointer);
 
-	if (!rc)
-		rc = e->read(e, addr, &o->d, bytes);
-	if (!rc)
-		rc = e->read(e, addr + bytes, &o->s, 2);
-	if (!rc && insn->op == LODGE_OP_CALLF) {
-		rc = read_selector(e, LODGE_CS, &cs);
+	if (!rc && e->insn->op == LODGE_OP_CALLF) {
+		rc = selector(e, LODGE_CS, &cs, false);
 		if (!rc)
-			rc = push(e, cs, bytes);
+			rc = push(e, cs);
 		if (!rc)
-			rc = push(e, next, bytes);
+			rc = push(e, e->rip);
 	}
 	if (!rc)
-		rc = load_selector(e, LODGE_CS, o->s);
-	return rc ? rc : jump(e, o->d, bytes);
+		rc = selector(e, op == 0xff ? LODGE_CS : op == 0xc4 ? LODGE_ES :
+				 op == 0xc5 ? LODGE_DS : op & 7, &pointer[1], true);
+	if (!rc && op == 0xff)
+		return jump(e, pointer[0]);
+	if (!rc)
+		write_gpr(e, e->insn->reg, pointer[0], e->insn->opsize);
+	return rc;
 }
 
 /* RET, RETF, IRET. The latter two where no privilege level can change. */
-static int op_return(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
+static int op_return(struct lodge_emul *e)
 {
-	u32 bytes = insn->opsize;
+	bool far = e->insn->op != LODGE_OP_RET;
 	u64 flags = 0;
 	int rc;
 
-	if (insn->op != LODGE_OP_RET && e->cr0 & X86_CR0_PE)
+	if (far && e->cr0 & X86_CR0_PE)
 		return -EOPNOTSUPP;
-	rc = pop(e, &o->d, bytes);
-	if (!rc && insn->op != LODGE_OP_RET)
-		rc = pop(e, &o->s, bytes);
-	if (!rc && insn->op == LODGE_OP_IRET)
-		rc = pop(e, &flags, bytes);
-	if (!rc && insn->op != LODGE_OP_RET)
-		rc = load_selector(e, LODGE_CS, (u16)o->s);
+	rc = pop(e, &e->d);
+	if (!rc && far)
+		rc = pop(e, &e->s);
+	if (!rc && e->insn->op == LODGE_OP_IRET)
+		rc = pop(e, &flags);
+	if (!rc && far)
+		rc = selector(e, LODGE_CS, &e->s, true);
 	if (rc)
 		return rc;
-	if (insn->op == LODGE_OP_IRET)
-		set_flags(e, flags, bytes);
-	e->gpr[LODGE_RSP] = moved(e, e->gpr[LODGE_RSP], (u16)insn->imm);
-	return jump(e, o->d, bytes);
+	if (e->insn->op == LODGE_OP_IRET)
+		set_flags(e, flags);
+	e->gpr[LODGE_RSP] = moved(e, e->gpr[LODGE_RSP], (u16)e->insn->imm);
+	return jump(e, e->d);
 }
 
-/* LES, LDS, LSS, LFS, LGS */
-static int op_load_far(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
+/*
+ * SLDT to LMSW: a system register from or to memory. LMSW loads PE, MP, EM and
+ * TS and cannot clear PE; SGDT to LIDT have a limit and a base.
+ */
+static int op_system(struct lodge_emul *e)
 {
-	u8 op = insn->opcode[0] == 0x0f ? insn->opcode[1] : insn->opcode[0];
-	int seg = op == 0xc4 ? LODGE_ES : op == 0xc5 ? LODGE_DS : op & 7;
-	u64 addr;
-	int rc = memory(e, insn, insn->opsize + 2, 1, false, &addr);
-
-	if (!rc)
-		rc = e->read(e, addr, &o->d, insn->opsize);
-	if (!rc)
-		rc = e->read(e, addr + insn->opsize, &o->s, 2);
-	if (!rc)
-		rc = load_selector(e, seg, o->s);
-	/* Only MOV and POP hold events off. */
-	e->shadow = false;
-	if (!rc)
-		write_gpr(e, insn, insn->reg, o->d, insn->opsize);
-	return rc;
-}
-
-static int privileged(struct lodge_emul *e, bool umip)
-{
-	return e->cpl && (!umip || e->cr4 & X86_CR4_UMIP) ? raise_gp(e) : 0;
-}
-
-/* What a system instruction names: enum lodge_seg or lodge_system */
-static int system_register(u8 op)
-{
-	switch (op) {
-	case LODGE_OP_SMSW:
-	case LODGE_OP_LMSW:
-		return LODGE_SYS_CR0;
-	case LODGE_OP_SGDT:
-	case LODGE_OP_LGDT:
-		return LODGE_SYS_GDTR;
-	case LODGE_OP_SIDT:
-	case LODGE_OP_LIDT:
-		return LODGE_SYS_IDTR;
-	default:
-		return op == LODGE_OP_STR || op == LODGE_OP_LTR ? LODGE_TR : LODGE_LDTR;
-	}
-}
-
-static int op_store_system(struct lodge_emul *e, const struct lodge_insn *insn,
-			   struct operands *o)
-{
-	u64 value[2] = { };
-	int rc = privileged(e, true);
-
-	if (!rc)
-		rc = e->system(e, system_register(insn->op), value, false);
-	o->d = value[0];
-	return rc;
-}
-
-/* LMSW loads PE, MP, EM and TS and cannot clear PE. */
-static int op_load_system(struct lodge_emul *e, const struct lodge_insn *insn,
-			  struct operands *o)
-{
-	u64 value[2] = { o->d };
-	int rc = privileged(e, false);
-
-	if (insn->op == LODGE_OP_LMSW)
-		value[0] = (e->cr0 & ~0xeull) | (o->d & 0xf);
-	return rc ? rc : e->system(e, system_register(insn->op), value, true);
-}
-
-/* SGDT, SIDT, LGDT, LIDT: limit and base */
-static int op_table(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
-{
-	bool write = insn->op <= LODGE_OP_SIDT;
+	static const u8 registers[] = {
+		LODGE_LDTR, LODGE_TR, LODGE_SYS_GDTR, LODGE_SYS_IDTR, LODGE_SYS_CR0,
+		LODGE_LDTR, LODGE_TR, LODGE_SYS_GDTR, LODGE_SYS_IDTR, LODGE_SYS_CR0,
+	};
+	int what = registers[e->insn->op - LODGE_OP_SLDT];
+	bool table = what == LODGE_SYS_GDTR || what == LODGE_SYS_IDTR;
+	bool write = e->insn->op >= LODGE_OP_LLDT;
 	u32 bytes = e->code == LODGE_CODE64 ? 8 : 4;
-	int what = system_register(insn->op);
-	u64 addr, value[2] = { };
-	int rc = privileged(e, write);
+	u64 addr, value[2] = { e->d };
+	int rc = 0;
 
-	if (!rc)
-		rc = memory(e, insn, bytes + 2, 1, write, &addr);
-	if (!rc && write) {
-		rc = e->system(e, what, value, false);
-		if (!rc)
-			rc = e->write(e, addr, value[0] & 0xffff, 2);
-		return rc ? rc : e->write(e, addr + 2, value[1] & lodge_mask(bytes), bytes);
+	if (e->cpl && (write || e->cr4 & X86_CR4_UMIP))
+		return lodge_raise(&e->fault, X86_TRAP_GP, 0);
+	if (write) {
+		if (table)
+			rc = load_pair(e, 2, bytes, value);
+		if (table && e->insn->opsize == 2)
+			value[1] &= 0xffffff;
+		if (what == LODGE_SYS_CR0)
+			value[0] = (e->cr0 & ~0xeull) | (e->d & 0xf);
+		return rc ? rc : e->system(e, what, value, true);
 	}
+	if (table)
+		rc = memory(e, bytes + 2, true, &addr);
 	if (!rc)
-		rc = e->read(e, addr, &value[0], 2);
-	if (!rc)
-		rc = e->read(e, addr + 2, &value[1], bytes);
-	if (insn->opsize == 2)
-		value[1] &= 0xffffff;
-	return rc ? rc : e->system(e, what, value, true);
+		rc = e->system(e, what, value, false);
+	e->d = value[0];
+	if (!table || rc)
+		return rc;
+	rc = e->write(e, addr, value[0] & 0xffff, 2);
+	return rc ? rc : e->write(e, addr + 2, value[1] & lodge_mask(bytes), bytes);
 }
 
-static int op_simd(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
+static int op_simd(struct lodge_emul *e)
 {
-	u32 i, piece = min_t(u32, insn->opsize, 8);
-	bool write = insn->form == LODGE_FORM_RM_R;
+	u32 i, bytes = e->insn->opsize;
+	bool write = e->insn->form == LODGE_FORM_SIMD_STORE;
 	u64 addr, data[LODGE_DATA_MAX / 8] = { };
-	int rc = lodge_simd_check(e, insn);
+	int rc = lodge_simd_check(e);
 
 	if (!rc)
-		rc = memory(e, insn, insn->opsize,
-			    insn->simd & LODGE_SIMD_ALIGNED ? insn->opsize : 1, write, &addr);
+		rc = memory(e, bytes, write, &addr);
 	if (!rc && write)
-		lodge_simd_get(e, insn, data);
-	for (i = 0; i < insn->opsize && !rc; i += 8)
-		rc = write ? e->write(e, addr + i, data[i / 8], piece) :
-			     e->read(e, addr + i, &data[i / 8], piece);
+		lodge_simd_get(e, data);
+	for (i = 0; i < bytes && !rc; i += 8)
+		rc = write ? e->write(e, addr + i, data[i / 8], min_t(u32, bytes, 8)) :
+			     e->read(e, addr + i, &data[i / 8], min_t(u32, bytes, 8));
 	if (!rc && !write)
-		lodge_simd_set(e, insn, data);
+		lodge_simd_set(e, data);
 	return rc;
 }
 
-static int op_nop(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
+static int op_nop(struct lodge_emul *e)
 {
 	return 0;
 }
 
 /* A string pointer: one element on, by DF, as wide as the address. */
-static void step(struct lodge_emul *e, const struct lodge_insn *insn, u8 reg)
+static void step(struct lodge_emul *e, u8 reg)
 {
-	u64 delta = e->rflags & X86_EFLAGS_DF ? -(u64)insn->opsize : insn->opsize;
+	u64 delta = e->rflags & X86_EFLAGS_DF ? -(u64)e->insn->opsize : e->insn->opsize;
 
-	write_gpr(e, insn, reg, e->gpr[reg] + delta, insn->addrsize);
+	write_gpr(e, reg, e->gpr[reg] + delta, e->insn->addrsize);
 }
 
-static int string_load(struct lodge_emul *e, const struct lodge_insn *insn, u64 *value)
+/* At RSI, or at RDI, whose segment cannot be overridden. */
+static int string_at(struct lodge_emul *e, u8 reg, bool write, u64 *addr)
+{
+	return linear(e, reg == LODGE_RSI ? e->insn->segment : LODGE_ES,
+		      e->gpr[reg] & lodge_mask(e->insn->addrsize), e->insn->opsize, write, addr);
+}
+
+static int string_load(struct lodge_emul *e, u8 reg, u64 *value)
 {
 	u64 addr;
-	int rc = linear(e, insn->segment, e->gpr[LODGE_RSI] & lodge_mask(insn->addrsize),
-			insn->opsize, false, &addr);
+	int rc = string_at(e, reg, false, &addr);
 
 	if (!rc)
-		rc = e->read(e, addr, value, insn->opsize);
+		rc = e->read(e, addr, value, e->insn->opsize);
 	if (!rc)
-		step(e, insn, LODGE_RSI);
+		step(e, reg);
 	return rc;
 }
 
-/* The destination's segment cannot be overridden. */
-static int at_di(struct lodge_emul *e, const struct lodge_insn *insn, bool write, u64 *addr)
-{
-	return linear(e, LODGE_ES, e->gpr[LODGE_RDI] & lodge_mask(insn->addrsize), insn->opsize,
-		      write, addr);
-}
-
-static int string_compare(struct lodge_emul *e, const struct lodge_insn *insn)
-{
-	u64 value = acc(e, insn->opsize), other = 0, addr;
-	int rc = 0;
-
-	if (insn->op == LODGE_OP_CMPS)
-		rc = string_load(e, insn, &value);
-	if (!rc)
-		rc = at_di(e, insn, false, &addr);
-	if (!rc)
-		rc = e->read(e, addr, &other, insn->opsize);
-	if (rc)
-		return rc;
-	lodge_alu(LODGE_OP_CMP, insn->opsize, value, other, &e->rflags);
-	step(e, insn, LODGE_RDI);
-	return 0;
-}
-
-static int port(struct lodge_emul *e, const struct lodge_insn *insn, u64 *value, bool write)
+static int port(struct lodge_emul *e, u64 *value, bool write)
 {
 	u16 number = e->gpr[LODGE_RDX];
 
 	if (e->cr4 & X86_CR4_DE)
-		e->dr6 |= lodge_breakpoints(e->dr, e->dr7, number, insn->opsize, LODGE_BP_IO);
-	return e->pio(e, number, value, insn->opsize, write);
+		e->dr6 |= lodge_breakpoints(e->dr, e->dr7, number, e->insn->opsize, LODGE_BP_IO);
+	return e->pio(e, number, value, e->insn->opsize, write);
 }
 
-static int string_fill(struct lodge_emul *e, const struct lodge_insn *insn)
+static int string_compare(struct lodge_emul *e, u64 value)
 {
-	u64 value = acc(e, insn->opsize), addr;
-	int rc = at_di(e, insn, true, &addr);
+	u64 other = 0;
+	int rc = 0;
 
-	if (!rc && insn->op == LODGE_OP_MOVS)
-		rc = string_load(e, insn, &value);
-	if (!rc && insn->op == LODGE_OP_INS)
-		rc = port(e, insn, &value, false);
+	if (e->insn->op == LODGE_OP_CMPS)
+		rc = string_load(e, LODGE_RSI, &value);
 	if (!rc)
-		rc = e->write(e, addr, value & lodge_mask(insn->opsize), insn->opsize);
+		rc = string_load(e, LODGE_RDI, &other);
 	if (!rc)
-		step(e, insn, LODGE_RDI);
+		lodge_alu(LODGE_OP_CMP, e->insn->opsize, value, other, &e->rflags);
 	return rc;
 }
 
-static int string_element(struct lodge_emul *e, const struct lodge_insn *insn)
+/* MOVS, STOS and INS: the destination is asked for before the source is read. */
+static int string_fill(struct lodge_emul *e, u64 value)
 {
-	u64 value = 0;
+	u64 addr;
+	int rc = string_at(e, LODGE_RDI, true, &addr);
+
+	if (!rc && e->insn->op == LODGE_OP_MOVS)
+		rc = string_load(e, LODGE_RSI, &value);
+	if (!rc && e->insn->op == LODGE_OP_INS)
+		rc = port(e, &value, false);
+	if (!rc)
+		rc = e->write(e, addr, value & lodge_mask(e->insn->opsize), e->insn->opsize);
+	if (!rc)
+		step(e, LODGE_RDI);
+	return rc;
+}
+
+static int string_element(struct lodge_emul *e)
+{
+	u64 value = read_gpr(e, LODGE_RAX, e->insn->opsize);
 	int rc;
 
-	if (insn->op == LODGE_OP_CMPS || insn->op == LODGE_OP_SCAS)
-		return string_compare(e, insn);
-	if (insn->op != LODGE_OP_LODS && insn->op != LODGE_OP_OUTS)
-		return string_fill(e, insn);
-	rc = string_load(e, insn, &value);
-	if (!rc && insn->op == LODGE_OP_OUTS)
-		rc = port(e, insn, &value, true);
-	else if (!rc)
-		write_gpr(e, insn, LODGE_RAX, value, insn->opsize);
-	return rc;
+	switch (e->insn->op) {
+	case LODGE_OP_CMPS:
+	case LODGE_OP_SCAS:
+		return string_compare(e, value);
+	case LODGE_OP_LODS:
+		rc = string_load(e, LODGE_RSI, &value);
+		write_gpr(e, LODGE_RAX, value, e->insn->opsize);
+		return rc;
+	case LODGE_OP_OUTS:
+		rc = string_load(e, LODGE_RSI, &value);
+		return rc ? rc : port(e, &value, true);
+	default:
+		return string_fill(e, value);
+	}
 }
 
-/* After an element: REPE and REPNE of the comparing ones look at ZF. */
-static bool string_goes_on(const struct lodge_emul *e, const struct lodge_insn *insn, u64 count)
+/* One element. RIP stays while more are to come: REPE and REPNE look at ZF. */
+static int op_string(struct lodge_emul *e)
 {
-	if (count && (insn->op == LODGE_OP_CMPS || insn->op == LODGE_OP_SCAS))
-		return !!(e->rflags & X86_EFLAGS_ZF) == insn->rep;
-	return count;
-}
-
-static int op_string(struct lodge_emul *e, const struct lodge_insn *insn, struct operands *o)
-{
+	const struct lodge_insn *insn = e->insn;
+	bool compares = insn->op == LODGE_OP_CMPS || insn->op == LODGE_OP_SCAS;
 	bool rep = insn->rep || insn->repne;
 	u64 count = e->gpr[LODGE_RCX] & lodge_mask(insn->addrsize);
 	int rc;
 
 	if (rep && !count)
 		return 0;
-	rc = string_element(e, insn);
+	rc = string_element(e);
 	if (rc || !rep)
 		return rc;
-	write_gpr(e, insn, LODGE_RCX, --count, insn->addrsize);
-	if (string_goes_on(e, insn, count))
+	write_gpr(e, LODGE_RCX, --count, insn->addrsize);
+	if (count && (!compares || !!(e->rflags & X86_EFLAGS_ZF) == insn->rep))
 		e->rip -= insn->length;
 	return 0;
 }
@@ -784,21 +673,20 @@ static int op_string(struct lodge_emul *e, const struct lodge_insn *insn, struct
 enum { LOAD = BIT(0), STORE = BIT(1) };
 
 static const struct {
-	op_fn fn;
+	int (*fn)(struct lodge_emul *e);
 	u8 access;
 } operations[LODGE_OP_COUNT] = {
 	[LODGE_OP_ADD ... LODGE_OP_XOR] = { op_alu, LOAD | STORE },
 	[LODGE_OP_CMP ... LODGE_OP_TEST] = { op_alu, LOAD },
 	[LODGE_OP_ROL ... LODGE_OP_SHRD] = { op_shift, LOAD | STORE },
 	[LODGE_OP_NOT ... LODGE_OP_DEC] = { op_alu, LOAD | STORE },
-	[LODGE_OP_MUL ... LODGE_OP_IMUL1] = { op_multiply, LOAD },
-	[LODGE_OP_DIV ... LODGE_OP_IDIV] = { op_divide, LOAD },
-	[LODGE_OP_IMUL] = { op_multiply, LOAD | STORE },
+	[LODGE_OP_MUL ... LODGE_OP_IDIV] = { op_wide, LOAD },
+	[LODGE_OP_IMUL] = { op_imul, LOAD | STORE },
 	[LODGE_OP_BSF ... LODGE_OP_POPCNT] = { op_scan, LOAD | STORE },
-	[LODGE_OP_MOV ... LODGE_OP_MOVBE] = { op_mov, STORE },
+	[LODGE_OP_MOV ... LODGE_OP_XLAT] = { op_mov, STORE },
+	[LODGE_OP_MOVSEG] = { op_load_segment },
 	[LODGE_OP_CMOV] = { op_cmov, LOAD | STORE },
 	[LODGE_OP_SETCC] = { op_setcc, STORE },
-	[LODGE_OP_XLAT] = { op_xlat },
 	[LODGE_OP_XCHG] = { op_exchange, LOAD | STORE },
 	[LODGE_OP_CMPXCHG] = { op_cmpxchg, LOAD | STORE },
 	[LODGE_OP_XADD] = { op_exchange, LOAD | STORE },
@@ -807,108 +695,95 @@ static const struct {
 	[LODGE_OP_BTS ... LODGE_OP_BTC] = { op_bit, LOAD | STORE },
 	[LODGE_OP_PUSH] = { op_push, LOAD },
 	[LODGE_OP_POP] = { op_pop, STORE },
-	[LODGE_OP_PUSHF] = { op_pushf },
-	[LODGE_OP_POPF] = { op_popf },
-	[LODGE_OP_PUSHA] = { op_push_all },
-	[LODGE_OP_POPA] = { op_pop_all },
+	[LODGE_OP_PUSHF ... LODGE_OP_POPF] = { op_flags },
+	[LODGE_OP_PUSHA ... LODGE_OP_POPA] = { op_all },
 	[LODGE_OP_ENTER] = { op_enter },
 	[LODGE_OP_LEAVE] = { op_leave },
 	[LODGE_OP_CALL ... LODGE_OP_JMP] = { op_branch, LOAD },
-	[LODGE_OP_RET] = { op_return },
-	[LODGE_OP_CALLF ... LODGE_OP_JMPF] = { op_far },
-	[LODGE_OP_RETF ... LODGE_OP_IRET] = { op_return },
-	[LODGE_OP_SLDT ... LODGE_OP_STR] = { op_store_system, STORE },
-	[LODGE_OP_LLDT ... LODGE_OP_LTR] = { op_load_system, LOAD },
-	[LODGE_OP_SGDT ... LODGE_OP_LIDT] = { op_table },
-	[LODGE_OP_SMSW] = { op_store_system, STORE },
-	[LODGE_OP_LMSW] = { op_load_system, LOAD },
-	[LODGE_OP_LOADSEG] = { op_load_far },
+	[LODGE_OP_CALLF ... LODGE_OP_LOADFAR] = { op_far },
+	[LODGE_OP_RET ... LODGE_OP_IRET] = { op_return },
+	[LODGE_OP_SLDT ... LODGE_OP_SMSW] = { op_system, STORE },
+	[LODGE_OP_LLDT ... LODGE_OP_LMSW] = { op_system, LOAD },
 	[LODGE_OP_INS ... LODGE_OP_SCAS] = { op_string },
 	[LODGE_OP_SIMD] = { op_simd },
 	[LODGE_OP_NOP] = { op_nop },
 };
 
-static int load_source(struct lodge_emul *e, const struct lodge_insn *insn, u64 *src)
+static int load_source(struct lodge_emul *e)
 {
 	struct place p;
-	int rc = locate(e, insn, insn->srcsize, false, &p);
+	int rc = locate(e, e->insn->srcsize, false, &p);
 
-	return rc ? rc : load(e, insn, &p, src);
+	return rc ? rc : load(e, &p, &e->s);
 }
 
-/* The second operand's value, and where the result goes. */
-static int operands(struct lodge_emul *e, const struct lodge_insn *insn, bool write,
-		    struct operands *o)
+/* The second operand's value, and where the result goes: 0 bytes if nowhere. */
+static int operands(struct lodge_emul *e, bool write, struct place *dst)
 {
-	*o = (struct operands) {
-		.dst = { .reg = LODGE_RAX, .bytes = insn->opsize },
-		.s = insn->imm, .d = insn->imm,
-	};
+	const struct lodge_insn *insn = e->insn;
+
+	*dst = (struct place){ .reg = LODGE_RAX, .bytes = insn->opsize };
+	e->s = insn->imm;
+	e->d = insn->imm;
 	if (insn->op == LODGE_OP_POP)
 		e->gpr[LODGE_RSP] = moved(e, e->gpr[LODGE_RSP], insn->opsize);
 	switch (insn->form) {
+	case LODGE_FORM_A_IMM:
+		return 0;
 	case LODGE_FORM_O:
-		o->dst.reg = (insn->opcode[0] & 7) | (insn->rex & 1) << 3;
+		dst->reg = (insn->opcode[0] & 7) | (insn->rex & 1) << 3;
 		return 0;
 	case LODGE_FORM_R_RM:
-		o->dst.reg = insn->reg;
-		return load_source(e, insn, &o->s);
+		dst->reg = insn->reg;
+		return load_source(e);
 	case LODGE_FORM_A_MEM:
-	case LODGE_FORM_S_RM:
-		return load_source(e, insn, &o->s);
-	case LODGE_FORM_S:
-		return insn->op == LODGE_OP_POP ? 0 :
-		       read_selector(e, insn->opcode[insn->opcode[0] == 0x0f] >> 3 & 7, &o->d);
-	case LODGE_FORM_RM_S:
-		if (read_selector(e, insn->reg, &o->s))
-			return -EFAULT;
-		break;
+		return load_source(e);
 	case LODGE_FORM_RM_R:
-		o->s = read_gpr(e, insn, insn->reg, insn->opsize);
+		e->s = read_gpr(e, insn->reg, insn->opsize);
 		break;
 	case LODGE_FORM_MEM_A:
-		o->s = acc(e, insn->opsize);
+		e->s = read_gpr(e, LODGE_RAX, insn->opsize);
 		break;
 	case LODGE_FORM_RM_1:
-		o->s = 1;
+		e->s = 1;
 		break;
 	case LODGE_FORM_RM_CL:
-		o->s = e->gpr[LODGE_RCX] & 0xff;
+		e->s = e->gpr[LODGE_RCX] & 0xff;
+		break;
+	case LODGE_FORM_RM_S:
+		if (selector(e, insn->reg, &e->s, false))
+			return -EFAULT;
 		break;
 	case LODGE_FORM_RM:
 	case LODGE_FORM_RM_IMM:
 		break;
 	default:
-		return 0;
+		dst->bytes = 0;
+		if (insn->form == LODGE_FORM_S && insn->op == LODGE_OP_PUSH)
+			return selector(e, opcode_segment(insn), &e->d, false);
+		return insn->form == LODGE_FORM_S_RM ? load_source(e) : 0;
 	}
-	return locate(e, insn, insn->opsize, write, &o->dst);
-}
-
-/* Forms whose destination is a place; with the others the operation knows. */
-static bool has_place(u8 form)
-{
-	return form != LODGE_FORM_NONE && form != LODGE_FORM_IMM && form != LODGE_FORM_S &&
-	       form != LODGE_FORM_S_RM;
+	return locate(e, insn->opsize, write, dst);
 }
 
 int lodge_emulate(struct lodge_emul *e, const struct lodge_insn *insn)
 {
-	struct operands o = { };
+	struct place dst;
 	u8 access;
-	int rc = 0;
+	int rc;
 
 	if (insn->op >= LODGE_OP_COUNT || !operations[insn->op].fn)
 		return -EOPNOTSUPP;
 	access = operations[insn->op].access;
+	e->insn = insn;
 	e->rip += insn->length;
-	if (insn->op != LODGE_OP_SIMD)
-		rc = operands(e, insn, access & STORE, &o);
-	if (!rc && access & LOAD && has_place(insn->form))
-		rc = load(e, insn, &o.dst, &o.d);
+	rc = operands(e, access & STORE, &dst);
+	if (!rc && access & LOAD && dst.bytes)
+		rc = load(e, &dst, &e->d);
 	if (!rc)
-		rc = operations[insn->op].fn(e, insn, &o);
-	if (!rc && access & STORE && has_place(insn->form))
-		rc = store(e, insn, &o.dst, o.d);
+		rc = operations[insn->op].fn(e);
+	if (!rc && access & STORE && dst.bytes)
+		rc = store(e, &dst, e->d);
 	if (e->code != LODGE_CODE64)
 		e->rip = (u32)e->rip;
 	return rc;

@@ -31,17 +31,16 @@ enum lodge_insn_op {
 	LODGE_OP_NOT, LODGE_OP_NEG, LODGE_OP_INC, LODGE_OP_DEC,
 	LODGE_OP_MUL, LODGE_OP_IMUL1, LODGE_OP_DIV, LODGE_OP_IDIV, LODGE_OP_IMUL,
 	LODGE_OP_BSF, LODGE_OP_BSR, LODGE_OP_TZCNT, LODGE_OP_LZCNT, LODGE_OP_POPCNT,
-	LODGE_OP_MOV, LODGE_OP_MOVZX, LODGE_OP_MOVSX, LODGE_OP_MOVBE,
-	LODGE_OP_CMOV, LODGE_OP_SETCC, LODGE_OP_XLAT,
+	LODGE_OP_MOV, LODGE_OP_MOVZX, LODGE_OP_MOVSX, LODGE_OP_MOVBE, LODGE_OP_XLAT,
+	LODGE_OP_MOVSEG, LODGE_OP_CMOV, LODGE_OP_SETCC,
 	LODGE_OP_XCHG, LODGE_OP_CMPXCHG, LODGE_OP_XADD, LODGE_OP_CMPXCHG2,
 	LODGE_OP_BT, LODGE_OP_BTS, LODGE_OP_BTR, LODGE_OP_BTC,
 	LODGE_OP_PUSH, LODGE_OP_POP, LODGE_OP_PUSHF, LODGE_OP_POPF,
 	LODGE_OP_PUSHA, LODGE_OP_POPA, LODGE_OP_ENTER, LODGE_OP_LEAVE,
-	LODGE_OP_CALL, LODGE_OP_JMP, LODGE_OP_RET, LODGE_OP_CALLF, LODGE_OP_JMPF,
-	LODGE_OP_RETF, LODGE_OP_IRET,
-	LODGE_OP_SLDT, LODGE_OP_STR, LODGE_OP_LLDT, LODGE_OP_LTR,
-	LODGE_OP_SGDT, LODGE_OP_SIDT, LODGE_OP_LGDT, LODGE_OP_LIDT,
-	LODGE_OP_SMSW, LODGE_OP_LMSW, LODGE_OP_LOADSEG,
+	LODGE_OP_CALL, LODGE_OP_JMP, LODGE_OP_CALLF, LODGE_OP_JMPF, LODGE_OP_LOADFAR,
+	LODGE_OP_RET, LODGE_OP_RETF, LODGE_OP_IRET,
+	LODGE_OP_SLDT, LODGE_OP_STR, LODGE_OP_SGDT, LODGE_OP_SIDT, LODGE_OP_SMSW,
+	LODGE_OP_LLDT, LODGE_OP_LTR, LODGE_OP_LGDT, LODGE_OP_LIDT, LODGE_OP_LMSW,
 	LODGE_OP_INS, LODGE_OP_OUTS, LODGE_OP_MOVS, LODGE_OP_CMPS,
 	LODGE_OP_STOS, LODGE_OP_LODS, LODGE_OP_SCAS,
 	LODGE_OP_SIMD,		/* moves of MMX, XMM and YMM registers */
@@ -66,11 +65,13 @@ enum lodge_insn_form {
 	LODGE_FORM_MEM_A,
 	LODGE_FORM_RM_1,	/* shifts */
 	LODGE_FORM_RM_CL,
+	LODGE_FORM_SIMD_LOAD,
+	LODGE_FORM_SIMD_STORE,
 };
 
 /* lodge_insn.simd */
 enum {
-	LODGE_SIMD_ALIGNED = 1,	/* the operand must be */
+	LODGE_SIMD_ALIGNED = 1,	/* the operand must be (CMPXCHG16B's, too) */
 	LODGE_SIMD_MERGE = 2,	/* the other half of the register stays */
 	LODGE_SIMD_HIGH = 4,	/* the register's high half */
 	LODGE_SIMD_MMX = 8,
@@ -141,6 +142,7 @@ enum lodge_system { LODGE_SYS_GDTR = 8, LODGE_SYS_IDTR, LODGE_SYS_CR0 };
 /**
  * struct lodge_emul - one instruction's environment
  * @gpr, @rip, @rflags: working copy; the caller commits it on success
+ * @insn, @d, @s: lodge_emulate()'s own: destination and source
  * @stack32: stack addresses are 32 bits wide (SS.B), outside 64-bit code
  * @dr, @dr7: breakpoints; @dr6 collects those that were hit
  * @shadow: SS was loaded: no event before the next instruction is through
@@ -160,6 +162,9 @@ struct lodge_emul {
 	u64 gpr[16];
 	u64 rip;
 	u64 rflags;
+	const struct lodge_insn *insn;
+	u64 d;
+	u64 s;
 	enum lodge_code code;
 	u8 cpl;
 	bool stack32;
@@ -189,11 +194,11 @@ struct lodge_emul {
  */
 int lodge_emulate(struct lodge_emul *e, const struct lodge_insn *insn);
 
-/* simd.c. @data: what is moved, insn->opsize bytes; 0 or -EFAULT */
+/* simd.c, for e->insn. May it be used: 0 or -EFAULT. @data: insn->opsize bytes */
 
-int lodge_simd_check(struct lodge_emul *e, const struct lodge_insn *insn);
-void lodge_simd_get(struct lodge_emul *e, const struct lodge_insn *insn, void *data);
-void lodge_simd_set(struct lodge_emul *e, const struct lodge_insn *insn, const void *data);
+int lodge_simd_check(struct lodge_emul *e);
+void lodge_simd_get(struct lodge_emul *e, void *data);
+void lodge_simd_set(struct lodge_emul *e, const void *data);
 
 /* execute.c: arithmetic on operands of 1, 2, 4 or 8 bytes */
 

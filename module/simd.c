@@ -74,8 +74,9 @@ static u8 *mmx(const struct lodge_emul *e, u8 reg)
 	return area + ST_OFFSET + (reg & 7) * 16;
 }
 
-int lodge_simd_check(struct lodge_emul *e, const struct lodge_insn *insn)
+int lodge_simd_check(struct lodge_emul *e)
 {
+	const struct lodge_insn *insn = e->insn;
 	u8 vector = X86_TRAP_UD;
 
 	if (insn->vex) {
@@ -93,8 +94,9 @@ int lodge_simd_check(struct lodge_emul *e, const struct lodge_insn *insn)
 	return 0;
 }
 
-void lodge_simd_get(struct lodge_emul *e, const struct lodge_insn *insn, void *data)
+void lodge_simd_get(struct lodge_emul *e, void *data)
 {
+	const struct lodge_insn *insn = e->insn;
 	u8 half = insn->simd & LODGE_SIMD_HIGH ? 8 : 0;
 
 	if (insn->simd & LODGE_SIMD_MMX)
@@ -106,8 +108,9 @@ void lodge_simd_get(struct lodge_emul *e, const struct lodge_insn *insn, void *d
 }
 
 /* VEX forms clear the register up to its end, the others keep what is above 128 bits. */
-void lodge_simd_set(struct lodge_emul *e, const struct lodge_insn *insn, const void *data)
+void lodge_simd_set(struct lodge_emul *e, const void *data)
 {
+	const struct lodge_insn *insn = e->insn;
 	u8 half = insn->simd & LODGE_SIMD_HIGH ? 8 : 0;
 	u8 *reg;
 
