@@ -31,10 +31,11 @@ enum {
 	MEM	= BIT(13),	/* the register form is something else */
 	SEQ	= BIT(14),	/* ModRM.reg counts on from the operation */
 	GRP	= BIT(15),	/* ModRM.reg selects from groups[op] */
+	SEL	= BIT(16),	/* the memory operand has 16 bits */
 };
 
 struct opcode {
-	u16 attr;
+	u32 attr;
 	u8 op;
 	u8 form;
 };
@@ -54,9 +55,9 @@ static const struct opcode groups[][8] = {
 	[GROUP4] = { ROW(0, INC, RM), ROW(0, DEC, RM) },
 	[GROUP5] = { ROW(0, INC, RM), ROW(0, DEC, RM), ROW(NEAR, CALL, RM), ROW(MEM, CALLF, NONE),
 		     ROW(NEAR, JMP, RM), ROW(MEM, JMPF, NONE), ROW(D64, PUSH, RM) },
-	[GROUP6] = { ROW(0, SLDT, RM), ROW(0, STR, RM), ROW(0, LLDT, RM), ROW(0, LTR, RM) },
+	[GROUP6] = { ROW(SEL, SLDT, RM), ROW(SEL, STR, RM), ROW(SEL, LLDT, RM), ROW(SEL, LTR, RM) },
 	[GROUP7] = { ROW(MEM, SGDT, NONE), ROW(MEM, SIDT, NONE), ROW(MEM, LGDT, NONE),
-		     ROW(MEM, LIDT, NONE), ROW(0, SMSW, RM), { }, ROW(0, LMSW, RM) },
+		     ROW(MEM, LIDT, NONE), ROW(SEL, SMSW, RM), { }, ROW(SEL, LMSW, RM) },
 	[GROUP8] = { [4] = ROW(0, BT, RM_IMM), ROW(0, BTS, RM_IMM), ROW(0, BTR, RM_IMM),
 		     ROW(0, BTC, RM_IMM) },
 	[GROUP9] = { [1] = ROW(MEM, CMPXCHG2, NONE) },
@@ -89,7 +90,7 @@ static const struct opcode one_byte[256] = {
 	[0x83] = ROW(M | I8 | SEQ, ADD, RM_IMM),
 	PAIR(0x84, M, TEST, RM_R), PAIR(0x86, M, XCHG, RM_R),
 	PAIR(0x88, M, MOV, RM_R), PAIR(0x8a, M, MOV, R_RM),
-	[0x8c] = ROW(M, MOV, RM_S), [0x8d] = { M }, [0x8e] = ROW(M, MOVSEG, S_RM),
+	[0x8c] = ROW(M | SEL, MOV, RM_S), [0x8d] = { M }, [0x8e] = ROW(M | SEL, MOVSEG, S_RM),
 	[0x8f] = { M | GRP, GROUP1A },
 	[0x9a] = { IZ | I16 | X64 },
 	[0x9c] = ROW(D64, PUSHF, NONE), [0x9d] = ROW(D64, POPF, NONE),
@@ -225,17 +226,17 @@ static u8 peek(const struct decoder *d)
 
 static u8 get8(struct decoder *d)
 {
-	if (d->err)
-		return 0;
-	if (d->pos >= LODGE_INSN_MAX) {
+	if (!d->err && d->pos >= LODGE_INSN_MAX)
 		d->err = -EINVAL;
-		return 0;
-	}
-	if (d->pos >= d->count) {
+	if (!d->err && d->pos >= d->count)
 		d->err = -EAGAIN;
-		return 0;
-	}
-	return d->bytes[d->pos++];
+	return d->err ? 0 : d->bytes[d->pos++];
+}
+
+static void invalid(struct decoder *d)
+{
+	if (!d->err)
+		d->err = -EINVAL;
 }
 
 /* Little endian, sign-extended. */
@@ -258,35 +259,23 @@ static void set_override(struct decoder *d, u8 seg)
 
 static bool legacy_prefix(struct decoder *d, u8 byte)
 {
-	struct lodge_insn *insn = d->insn;
-
-	switch (byte) {
-	case 0x26:
-	case 0x2e:
-	case 0x36:
-	case 0x3e:
-		set_override(d, LODGE_ES + ((byte >> 3) & 3));
-		return true;
-	case 0x64:
-	case 0x65:
+	if ((byte & 0xe7) == 0x26)
+		set_override(d, LODGE_ES + (byte >> 3 & 3));
+	else if ((byte & 0xfe) == 0x64)
 		set_override(d, LODGE_FS + (byte & 1));
-		return true;
-	case 0x66:
+	else if (byte == 0x66)
 		d->opsize66 = true;
-		return true;
-	case 0x67:
+	else if (byte == 0x67)
 		d->addr67 = true;
-		return true;
-	case 0xf0:
-		insn->lock = true;
-		return true;
-	case 0xf2:
-	case 0xf3:
-		insn->rep = byte == 0xf3;
-		insn->repne = byte == 0xf2;
-		return true;
+	else if (byte == 0xf0)
+		d->insn->lock = true;
+	else if ((byte & 0xfe) != 0xf2)
+		return false;
+	if ((byte & 0xfe) == 0xf2) {
+		d->insn->rep = byte & 1;
+		d->insn->repne = !(byte & 1);
 	}
-	return false;
+	return true;
 }
 
 /* Eats the prefixes; returns the first byte of the opcode. */
@@ -314,7 +303,7 @@ static u8 address_size(const struct decoder *d)
 	return (d->code == LODGE_CODE32) != d->addr67 ? 4 : 2;
 }
 
-static u8 operand_size(const struct decoder *d, u16 attr)
+static u8 operand_size(const struct decoder *d, u32 attr)
 {
 	if (attr & BYTE)
 		return 1;
@@ -385,7 +374,7 @@ static void modrm32(struct decoder *d, u8 mod, u8 rm)
 	}
 }
 
-static void modrm(struct decoder *d, u16 attr)
+static void modrm(struct decoder *d, u32 attr)
 {
 	struct lodge_insn *insn = d->insn;
 	u8 byte = get8(d);
@@ -403,7 +392,7 @@ static void modrm(struct decoder *d, u16 attr)
 		modrm32(d, mod, byte & 7);
 }
 
-static void immediates(struct decoder *d, u16 attr)
+static void immediates(struct decoder *d, u32 attr)
 {
 	struct lodge_insn *insn = d->insn;
 
@@ -466,19 +455,18 @@ static unsigned int vex_payload(const struct decoder *d, u8 byte)
 static void decode_vex(struct decoder *d, u8 prefix, unsigned int payload)
 {
 	struct lodge_insn *insn = d->insn;
-	bool invalid = insn->rex || insn->lock || insn->rep || insn->repne || d->opsize66;
+	bool late = insn->rex || insn->lock || insn->rep || insn->repne || d->opsize66;
 	u8 first = get8(d), second = payload > 1 ? get8(d) : first;
 	u8 map = prefix == 0xc5 ? 1 : first & (prefix == 0x62 ? 7 : 0x1f);
-	u16 attr = map < ARRAY_SIZE(vex_maps) ? vex_maps[map] : 0;
+	u32 attr = map < ARRAY_SIZE(vex_maps) ? vex_maps[map] : 0;
 	u8 op;
 
 	if (payload > 2)
 		get8(d);
 	op = get8(d);
-	insn->opcode[1] = op;
 	/* None of the older prefixes may come before (SDM 2.3.2). */
-	if ((!attr || invalid) && !d->err)
-		d->err = -EINVAL;
+	if (!attr || late)
+		invalid(d);
 	if (map == 1)
 		attr |= two_byte[op].attr & I8;
 	/* VZEROALL and VZEROUPPER are the only ones without ModRM. */
@@ -533,50 +521,25 @@ static struct opcode opcode_0f(struct decoder *d)
 	return row;
 }
 
-/* Sizes that depend on more than the operand size, and the odd ones out. */
+/* What depends on more than the row. */
 static void special_cases(struct decoder *d)
 {
 	struct lodge_insn *insn = d->insn;
-	bool memory = insn->modrm < 0xc0;
+	bool prefixed = d->opsize66 || insn->rep || insn->repne;
+	u8 reg = insn->modrm >> 3 & 7;
 
-	insn->srcsize = insn->opsize;
 	switch (insn->op) {
 	case LODGE_OP_MOVSX:
 	case LODGE_OP_MOVZX:
 		insn->srcsize = insn->opcode[0] == 0x63 ? min_t(u8, insn->opsize, 4) :
 							  1 + (insn->opcode[1] & 1);
 		if (insn->opcode[0] == 0x63 && d->code != LODGE_CODE64)
-			insn->op = LODGE_OP_NONE;
-		break;
-	case LODGE_OP_MOV:
-		if (insn->form == LODGE_FORM_RM_S && memory)
-			insn->opsize = 2;
-		/* MOVNTI has no prefixes. */
-		if (insn->opcode[0] == 0x0f && (d->opsize66 || insn->rep || insn->repne))
-			insn->op = LODGE_OP_NONE;
-		break;
-	case LODGE_OP_POPCNT:
-		if (!insn->rep)
-			insn->op = LODGE_OP_NONE;
+			insn->op = LODGE_OP_NONE;	/* ARPL */
 		break;
 	case LODGE_OP_BSF:
 	case LODGE_OP_BSR:
 		if (insn->rep)
 			insn->op += LODGE_OP_TZCNT - LODGE_OP_BSF;
-		break;
-	case LODGE_OP_SLDT:
-	case LODGE_OP_STR:
-	case LODGE_OP_SMSW:
-		if (memory)
-			insn->opsize = 2;
-		break;
-	case LODGE_OP_MOVSEG:
-		insn->srcsize = 2;
-		break;
-	case LODGE_OP_LLDT:
-	case LODGE_OP_LTR:
-	case LODGE_OP_LMSW:
-		insn->opsize = 2;
 		break;
 	case LODGE_OP_INS:
 	case LODGE_OP_OUTS:
@@ -584,14 +547,14 @@ static void special_cases(struct decoder *d)
 		break;
 	case LODGE_OP_CMPXCHG2:
 		insn->opsize = max_t(u8, insn->opsize, 4);
-		insn->simd = insn->opsize == 8 ? LODGE_SIMD_ALIGNED : 0;
-		break;
-	case LODGE_OP_NOP:
-		/* CLWB, which without the prefix is XSAVEOPT */
-		if ((insn->modrm >> 3 & 7) == 6 && !d->opsize66)
-			insn->op = LODGE_OP_NONE;
+		insn->simd = insn->opsize == 8 ? ALIGNED : 0;
 		break;
 	}
+	/* MOVNTI has no prefixes; XSAVEOPT is CLWB without one, JMPE POPCNT. */
+	if ((insn->op == LODGE_OP_MOV && insn->opcode[0] == 0x0f && prefixed) ||
+	    (insn->op == LODGE_OP_NOP && reg == 6 && !d->opsize66) ||
+	    (insn->op == LODGE_OP_POPCNT && !insn->rep))
+		insn->op = LODGE_OP_NONE;
 }
 
 /* SDM 9.1.2.2: which instructions take LOCK, with a memory destination only */
@@ -621,11 +584,11 @@ static u8 memory_segment(const struct decoder *d)
 static void decode_row(struct decoder *d, struct opcode row)
 {
 	struct lodge_insn *insn = d->insn;
+	u32 attr = row.attr;
 	u8 reg;
 
 	if (row.attr & BAD || (row.attr & X64 && d->code == LODGE_CODE64)) {
-		if (!d->err)
-			d->err = -EINVAL;
+		invalid(d);
 		return;
 	}
 	if (row.attr & M)
@@ -634,14 +597,15 @@ static void decode_row(struct decoder *d, struct opcode row)
 	if (row.attr & SEQ)
 		row.op += reg;
 	if (row.attr & GRP) {
-		u16 attr = row.attr;
-
 		row = groups[row.op][reg];
 		row.attr |= attr;
 	}
 	if (row.attr & MEM && insn->modrm >= 0xc0)
 		row.op = LODGE_OP_NONE;
 	insn->opsize = operand_size(d, row.attr);
+	if (row.attr & SEL && insn->modrm < 0xc0)
+		insn->opsize = 2;
+	insn->srcsize = insn->opsize;
 	immediates(d, row.attr);
 	insn->op = row.op;
 	insn->form = row.form;
@@ -674,8 +638,8 @@ int lodge_decode(struct lodge_insn *insn, const u8 *bytes, unsigned int count,
 		decode_row(&d, byte == 0x0f ? opcode_0f(&d) : opcode_one_byte(byte));
 	insn->segment = memory_segment(&d);
 	/* Without an operation: LOCK MOV CR0 is CR8 on some CPUs (APM 3). */
-	if (insn->lock && insn->op && !lockable(insn) && !d.err)
-		d.err = -EINVAL;
+	if (insn->lock && insn->op && !lockable(insn))
+		invalid(&d);
 	insn->length = d.pos;
 	return d.err;
 }

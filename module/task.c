@@ -17,6 +17,7 @@
 #define TYPE_TSS	1	/* 16-bit, available */
 #define TYPE_LDT	2
 #define TYPE_32BIT	8
+#define TYPE_BYTE	5	/* of a descriptor */
 /* RFLAGS that a TSS can load */
 #define TASK_FLAGS	(0x3f7fd7ull & ~(u64)X86_EFLAGS_RF)
 #define DR7_LOCAL	0x155u	/* L0 to L3, LE: a task's own */
@@ -51,22 +52,21 @@ static int bad_selector(const struct loading *l, u8 vector, u16 selector)
 	return lodge_raise(l->fault, vector, (selector & ~3u) | l->ext);
 }
 
-/* Linear address of a descriptor's @bytes, or -EFAULT: it is outside its table. */
-static int descriptor_address(const struct loading *l, u16 selector, u32 bytes, u8 vector,
-			      u64 *addr)
+/* A descriptor's linear address and its @bytes. @vector: when it is outside its table */
+static int read_descriptor(const struct loading *l, u16 selector, u8 vector, u64 *addr,
+			   void *raw, u32 bytes)
 {
-	struct lodge_dtable gdt;
 	struct lodge_segment ldt;
+	struct lodge_dtable gdt;
 	u32 offset = selector & ~7u;
 
 	lodge_op(get_dtable)(l->vcpu, false, &gdt);
 	lodge_op(get_segment)(l->vcpu, LODGE_LDTR, &ldt);
-	if (selector & 4 && ldt.unusable)
-		return bad_selector(l, vector, selector);
-	if (offset + bytes - 1 > (selector & 4 ? ldt.limit : gdt.limit))
+	if (selector & 4 ? ldt.unusable || offset + bytes - 1 > ldt.limit :
+			   offset + bytes - 1 > gdt.limit)
 		return bad_selector(l, vector, selector);
 	*addr = (selector & 4 ? ldt.base : gdt.base) + offset;
-	return 0;
+	return lodge_system_memory(l->vcpu, *addr, raw, bytes, false, l->fault);
 }
 
 static void unpack(const struct desc_struct *d, u16 selector, struct lodge_segment *s)
@@ -83,9 +83,8 @@ static void unpack(const struct desc_struct *d, u16 selector, struct lodge_segme
 
 u8 lodge_segment_fault(const struct lodge_segment *s, int seg, u8 cpl, bool task)
 {
-	bool code = s->type & 8, conforming = s->type & 4, rw = s->type & 2;
+	bool code = s->type & 8, conforming = s->type & 4, rw = s->type & 2, fits;
 	u8 rpl = s->selector & 3;
-	bool fits;
 
 	switch (seg) {
 	case LODGE_CS:
@@ -110,9 +109,7 @@ u8 lodge_segment_fault(const struct lodge_segment *s, int seg, u8 cpl, bool task
 	}
 	if (!fits)
 		return X86_TRAP_GP;
-	if (!s->present)
-		return seg == LODGE_SS ? X86_TRAP_SS : X86_TRAP_NP;
-	return 0;
+	return s->present ? 0 : seg == LODGE_SS ? X86_TRAP_SS : X86_TRAP_NP;
 }
 
 /* A null selector: data segments and LDTR take it, SS in 64-bit code only. */
@@ -131,20 +128,20 @@ static int load_null(const struct loading *l, int seg, u16 selector, u8 vector)
 }
 
 /* Marks the descriptor accessed, or the TSS busy, and loads the register. */
-static int load_descriptor(const struct loading *l, int seg, u16 selector)
+static int load_protected(const struct loading *l, int seg, u16 selector)
 {
-	u8 vector = l->task ? X86_TRAP_TS : X86_TRAP_GP, want;
 	bool wide = lodge_long_mode(l->vcpu) && seg >= LODGE_LDTR;
+	u8 vector = l->task ? X86_TRAP_TS : X86_TRAP_GP, fault, mark;
 	struct { struct desc_struct d; u32 base3, zero; } raw = { };
 	struct lodge_segment s;
 	u64 addr;
 	int rc;
 
+	if (!(selector & ~3))
+		return load_null(l, seg, selector, vector);
 	if (seg >= LODGE_LDTR && selector & 4)
 		return bad_selector(l, vector, selector);
-	rc = descriptor_address(l, selector, wide ? 16 : 8, vector, &addr);
-	if (!rc)
-		rc = lodge_system_memory(l->vcpu, addr, &raw, wide ? 16 : 8, false, l->fault);
+	rc = read_descriptor(l, selector, vector, &addr, &raw, wide ? 16 : 8);
 	if (rc)
 		return rc;
 	unpack(&raw.d, selector, &s);
@@ -152,18 +149,20 @@ static int load_descriptor(const struct loading *l, int seg, u16 selector)
 	/* A far branch to a gate or a task goes elsewhere. */
 	if (seg == LODGE_CS && !l->task && !s.s)
 		return -EOPNOTSUPP;
-	want = lodge_segment_fault(&s, seg, l->cpl, l->task);
+	fault = lodge_segment_fault(&s, seg, l->cpl, l->task);
 	if (wide && seg == LODGE_TR && !(s.type & TYPE_32BIT))
-		want = X86_TRAP_GP;
-	if (want)
-		return bad_selector(l, want == X86_TRAP_GP ? vector : want, selector);
-	want = seg == LODGE_TR ? TYPE_BUSY : s.s ? TYPE_ACCESSED : 0;
-	if (want & ~s.type) {
-		raw.d.type = s.type |= want;
-		rc = lodge_system_memory(l->vcpu, addr + 5, (u8 *)&raw + 5, 1, true, l->fault);
-		if (rc)
-			return rc;
+		fault = X86_TRAP_GP;
+	if (fault)
+		return bad_selector(l, fault == X86_TRAP_GP ? vector : fault, selector);
+	mark = seg == LODGE_TR ? TYPE_BUSY : s.s ? TYPE_ACCESSED : 0;
+	if (mark & ~s.type) {
+		s.type |= mark;
+		raw.d.type = s.type;
+		rc = lodge_system_memory(l->vcpu, addr + TYPE_BYTE, (u8 *)&raw + TYPE_BYTE, 1, true,
+					 l->fault);
 	}
+	if (rc)
+		return rc;
 	if (seg == LODGE_CS && !l->task)
 		s.selector = (selector & ~3) | l->cpl;
 	lodge_op(set_segment)(l->vcpu, seg, &s);
@@ -173,32 +172,15 @@ static int load_descriptor(const struct loading *l, int seg, u16 selector)
 /* Real mode keeps limit and rights, virtual-8086 mode has its own (SDM 20.1.2). */
 static void load_real(struct lodge_vcpu *vcpu, int seg, u16 selector)
 {
-	struct lodge_segment s;
+	struct lodge_segment s = {
+		.limit = 0xffff, .type = 3, .s = 1, .dpl = 3, .present = 1,
+	};
 
-	lodge_op(get_segment)(vcpu, seg, &s);
+	if (!is_virtual8086(vcpu))
+		lodge_op(get_segment)(vcpu, seg, &s);
 	s.selector = selector;
 	s.base = selector << 4;
-	if (is_virtual8086(vcpu))
-		s = (struct lodge_segment) {
-			.base = s.base, .limit = 0xffff, .selector = selector, .type = 3,
-			.s = 1, .dpl = 3, .present = 1,
-		};
 	lodge_op(set_segment)(vcpu, seg, &s);
-}
-
-static int load_segment(const struct loading *l, int seg, u16 selector)
-{
-	bool protected = lodge_reg_read(l->vcpu, LODGE_CR0) & X86_CR0_PE;
-
-	if (seg < LODGE_LDTR && (!protected || is_virtual8086(l->vcpu))) {
-		load_real(l->vcpu, seg, selector);
-		return 0;
-	}
-	if (!protected || is_virtual8086(l->vcpu))
-		return lodge_raise(l->fault, X86_TRAP_UD, 0);
-	if (!(selector & ~3))
-		return load_null(l, seg, selector, l->task ? X86_TRAP_TS : X86_TRAP_GP);
-	return load_descriptor(l, seg, selector);
 }
 
 int lodge_load_segment(struct lodge_vcpu *vcpu, int seg, u16 selector,
@@ -208,20 +190,12 @@ int lodge_load_segment(struct lodge_vcpu *vcpu, int seg, u16 selector,
 		.vcpu = vcpu, .fault = fault, .cpl = lodge_op(cpl)(vcpu),
 	};
 
-	return load_segment(&l, seg, selector);
-}
-
-static u32 slot(const u8 *tss, const struct tss_layout *t, u32 i)
-{
-	u32 value = 0;
-
-	memcpy(&value, tss + i * t->width, t->width);
-	return value;
-}
-
-static void set_slot(u8 *tss, const struct tss_layout *t, u32 i, u32 value)
-{
-	memcpy(tss + i * t->width, &value, t->width);
+	if (lodge_reg_read(vcpu, LODGE_CR0) & X86_CR0_PE && !is_virtual8086(vcpu))
+		return load_protected(&l, seg, selector);
+	if (seg >= LODGE_LDTR)
+		return lodge_raise(fault, X86_TRAP_UD, 0);
+	load_real(vcpu, seg, selector);
+	return 0;
 }
 
 /* One task switch: what is known about it before anything is changed. */
@@ -230,25 +204,42 @@ struct task_switch {
 	enum lodge_task_source source;
 	u16 selector;
 	u64 descriptor;			/* linear address of the new TSS's */
-	u64 old_descriptor;
-	struct desc_struct raw;
 	struct lodge_segment tr;	/* the new one */
-	struct lodge_segment old_tr;
 	const struct tss_layout *layout;
-	const struct tss_layout *old_layout;
 	u8 tss[104];
 };
 
-/* Where the old task goes on: RIP of the next instruction unless an event interrupted it. */
-static int next_rip(struct lodge_vcpu *vcpu, enum lodge_task_source source, u64 *rip)
+static const struct tss_layout *layout_of(const struct lodge_segment *tr)
 {
-	const struct lodge_event *event = &vcpu->inflight;
+	return tr->type & TYPE_32BIT ? &tss32 : &tss16;
+}
+
+static u32 slot(const struct task_switch *t, u32 i)
+{
+	u32 value = 0;
+
+	memcpy(&value, t->tss + i * t->layout->width, t->layout->width);
+	return value;
+}
+
+static bool from_hardware(const struct task_switch *t)
+{
+	const struct lodge_event *event = &t->l.vcpu->inflight;
+
+	return t->source == LODGE_TASK_GATE && event->valid &&
+	       event->type < LODGE_EV_SOFT_INTERRUPT;
+}
+
+/* Where the old task goes on: behind the instruction, unless an event came in between. */
+static int next_rip(const struct task_switch *t, u64 *rip)
+{
+	struct lodge_vcpu *vcpu = t->l.vcpu;
 	u8 bytes[LODGE_INSN_MAX];
 	struct lodge_insn insn;
 	int count;
 
 	*rip = lodge_reg_read(vcpu, LODGE_RIP);
-	if (source == LODGE_TASK_GATE && event->valid && event->type < LODGE_EV_SOFT_INTERRUPT)
+	if (from_hardware(t))
 		return 0;
 	count = lodge_fetch_insn(vcpu, bytes, false);
 	if (count <= 0 || lodge_decode(&insn, bytes, count, lodge_code_size(vcpu)))
@@ -261,86 +252,104 @@ static int next_rip(struct lodge_vcpu *vcpu, enum lodge_task_source source, u64 
 static int read_task(struct task_switch *t)
 {
 	const struct loading *l = &t->l;
-	bool busy, iret = t->source == LODGE_TASK_IRET;
+	bool iret = t->source == LODGE_TASK_IRET;
 	u8 vector = iret ? X86_TRAP_TS : X86_TRAP_GP;
+	struct desc_struct raw;
 	int rc;
 
 	if (t->selector & 4 || !(t->selector & ~3))
 		return bad_selector(l, vector, t->selector);
-	rc = descriptor_address(l, t->selector, 8, vector, &t->descriptor);
-	if (!rc)
-		rc = lodge_system_memory(l->vcpu, t->descriptor, &t->raw, 8, false, l->fault);
+	rc = read_descriptor(l, t->selector, vector, &t->descriptor, &raw, sizeof(raw));
 	if (rc)
 		return rc;
-	unpack(&t->raw, t->selector, &t->tr);
-	busy = t->tr.type & TYPE_BUSY;
-	if (t->tr.s || (t->tr.type & 5) != TYPE_TSS || busy != iret)
+	unpack(&raw, t->selector, &t->tr);
+	if (t->tr.s || (t->tr.type & ~TYPE_32BIT) != (iret ? TYPE_TSS | TYPE_BUSY : TYPE_TSS))
 		return bad_selector(l, vector, t->selector);
 	if (!t->tr.present)
 		return bad_selector(l, X86_TRAP_NP, t->selector);
-	t->layout = t->tr.type & TYPE_32BIT ? &tss32 : &tss16;
+	t->layout = layout_of(&t->tr);
 	if (t->tr.limit < t->layout->limit)
 		return bad_selector(l, X86_TRAP_TS, t->selector);
+	t->tr.type |= TYPE_BUSY;
 	return lodge_system_memory(l->vcpu, t->tr.base, t->tss, t->layout->limit + 1, false,
 				   l->fault);
 }
 
 /* (E)IP, flags, registers and segments of the old task into its TSS. */
-static int save_task(struct task_switch *t, u64 rip)
+static int save_task(struct task_switch *t, const struct lodge_segment *tr, u64 rip)
 {
 	struct lodge_vcpu *vcpu = t->l.vcpu;
-	const struct tss_layout *layout = t->old_layout;
-	u64 flags = lodge_reg_read(vcpu, LODGE_RFLAGS);
+	const struct tss_layout *layout = layout_of(tr);
+	u32 i, count = 10 + layout->segs, values[16] = { rip };
 	struct lodge_segment s;
-	u8 tss[104] = { };
-	u32 i, ip = layout->ip, end = ip + 10 + layout->segs;
+	u8 tss[16 * 4];
 
+	values[1] = lodge_reg_read(vcpu, LODGE_RFLAGS);
 	if (t->source == LODGE_TASK_IRET)
-		flags &= ~(u64)X86_EFLAGS_NT;
-	set_slot(tss, layout, ip, rip);
-	set_slot(tss, layout, ip + 1, flags);
+		values[1] &= ~X86_EFLAGS_NT;
 	for (i = 0; i < 8; i++)
-		set_slot(tss, layout, ip + 2 + i, lodge_reg_read(vcpu, i));
+		values[2 + i] = lodge_reg_read(vcpu, i);
 	for (i = 0; i < layout->segs; i++) {
 		lodge_op(get_segment)(vcpu, i, &s);
-		set_slot(tss, layout, ip + 10 + i, s.selector);
+		values[10 + i] = s.selector;
 	}
-	return lodge_system_memory(vcpu, t->old_tr.base + ip * layout->width,
-				   tss + ip * layout->width, (end - ip) * layout->width, true,
-				   t->l.fault);
+	for (i = 0; i < count; i++)
+		memcpy(tss + i * layout->width, &values[i], layout->width);
+	return lodge_system_memory(vcpu, tr->base + layout->ip * layout->width, tss,
+				   count * layout->width, true, t->l.fault);
 }
 
-/* The type byte of a TSS's descriptor, with or without the busy bit. */
 static int set_busy(const struct loading *l, u64 descriptor, bool busy)
 {
 	u8 byte;
-	int rc = lodge_system_memory(l->vcpu, descriptor + 5, &byte, 1, false, l->fault);
+	int rc = lodge_system_memory(l->vcpu, descriptor + TYPE_BYTE, &byte, 1, false, l->fault);
 
 	byte = busy ? byte | TYPE_BUSY : byte & ~TYPE_BUSY;
-	return rc ?: lodge_system_memory(l->vcpu, descriptor + 5, &byte, 1, true, l->fault);
+	return rc ?: lodge_system_memory(l->vcpu, descriptor + TYPE_BYTE, &byte, 1, true, l->fault);
+}
+
+/* Memory is written in the order of SDM 7.3, steps 5 to 11. */
+static int leave_task(struct task_switch *t)
+{
+	bool nested = t->source == LODGE_TASK_CALL || t->source == LODGE_TASK_GATE;
+	struct lodge_vcpu *vcpu = t->l.vcpu;
+	struct lodge_segment tr;
+	struct desc_struct raw;
+	u64 rip, old;
+	int rc = next_rip(t, &rip);
+
+	lodge_op(get_segment)(vcpu, LODGE_TR, &tr);
+	if (!rc)
+		rc = read_descriptor(&t->l, tr.selector, X86_TRAP_TS, &old, &raw, sizeof(raw));
+	if (!rc)
+		rc = save_task(t, &tr, rip);
+	if (!rc)
+		rc = nested ? lodge_system_memory(vcpu, t->tr.base, &tr.selector, 2, true,
+						  t->l.fault) :
+			      set_busy(&t->l, old, false);
+	if (!rc && t->source != LODGE_TASK_IRET)
+		rc = set_busy(&t->l, t->descriptor, true);
+	return rc;
 }
 
 /* Registers of the new task. From here on faults are the new task's. */
 static int load_registers(struct task_switch *t)
 {
 	struct lodge_vcpu *vcpu = t->l.vcpu;
-	const struct tss_layout *layout = t->layout;
-	u64 flags = slot(t->tss, layout, layout->ip + 1) | X86_EFLAGS_FIXED;
-	int i;
+	u32 ip = t->layout->ip, i;
+	u64 flags = slot(t, ip + 1) | X86_EFLAGS_FIXED;
 
 	lodge_op(set_segment)(vcpu, LODGE_TR, &t->tr);
 	lodge_set_cr0(vcpu, lodge_reg_read(vcpu, LODGE_CR0) | X86_CR0_TS);
-	if (layout == &tss32 && lodge_reg_read(vcpu, LODGE_CR0) & X86_CR0_PG &&
-	    lodge_set_cr3(vcpu, slot(t->tss, layout, 7)))
+	if (t->layout == &tss32 && lodge_reg_read(vcpu, LODGE_CR0) & X86_CR0_PG &&
+	    lodge_set_cr3(vcpu, slot(t, 7)))
 		return bad_selector(&t->l, X86_TRAP_TS, t->selector);
 	if (t->source == LODGE_TASK_CALL || t->source == LODGE_TASK_GATE)
 		flags |= X86_EFLAGS_NT;
-	if (layout == &tss16)
-		flags &= 0xffff;
-	lodge_reg_write(vcpu, LODGE_RIP, slot(t->tss, layout, layout->ip));
+	lodge_reg_write(vcpu, LODGE_RIP, slot(t, ip));
 	lodge_reg_write(vcpu, LODGE_RFLAGS, flags & TASK_FLAGS);
 	for (i = 0; i < 8; i++)
-		lodge_reg_write(vcpu, i, slot(t->tss, layout, layout->ip + 2 + i));
+		lodge_reg_write(vcpu, i, slot(t, ip + 2 + i));
 	lodge_op(set_shadow)(vcpu, 0);
 	vcpu->dr7 &= ~(u64)DR7_LOCAL;
 	lodge_op(sync_dr7)(vcpu);
@@ -352,30 +361,29 @@ static int load_segments(struct task_switch *t)
 {
 	static const u8 order[] = { LODGE_CS, LODGE_SS, LODGE_ES, LODGE_DS, LODGE_FS, LODGE_GS };
 	struct lodge_vcpu *vcpu = t->l.vcpu;
-	const struct tss_layout *layout = t->layout;
-	u32 first = layout->ip + 10;
-	u16 selectors[LODGE_LDTR] = { }, ldt = slot(t->tss, layout, first + layout->segs);
+	u32 first = t->layout->ip + 10, i;
+	u16 selectors[LODGE_LDTR] = { }, ldt = slot(t, first + t->layout->segs);
+	bool real = is_virtual8086(vcpu);
 	struct lodge_segment s;
-	int i, rc = 0;
+	int rc;
 
-	for (i = 0; i < layout->segs; i++)
-		selectors[i] = slot(t->tss, layout, first + i);
-	t->l.cpl = is_virtual8086(vcpu) ? 3 : selectors[LODGE_CS] & 3;
+	for (i = 0; i < t->layout->segs; i++)
+		selectors[i] = slot(t, first + i);
+	t->l.cpl = real ? 3 : selectors[LODGE_CS] & 3;
 	for (i = 0; i < LODGE_LDTR; i++) {
 		lodge_op(get_segment)(vcpu, i, &s);
 		s.selector = selectors[i];
 		if (i == LODGE_CS || i == LODGE_SS)
 			s.dpl = t->l.cpl;
 		lodge_op(set_segment)(vcpu, i, &s);
-		if (is_virtual8086(vcpu))
+		if (real)
 			load_real(vcpu, i, selectors[i]);
 	}
 	s = (struct lodge_segment) { .selector = ldt, .unusable = 1 };
 	lodge_op(set_segment)(vcpu, LODGE_LDTR, &s);
-	if (ldt & ~3)
-		rc = load_descriptor(&t->l, LODGE_LDTR, ldt);
-	for (i = 0; i < ARRAY_SIZE(order) && !rc; i++)
-		rc = load_segment(&t->l, order[i], selectors[order[i]]);
+	rc = load_protected(&t->l, LODGE_LDTR, ldt);
+	for (i = 0; i < ARRAY_SIZE(order) && !rc && !real; i++)
+		rc = load_protected(&t->l, order[i], selectors[order[i]]);
 	return rc;
 }
 
@@ -384,67 +392,42 @@ static int push_error(struct task_switch *t, u32 error)
 	const struct lodge_segmode mode = { .code = LODGE_CODE32, .protected = true };
 	struct lodge_vcpu *vcpu = t->l.vcpu;
 	u64 rsp = lodge_reg_read(vcpu, LODGE_RSP), addr;
+	u32 bytes = t->layout->width, mask;
 	struct lodge_segment ss;
-	u32 mask;
 
 	lodge_op(get_segment)(vcpu, LODGE_SS, &ss);
 	mask = ss.db ? ~0u : 0xffff;
-	rsp = (rsp & ~(u64)mask) | ((rsp - t->layout->width) & mask);
-	if (lodge_segment_linear(&mode, &ss, LODGE_SS, rsp & mask, t->layout->width, true, &addr))
+	rsp = (rsp & ~(u64)mask) | ((rsp - bytes) & mask);
+	if (lodge_segment_linear(&mode, &ss, LODGE_SS, rsp & mask, bytes, true, &addr))
 		return lodge_raise(t->l.fault, X86_TRAP_SS, t->l.ext);
 	lodge_reg_write(vcpu, LODGE_RSP, rsp);
-	return lodge_system_memory(vcpu, addr, &error, t->layout->width, true, t->l.fault);
-}
-
-/* The old task is left: memory is written in the order of SDM 7.3, steps 5 to 11. */
-static int leave_task(struct task_switch *t)
-{
-	struct lodge_vcpu *vcpu = t->l.vcpu;
-	u64 rip;
-	int rc = next_rip(vcpu, t->source, &rip);
-
-	lodge_op(get_segment)(vcpu, LODGE_TR, &t->old_tr);
-	t->old_layout = t->old_tr.type & TYPE_32BIT ? &tss32 : &tss16;
-	if (!rc)
-		rc = descriptor_address(&t->l, t->old_tr.selector, 8, X86_TRAP_TS,
-					&t->old_descriptor);
-	if (!rc)
-		rc = save_task(t, rip);
-	if (!rc && (t->source == LODGE_TASK_JMP || t->source == LODGE_TASK_IRET))
-		rc = set_busy(&t->l, t->old_descriptor, false);
-	if (!rc && (t->source == LODGE_TASK_CALL || t->source == LODGE_TASK_GATE))
-		rc = lodge_system_memory(vcpu, t->tr.base, &t->old_tr.selector, 2, true,
-					 t->l.fault);
-	if (!rc && t->source != LODGE_TASK_IRET)
-		rc = set_busy(&t->l, t->descriptor, true);
-	t->tr.type |= TYPE_BUSY;
-	return rc;
+	return lodge_system_memory(vcpu, addr, &error, bytes, true, t->l.fault);
 }
 
 static int switch_task(struct lodge_vcpu *vcpu, struct lodge_exception *fault)
 {
-	const struct lodge_event *event = &vcpu->inflight;
 	struct task_switch t = {
 		.l = { .vcpu = vcpu, .fault = fault, .cpl = lodge_op(cpl)(vcpu), .task = true },
 		.source = vcpu->exit.task.source, .selector = vcpu->exit.task.selector,
 	};
 	int rc;
 
-	if (t.source == LODGE_TASK_GATE && event->valid && event->type < LODGE_EV_SOFT_INTERRUPT)
-		t.l.ext = 1;
+	t.l.ext = from_hardware(&t);
 	rc = read_task(&t);
 	if (!rc)
 		rc = leave_task(&t);
-	if (!rc)
-		rc = load_registers(&t);
+	if (rc)
+		return rc;
+	rc = load_registers(&t);
 	if (!rc)
 		rc = load_segments(&t);
 	if (!rc && vcpu->exit.task.has_error)
 		rc = push_error(&t, vcpu->exit.task.error);
 	/* The debug trap flag */
-	if (!rc && t.layout == &tss32 && slot(t.tss, &tss32, 25) & 1)
+	if (!rc && t.layout == &tss32 && slot(&t, 25) & 1)
 		lodge_queue_debug(vcpu, LODGE_DR6_BT);
-	return rc;
+	/* Half done it cannot be tried again. */
+	return rc == -EAGAIN ? -EIO : rc;
 }
 
 /**
@@ -455,7 +438,7 @@ static int switch_task(struct lodge_vcpu *vcpu, struct lodge_exception *fault)
  */
 enum lodge_next lodge_task_switch(struct lodge_vcpu *vcpu)
 {
-	struct lodge_event event = vcpu->inflight;
+	bool nmi = vcpu->inflight.valid && vcpu->inflight.type == LODGE_EV_NMI;
 	struct lodge_exception fault = { };
 	int rc = switch_task(vcpu, &fault);
 
@@ -467,9 +450,7 @@ enum lodge_next lodge_task_switch(struct lodge_vcpu *vcpu)
 	if (rc)
 		lodge_queue_fault(vcpu, &fault);
 	vcpu->inflight.valid = false;
-	if (vcpu->exit.task.source == LODGE_TASK_IRET)
-		lodge_op(set_nmi_masked)(vcpu, false);
-	else if (event.valid && event.type == LODGE_EV_NMI)
-		lodge_op(set_nmi_masked)(vcpu, true);
+	if (nmi || vcpu->exit.task.source == LODGE_TASK_IRET)
+		lodge_op(set_nmi_masked)(vcpu, nmi);
 	return LODGE_REENTER;
 }
