@@ -274,6 +274,14 @@ multiboot()
 	expect 1 "exit-dev 0" && said '^ok 17 '
 }
 
+# Hardware task switches of every kind. QEMU's TCG does them itself, and not all.
+task()
+{
+	lodge run --exit-dev 0xf4 --timeout 60 -m 64M -k /selftests/guest_task \
+		>$out 2>$err </dev/null
+	expect 1 "exit-dev 0" && said '^ok 21 ' || { tr -d '\r' <$out | grep -v '^ok'; return 1; }
+}
+
 # An image of our own runs from the reset vector.
 firmware()
 {
