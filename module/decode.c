@@ -615,8 +615,7 @@ static void decode_row(struct decoder *d, struct opcode row)
 			    insn->opcode[1] == 0x38, false);
 }
 
-int lodge_decode(struct lodge_insn *insn, const u8 *bytes, unsigned int count,
-		 enum lodge_code code)
+int lodge_decode(struct lodge_insn *insn, const u8 *bytes, unsigned int count, enum lodge_code code)
 {
 	struct decoder d = {
 		.insn = insn, .bytes = bytes, .count = count, .code = code,

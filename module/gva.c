@@ -66,8 +66,7 @@ static int mark_table(void *ctx, u64 gpa, u64 old, u64 bits, u32 bytes)
 	return rc == -EAGAIN ? rc : 0;
 }
 
-static int walk(struct lodge_vcpu *vcpu, u64 gva, u32 access, bool atomic,
-		struct lodge_walk *out)
+static int walk(struct lodge_vcpu *vcpu, u64 gva, u32 access, bool atomic, struct lodge_walk *out)
 {
 	bool implicit = access & LODGE_ACCESS_IMPLICIT;
 	struct lodge_paging paging = {
@@ -180,8 +179,7 @@ void lodge_fetch_code(struct lodge_vcpu *vcpu, struct lodge_fetch *fetch, bool a
 	fetch->status = 0;
 	room = code_window(vcpu, &linear);
 	while (fetch->count < room && !fetch->status) {
-		now = min_t(u32, room - fetch->count,
-			    PAGE_SIZE - offset_in_page(linear));
+		now = min_t(u32, room - fetch->count, PAGE_SIZE - offset_in_page(linear));
 		fetch->status = fetch_piece(vcpu, linear, fetch->bytes + fetch->count, now,
 					    atomic, &out);
 		fetch->gva = linear;

@@ -91,8 +91,7 @@ bool lodge_replay_take(struct lodge_replay *log,
 	return true;
 }
 
-void lodge_replay_add(struct lodge_replay *log,
-		      const struct lodge_replay_access *access, u64 value)
+void lodge_replay_add(struct lodge_replay *log, const struct lodge_replay_access *access, u64 value)
 {
 	log->access[log->count] = *access;
 	log->access[log->count++].value = value;
@@ -132,8 +131,7 @@ static int serve_port(struct lodge_vcpu *vcpu, const struct lodge_replay_access 
 	return 1;
 }
 
-static void ask_user(struct lodge_vcpu *vcpu,
-		     const struct lodge_replay_access *a, u64 value)
+static void ask_user(struct lodge_vcpu *vcpu, const struct lodge_replay_access *a, u64 value)
 {
 	struct lodge_run *run = vcpu->run;
 

@@ -195,8 +195,7 @@ static int mark_entries(const struct walker *w)
 		want = PTE_A;
 		if (level == w->level && w->access & LODGE_ACCESS_WRITE)
 			want |= PTE_D;
-		if ((w->pae && !w->long_mode && level == 3) ||
-		    (w->entry[level - 1] & want) == want)
+		if ((w->pae && !w->long_mode && level == 3) || (w->entry[level - 1] & want) == want)
 			continue;
 		rc = p->mark(p->ctx, w->entry_gpa[level - 1], w->entry[level - 1], want,
 			     entry_bytes(w));
