@@ -28,8 +28,7 @@ amd)
 intel)
 	cases=(lean_boot smp_lean memory typed clock pvh no_reboot panic time_out
 	       triple_fault exit_dev multiboot task firmware two_killed busy_module kvm_idle
-	       kvm_holds
-	       kvm_comes_later load_cycles cloud_boot)
+	       kvm_holds kvm_comes_later load_cycles cloud_boot)
 	;;
 *)
 	cases=(lean_boot typed clock no_reboot triple_fault task load_cycles)
