@@ -167,6 +167,9 @@ static bool inject_nmi(struct lodge_vcpu *vcpu)
 /* Inject what is due, ask to hear of the rest; ring 1, before an entry. */
 void lodge_prepare_events(struct lodge_vcpu *vcpu)
 {
+	/* What came since the exit may have to wait for an EOI that exits. */
+	if (unlikely(vcpu->pv.eoi_offered))
+		lodge_pv_eoi_sync(vcpu, true, false);
 	if (vcpu->exception.valid)
 		inject_exception(vcpu);
 	else if (inflight_deliverable(vcpu))

@@ -195,6 +195,28 @@ TEST_F(run, unknown_msr)
 	EXPECT_EQ(GUEST_CODE + 5, guest_gpr(&self->g, LODGE_RDX));
 }
 
+/* 10,000 writes of anything to any of the three ranges: each is kept or is #GP. */
+GUEST64(random_msrs,
+	"mov $10000, %r8d\n mov $1, %r9d\n"
+	"1: imul $1664525, %r9d, %r9d\n add $1013904223, %r9d\n"
+	"mov %r9d, %ecx\n shr $19, %ecx\n mov %r9d, %eax\n mov %r9d, %edx\n"
+	"test $0x10000, %r9d\n jz 2f\n or $0xc0000000, %ecx\n"
+	"test $0x20000, %r9d\n jz 2f\n or $0x10000, %ecx\n"
+	"2: test $0x40000, %r9d\n jz 3f\n xor %edx, %edx\n"
+	"3: wrmsr\n inc %r10d\n dec %r8d\n jnz 1b\n" END
+	HANDLER(random_msrs) "dec %r10d\n addq $2, 8(%rsp)\n add $8, %rsp\n iretq\n");
+
+TEST_F(run, random_msr_writes)
+{
+	ASSERT_EQ(0, guest_load64(&self->g, random_msrs));
+	guest_gate(&self->g, 13);
+	ASSERT_LE(0, guest_run_to_end(&self->g));
+	EXPECT_EQ(0, guest_gpr(&self->g, LODGE_R8));
+	/* Those that were kept: some, and few. */
+	EXPECT_LT(0, guest_gpr(&self->g, LODGE_R10));
+	EXPECT_GT(5000, guest_gpr(&self->g, LODGE_R10));
+}
+
 GUEST64(undefined, "ud2\n" END HANDLER(undefined) "pop %rdx\n mov $6, %al\n" END);
 
 TEST_F(run, undefined_instruction)
