@@ -110,6 +110,7 @@ gdt_pointer:
 	.word	. - gdt - 1
 	.long	IMAGE_LOW + gdt - entry
 
+	.code16
 	.org	IMAGE_BYTES - 16
 	ljmp	$IMAGE_SEG, $(start - entry)
 	.org	IMAGE_BYTES
