@@ -207,6 +207,7 @@ u64 in_user_mode(u64 (*f)(u64), u64 arg)
 
 unsigned int start_cpus(unsigned int wanted)
 {
+	unsigned int tries;
 	u64 base = rdmsr(0x1b);
 
 	memcpy((void *)AP_START, ap_start, ap_end - ap_start);
@@ -219,7 +220,9 @@ unsigned int start_cpus(unsigned int wanted)
 		mmio_write(0xfee00300, 0x000c4500);
 		mmio_write(0xfee00300, 0x000c4600 | AP_START >> 12);
 	}
-	wait_for(cpus_ready >= wanted);
+	/* Where the host has one CPU, the others wait for their turn. */
+	for (tries = 0; tries < 20 && cpus_ready < wanted; tries++)
+		wait_for(cpus_ready >= wanted);
 	return cpus_ready;
 }
 
