@@ -245,6 +245,7 @@ static long blk_serve(struct lodge_queue *queue, struct lodge_vreq *req)
 const struct lodge_virtio_ops lodge_virtio_blk = {
 	.id = LODGE_VIRTIO_BLK,
 	.max_queues = LODGE_MAX_RINGS,
+	.depth = LODGE_QUEUE_DEPTH,
 	.create = blk_create,
 	.features_of = blk_features,
 	.serve = blk_serve,

@@ -74,6 +74,7 @@ static long console_serve(struct lodge_queue *queue, struct lodge_vreq *req)
 const struct lodge_virtio_ops lodge_virtio_console = {
 	.id = LODGE_VIRTIO_CONSOLE,
 	.max_queues = 2,
+	.depth = 1,
 	.create = console_create,
 	.serve = console_serve,
 	.pull = console_pull,

@@ -186,6 +186,7 @@ static void net_release(struct lodge_queue *queue)
 const struct lodge_virtio_ops lodge_virtio_net = {
 	.id = LODGE_VIRTIO_NET,
 	.max_queues = LODGE_MAX_RINGS,
+	.depth = LODGE_QUEUE_DEPTH,
 	.features = FEATURES,
 	.create = net_create,
 	.serve = transmit,

@@ -44,19 +44,18 @@ void lodge_queue_free(struct lodge_queue *queue)
 
 static int make_requests(struct lodge_queue *queue)
 {
-	u32 i;
+	u32 depth = queue->dev->ops->depth, i;
 
 	if (queue->requests)
 		return 0;
-	queue->requests = kvcalloc(LODGE_QUEUE_DEPTH, sizeof(*queue->requests),
-				   GFP_KERNEL_ACCOUNT);
+	queue->requests = kvcalloc(depth, sizeof(*queue->requests), GFP_KERNEL_ACCOUNT);
 	queue->ring.table = kcalloc(LODGE_CHAIN_IOVS, sizeof(*queue->ring.table),
 				    GFP_KERNEL_ACCOUNT);
 	if (!queue->requests || !queue->ring.table) {
 		lodge_queue_free(queue);
 		return -ENOMEM;
 	}
-	for (i = 0; i < LODGE_QUEUE_DEPTH; i++) {
+	for (i = 0; i < depth; i++) {
 		queue->requests[i].queue = queue;
 		queue->requests[i].next = queue->free;
 		queue->free = &queue->requests[i];

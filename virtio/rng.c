@@ -27,5 +27,6 @@ static long rng_serve(struct lodge_queue *queue, struct lodge_vreq *req)
 const struct lodge_virtio_ops lodge_virtio_rng = {
 	.id = LODGE_VIRTIO_RNG,
 	.max_queues = 1,
+	.depth = 1,
 	.serve = rng_serve,
 };

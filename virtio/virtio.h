@@ -26,7 +26,7 @@
 struct lodge_virtio;
 struct lodge_queue;
 
-/* Requests that may be under way in one queue. */
+/* Requests that may be under way in one queue, at most. */
 #define LODGE_QUEUE_DEPTH	64
 
 /**
@@ -53,6 +53,7 @@ struct lodge_vreq {
  * struct lodge_virtio_ops - a kind of device
  * @id: LODGE_VIRTIO_*
  * @max_queues: at most so many
+ * @depth: requests of each, at most LODGE_QUEUE_DEPTH
  * @features: what it can do beyond the rings' own features
  * @create: check and take the arguments: 0 or -errno. NULL: nothing to do
  * @features_of: the features of this one. NULL: all of @features
@@ -70,6 +71,7 @@ struct lodge_vreq {
 struct lodge_virtio_ops {
 	u32 id;
 	u32 max_queues;
+	u32 depth;
 	u64 features;
 	int (*create)(struct lodge_virtio *dev, const struct lodge_create_virtio *args);
 	u64 (*features_of)(const struct lodge_virtio *dev);
@@ -96,7 +98,7 @@ struct lodge_queue_poll {
  * @enabled: has a ring and is served
  * @broken: the driver broke the rules; nothing happens until it is set anew
  * @free: requests not in use
- * @requests: all of them, LODGE_QUEUE_DEPTH; made when first enabled
+ * @requests: all of them; made when first enabled
  * @priv: the device's, from kmalloc()
  * @pull: see lodge_virtio_ops
  * @done_bytes: of the first chain, when the back end took only so many

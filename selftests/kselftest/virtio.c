@@ -594,6 +594,100 @@ TEST_F(virtio, interrupt_status)
 	EXPECT_EQ(1, stat_of(self->dev, LODGE_RING_INTERRUPTS));
 }
 
+static __u32 rnd(void)
+{
+	static __u64 state = 88172645463325252ull;
+
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return state >> 16;
+}
+
+/* What a driver might have meant, or nearly. */
+static void scribble(struct guest *g, bool packed)
+{
+	static const __u16 flags[] = { 0, 1, 2, 2, 3, 4, 5, 6, 0x80, 0x82, 0x8080, 0xffff };
+	static const __u32 lengths[] = { 0, 1, 16, 512, 4096, 65536, ~0u };
+	struct vring_desc desc = {
+		.addr = rnd() % 8 ? HEADER + rnd() % 65536 : (__u64)rnd() << rnd() % 33,
+		.len = rnd() % 2 ? 16 : lengths[rnd() % ARRAY_SIZE(lengths)],
+		.flags = flags[rnd() % ARRAY_SIZE(flags)],
+		.next = rnd() % 8 ? rnd() % ENTRIES : flags[rnd() % ARRAY_SIZE(flags)],
+	};
+	struct virtio_blk_outhdr header = { .type = rnd() % 16, .sector = rnd() % (SECTORS + 1) };
+	volatile struct vring_avail *avail = (void *)(g->mem + AVAIL);
+
+	/* There the flags are last. */
+	if (packed)
+		desc.next = desc.flags | (rnd() % 2 ? 0x80 : 0x8000);
+	memcpy(g->mem + (rnd() % 4 ? DESC : TABLE) + rnd() % ENTRIES * sizeof(desc), &desc,
+	       sizeof(desc));
+	memcpy(g->mem + HEADER + rnd() % 64 * 16, &header, sizeof(header));
+	avail->ring[rnd() % ENTRIES] = rnd() % 32 ? rnd() % ENTRIES : rnd();
+	avail->idx += rnd() % 64 ? rnd() % 3 : rnd();
+}
+
+/* What is in memory changes under the device's eyes. How often the ring broke */
+static int storm_of_noise(FIXTURE_DATA(virtio) *self, __u64 features)
+{
+	bool packed = features & 1ull << VIRTIO_F_RING_PACKED;
+	struct lodge_ring ring = good_ring();
+	int rounds, ret, set_anew = 0;
+
+	ret = set_features(self->dev, features);
+	if (packed) {
+		ring.next = LODGE_RING_WRAP;
+		ring.used = LODGE_RING_WRAP;
+	}
+	ret = ret ? ret : set_ring(self->dev, ring);
+	start(self);
+	for (rounds = 0; rounds < 50000 && !ret; rounds++) {
+		scribble(&self->g, packed);
+		ret = kick(self->dev, 0);
+		if (rounds % 16 || !(ring_flags(self->dev) & LODGE_RING_BROKEN))
+			continue;
+		set_anew++;
+		ret = ret ? ret : ring_off(self->dev);
+		memset(self->g.mem + AVAIL, 0, 4096);
+		ret = ret ? ret : set_ring(self->dev, ring);
+	}
+	stop(self);
+	return ret ? ret : set_anew;
+}
+
+TEST_F(virtio, noise_to_a_disk)
+{
+	EXPECT_LT(10, storm_of_noise(self, FEATURES));
+	EXPECT_LT(10, stat_of(self->dev, LODGE_RING_CHAINS));
+}
+
+TEST_F(virtio, noise_to_a_packed_disk)
+{
+	EXPECT_LT(10, storm_of_noise(self, FEATURES | 1ull << VIRTIO_F_RING_PACKED));
+}
+
+/* A console that reads zeroes without end, and an entropy device */
+TEST_F(virtio, noise_to_other_devices)
+{
+	struct lodge_create_virtio with = disk;
+	int fd = open("/dev/zero", O_RDWR);
+
+	close(self->dev);
+	with.device = LODGE_VIRTIO_CONSOLE;
+	with.rings = 2;
+	self->dev = create(self->g.vm, fd, with);
+	ASSERT_LE(0, self->dev);
+	EXPECT_LT(10, storm_of_noise(self, V1 | 1ull << VIRTIO_RING_F_EVENT_IDX));
+	close(self->dev);
+	with.device = LODGE_VIRTIO_RNG;
+	with.rings = 1;
+	self->dev = create(self->g.vm, -1, with);
+	ASSERT_LE(0, self->dev);
+	EXPECT_LT(10, storm_of_noise(self, V1 | 1ull << VIRTIO_RING_F_INDIRECT_DESC));
+	close(fd);
+}
+
 /* A process that is killed leaves nothing behind that would keep it. */
 TEST_F(virtio, killed_while_serving)
 {
