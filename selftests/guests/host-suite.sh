@@ -417,18 +417,25 @@ disk_reset()
 	unused
 }
 
-# Killed while it writes: nothing is left that holds the file or the module.
+# Killed while it writes: what the guest was told is on the disk, and nothing is
+# left that holds the file or the module.
 disk_killed()
 {
-	dd if=/dev/zero of=/tmp/disk bs=64k count=64 2>/dev/null
 	for n in 1 2 3 4 5; do
-		guest "while :; do dd if=/dev/urandom of=/dev/vda bs=64k count=64 conv=fsync; done" \
+		dd if=/dev/zero of=/tmp/disk bs=64k count=64 2>/dev/null
+		guest "i=0; while :; do i=\$((i+1)); echo \$i | dd of=/dev/vda bs=512 seek=\$i conv=fsync,sync 2>/dev/null; echo ack \$i.; done" \
 			-d /tmp/disk &
 		pid=$!
-		wait_for 30 'records out' $out || { killall -9 lodge; return 1; }
+		wait_for 60 'ack 5\.' $out || { killall -9 lodge; return 1; }
+		usleep $(($(od -An -N2 -tu2 /dev/urandom) * 16))
 		killall -9 lodge
 		wait $pid 2>/dev/null
 		unused || return
+		acks=$(tr -d '\r' <$out | sed -n 's/^ack \([0-9]*\)\.$/\1/p' | tail -n 1)
+		for i in $(seq "$acks"); do
+			got=$(dd if=/tmp/disk bs=512 skip="$i" count=1 2>/dev/null | head -n 1)
+			[ "$got" = "$i" ] || { echo "# sector $i of $acks is lost"; return 1; }
+		done
 	done
 }
 
