@@ -128,7 +128,8 @@ static __u64 stat_of(int dev, int id)
 {
 	__u64 values[LODGE_RING_STAT_COUNT] = {};
 	struct lodge_ring_stats arg = {
-		.size = sizeof(arg), .count = LODGE_RING_STAT_COUNT, .values = (unsigned long)values,
+		.size = sizeof(arg), .count = LODGE_RING_STAT_COUNT,
+		.values = (unsigned long)values,
 	};
 
 	return call(dev, LODGE_RING_STATS, &arg) ? ~0ull : values[id];
