@@ -56,14 +56,7 @@ static void ioapic_check_level(struct lodge_vm *vm, u32 pin)
 		ioapic_deliver(vm, pin);
 }
 
-/**
- * lodge_ioapic_set_line - an input changes
- * @vm: any context, chips locked
- * @pin: below LODGE_IOAPIC_PINS
- * @level: asserted
- *
- * Edges of a masked pin are lost, as in the chip.
- */
+/* An input changes. Edges of a masked pin are lost, as in the chip. */
 void lodge_ioapic_set_line(struct lodge_vm *vm, u32 pin, bool level)
 {
 	struct lodge_ioapic_state *ioapic = &vm->chips.ioapic;

@@ -61,14 +61,10 @@ static u32 irq_rank(struct lodge_vcpu *vcpu, u32 turn)
 	return lodge_lapic_ppr(vcpu->lapic) << 8 | (u8)(vcpu->id - turn - 1);
 }
 
-/**
- * lodge_irq_deliver - send a message on the APIC bus
- * @vm: any context
- * @source: vCPU whose ICR sends it, or NULL
- * @dest: APIC id or logical destination of 32 bits, LODGE_BROADCAST
- * @icr: the rest, as in the low half of the ICR
- *
- * Return: how many local APICs took it
+/*
+ * Send a message on the APIC bus, any context: how many local APICs took it.
+ * @source: vCPU whose ICR sends it, or NULL. @dest: APIC id or logical destination
+ * of 32 bits, LODGE_BROADCAST. @icr: the rest, as in the low half of the ICR
  */
 unsigned int lodge_irq_deliver(struct lodge_vm *vm, struct lodge_vcpu *source, u32 dest,
 			       u32 icr)
@@ -108,17 +104,11 @@ void lodge_irq_set_line(struct lodge_vm *vm, u32 gsi, bool level)
 	lodge_ioapic_set_line(vm, gsi ? gsi : 2, level);
 }
 
-/**
- * lodge_irq_line - set the level of an interrupt line
- * @vm: any context
- * @gsi: 0 to 15 reach both the PIC and the I/O APIC, 16 to 23 the I/O APIC
- * @level: asserted
- *
- * As on every PC the timer's line, GSI 0, is at pin 2 of the I/O APIC, whose
- * pin 0 belongs to the PIC. Input 2 of the PIC is the cascade, hence GSI 2
- * leads nowhere.
- *
- * Return: 0, or -EINVAL when there is no such line
+/*
+ * Set the level of an interrupt line, any context; -EINVAL when there is no such
+ * line. GSIs 0 to 15 reach both the PIC and the I/O APIC, 16 to 23 the I/O APIC.
+ * As on every PC the timer's line, GSI 0, is at pin 2 of the I/O APIC, whose pin 0
+ * is the PIC's. Input 2 of the PIC is the cascade, hence GSI 2 leads nowhere.
  */
 int lodge_irq_line(struct lodge_vm *vm, u32 gsi, bool level)
 {
@@ -133,16 +123,10 @@ int lodge_irq_line(struct lodge_vm *vm, u32 gsi, bool level)
 	return 0;
 }
 
-/**
- * lodge_irq_msi - a device writes a message (SDM 11.11)
- * @vm: any context
- * @addr: 0xfeexxxxx
- * @data: vector, delivery mode, trigger
- *
- * A message with a bad vector is the receiving local APIC's error, one to
- * nobody is lost: neither is the sender's to know.
- *
- * Return: 0, or -EINVAL when @addr is not an interrupt address
+/*
+ * A device writes a message (SDM 11.11), any context; -EINVAL when @addr is not an
+ * interrupt address. A message with a bad vector is the receiving local APIC's
+ * error, one to nobody is lost: neither is the sender's to know.
  */
 int lodge_irq_msi(struct lodge_vm *vm, u64 addr, u32 data)
 {

@@ -186,13 +186,9 @@ static int deassign(struct lodge_vm *vm, struct file *file)
 	return 0;
 }
 
-/**
- * lodge_irqfd_set() - bind an eventfd to an interrupt, or undo it
- * @vm: VM, its lock held
- * @args: what userspace wants
- *
- * Return: 0; -EINVAL (line, not an eventfd); -EBADF; -EBUSY (the eventfd has
- * one already); -ENOENT (nothing to undo); -ENOMEM.
+/*
+ * LODGE_SET_IRQFD, VM locked: -EINVAL (line, not an eventfd); -EBADF; -EBUSY (the
+ * eventfd has one already); -ENOENT (nothing to undo); -ENOMEM.
  */
 int lodge_irqfd_set(struct lodge_vm *vm, const struct lodge_irqfd *args)
 {

@@ -174,12 +174,10 @@ static void lapic_start(struct lodge_vcpu *vcpu, u8 vector)
 	WRITE_ONCE(vcpu->mp_state, LODGE_MP_RUNNABLE);
 }
 
-/**
- * lodge_lapic_accept_events - apply the INIT and the SIPI that LODGE_REQ_MP told of
- * @vcpu: ring 2, loaded, own thread
- *
- * INIT goes first: one that came later has voided the SIPI. A SIPI to a
- * processor that does not wait for one is dropped.
+/*
+ * Ring 2: apply the INIT and the SIPI that LODGE_REQ_MP told of. INIT goes first:
+ * one that came later has voided the SIPI. A SIPI to a processor that does not wait
+ * for one is dropped.
  */
 void lodge_lapic_accept_events(struct lodge_vcpu *vcpu)
 {
@@ -239,12 +237,7 @@ bool lodge_has_interrupt(struct lodge_vcpu *vcpu)
 	return lapic_deliverable(vcpu->lapic) >= 0 || lapic_extint(vcpu);
 }
 
-/**
- * lodge_ack_interrupt - the processor takes the interrupt (INTA cycle)
- * @vcpu: ring 1, its own thread; the vector is to be injected now
- *
- * Return: vector, or -1 when there is none any more
- */
+/* Ring 1, INTA cycle: the vector to be injected now, or -1 when there is none. */
 int lodge_ack_interrupt(struct lodge_vcpu *vcpu)
 {
 	struct lodge_lapic *lapic = vcpu->lapic;
@@ -548,16 +541,11 @@ static void lapic_power_up(struct lodge_lapic *lapic)
 	clear_bit(LAPIC_PENDING_EXTINT, &lapic->pending);
 }
 
-/**
- * lodge_lapic_set_base - write IA32_APIC_BASE
- * @vcpu: own thread, or stopped
- * @value: as written
- * @host: from an ioctl: any mode follows any other
- *
- * x2APIC mode is entered from xAPIC mode and left by disabling, which finds
- * the APIC as after power-up when it is enabled again (SDM 11.4.3, 11.12.5).
- *
- * Return: 0, or -EINVAL where the processor says #GP
+/*
+ * Write IA32_APIC_BASE; -EINVAL where the processor says #GP. x2APIC mode is entered
+ * from xAPIC mode and left by disabling, which finds the APIC as after power-up when
+ * it is enabled again (SDM 11.4.3, 11.12.5). @host: from an ioctl, any mode follows
+ * any other
  */
 int lodge_lapic_set_base(struct lodge_vcpu *vcpu, u64 value, bool host)
 {
@@ -670,15 +658,10 @@ static int lapic_parse_state(struct lodge_lapic *lapic, const u8 *regs, u32 *to)
 	return to[APIC_TMCCT >> 4] > to[APIC_TMICT >> 4] ? -EINVAL : 0;
 }
 
-/**
- * lodge_lapic_set_state - LODGE_SET_LAPIC
- * @vcpu: stopped; IA32_APIC_BASE says which mode @regs are of
- * @regs: 1024 bytes, from userspace and not trusted
- *
- * IA32_TSC_DEADLINE is an MSR and has to be set after this.
- *
- * Return: 0, or -EINVAL when a register cannot hold its value; nothing is
- * changed then
+/*
+ * LODGE_SET_LAPIC, not trusted; IA32_APIC_BASE says which mode @regs are of, and
+ * IA32_TSC_DEADLINE has to be set after this. -EINVAL when a register cannot hold
+ * its value; nothing is changed then.
  */
 int lodge_lapic_set_state(struct lodge_vcpu *vcpu, const u8 *regs)
 {

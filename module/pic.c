@@ -57,12 +57,7 @@ static void pic_update(struct lodge_vm *vm)
 	pic_set_output(vm, pic_pending(&chip[0], true) >= 0);
 }
 
-/**
- * lodge_pic_set_line - an input changes
- * @vm: any context, chips locked
- * @irq: 0 to 15, not 2
- * @level: asserted
- */
+/* An input changes; @irq: 0 to 15, not 2 */
 void lodge_pic_set_line(struct lodge_vm *vm, u32 irq, bool level)
 {
 	struct lodge_pic_state *chip = &vm->chips.pic[irq >> 3];
