@@ -6,6 +6,9 @@
 
 #include "console.h"
 
+#define WAIT_MS		100
+#define CHUNK		256	/* a terminal that is ready takes this much */
+
 static const char panic_begin[] = "Kernel panic - not syncing";
 static const char panic_end[] = "end Kernel panic - not syncing";
 
@@ -55,27 +58,31 @@ void console_output(void *console, __u8 byte)
 		console_flush(c);
 }
 
+/*
+ * Never blocks for long in write(), which nothing but a signal would end: what
+ * a reader has room for is written, and in between it is asked whether to wait
+ * on for one that does not read.
+ */
 void console_flush(void *console)
 {
 	struct console *c = console;
+	struct pollfd p = { .fd = c->fd, .events = POLLOUT };
 	unsigned int done = 0;
 
 	while (done < c->buffered) {
-		ssize_t n = write(c->fd, c->buffer + done, c->buffered - done);
-		struct pollfd p = { .fd = c->fd, .events = POLLOUT };
+		unsigned int rest = c->buffered - done;
+		ssize_t n = 0;
 
-		if (n > 0) {
-			done += n;
-			continue;
-		}
+		if (poll(&p, 1, WAIT_MS) > 0)
+			n = write(c->fd, c->buffer + done, rest < CHUNK ? rest : CHUNK);
 		if (n < 0 && errno != EINTR && errno != EAGAIN) {
 			c->fd = -1;	/* the reader is gone: the guest goes on */
 			break;
 		}
-		if (c->give_up && c->give_up(c->arg))
+		if (n > 0)
+			done += n;
+		else if (c->give_up && c->give_up(c->arg))
 			break;
-		if (n < 0 && errno == EAGAIN)
-			poll(&p, 1, 100);
 	}
 	c->buffered = 0;
 }

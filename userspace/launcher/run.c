@@ -336,14 +336,25 @@ static int load_files(struct front *fr, struct fault *f)
 	return 0;
 }
 
-static bool give_up(void *machine)
+/*
+ * Whether something has come up that is more important than output nobody
+ * reads. Whoever waits to write has the machine's lock, or is the main thread.
+ */
+static bool give_up(void *front)
 {
-	return machine_stopping(machine);
+	static const int urgent[] = { POLL_SIGNAL, POLL_TIMEOUT, POLL_GRACE, POLL_POWER };
+	struct pollfd fds[ARRAY_SIZE(urgent)];
+	struct front *fr = front;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(urgent); i++)
+		fds[i] = (struct pollfd){ .fd = fr->poll[urgent[i]].fd, .events = POLLIN };
+	return machine_stopping(&fr->machine) || poll(fds, ARRAY_SIZE(urgent), 0) > 0;
 }
 
-static void wake(void *machine)
+static void wake(void *front)
 {
-	machine_wake(machine);
+	machine_wake(&((struct front *)front)->machine);
 }
 
 static int prepare(struct front *fr, struct fault *f)
@@ -373,7 +384,7 @@ static int prepare(struct front *fr, struct fault *f)
 		return -1;
 	fr->console.give_up = give_up;
 	fr->console.on_panic = wake;
-	fr->console.arg = &fr->machine;
+	fr->console.arg = fr;
 	return 0;
 }
 

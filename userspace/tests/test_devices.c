@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Devices, buses, options, the terminal's keys and the console's eye. */
 #include <errno.h>
+#include <signal.h>
+#include <unistd.h>
 #include <stdlib.h>
 
 #include <lodge/liblodge.h>
@@ -383,6 +385,42 @@ static void console_long_lines(void)
 	CHECK(console_panic(&c) == PANIC_SEEN);
 }
 
+static unsigned int patience;
+
+static bool give_up(void *arg)
+{
+	(void)arg;
+	if (patience)
+		patience--;
+	return !patience;
+}
+
+static void console_slow_and_gone_readers(void)
+{
+	static struct console c;
+	char back[64];
+	int fd[2], i;
+
+	CHECK(pipe(fd) == 0);
+	console_init(&c, fd[1]);
+	c.give_up = give_up;
+	feed(&c, "hello");
+	console_flush(&c);
+	CHECK(read(fd[0], back, sizeof(back)) == 5 && !memcmp(back, "hello", 5));
+	/* Nobody reads: what does not fit is lost once that is allowed. */
+	patience = 3;
+	for (i = 0; i < 65536 + 2 * CONSOLE_BUFFER && patience; i++)
+		console_output(&c, 'x');
+	console_flush(&c);
+	CHECK(i > 32768 && !patience && c.buffered == 0 && c.fd == fd[1]);
+	/* A reader that has gone away is no reason to stop. */
+	close(fd[0]);
+	feed(&c, "bye");
+	console_flush(&c);
+	CHECK(c.fd == -1 && c.buffered == 0);
+	close(fd[1]);
+}
+
 static enum term_action key(struct term *t, __u8 byte, __u8 *out)
 {
 	*out = byte;
@@ -567,6 +605,7 @@ static const struct test tests[] = {
 	{ "pvpanic and exit device", panic_and_exit_devices },
 	{ "console: panic", console_sees_panic },
 	{ "console: long lines and NUL", console_long_lines },
+	{ "console: readers that are slow or gone", console_slow_and_gone_readers },
 	{ "term: escapes", escapes },
 	{ "options: good", options_good },
 	{ "options: bad", options_bad },
@@ -578,5 +617,6 @@ static const struct test tests[] = {
 
 int main(void)
 {
+	signal(SIGPIPE, SIG_IGN);
 	return ktap_run(tests, ARRAY_SIZE(tests));
 }
