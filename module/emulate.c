@@ -104,14 +104,21 @@ static int memory(struct lodge_emul *e, u32 bytes, bool write, u64 *out)
 }
 
 /* Two values next to each other in memory: far pointers, descriptor tables, register pairs. */
-static int load_pair(struct lodge_emul *e, u32 first, u32 second, u64 value[2])
+static int load_pair(struct lodge_emul *e, u32 first, u32 second, bool write, u64 *addr,
+		     u64 value[2])
 {
-	u64 addr;
-	int rc = memory(e, first + second, false, &addr);
+	int rc = memory(e, first + second, write, addr);
 
 	if (!rc)
-		rc = e->read(e, addr, &value[0], first);
-	return rc ? rc : e->read(e, addr + first, &value[1], second);
+		rc = e->read(e, *addr, &value[0], first);
+	return rc ? rc : e->read(e, *addr + first, &value[1], second);
+}
+
+static int store_pair(struct lodge_emul *e, u32 first, u32 second, u64 addr, const u64 value[2])
+{
+	int rc = e->write(e, addr, value[0] & lodge_mask(first), first);
+
+	return rc ? rc : e->write(e, addr + first, value[1] & lodge_mask(second), second);
 }
 
 static int locate(struct lodge_emul *e, u32 bytes, bool write, struct place *p)
@@ -323,12 +330,8 @@ static int op_cmpxchg2(struct lodge_emul *e)
 {
 	u32 bytes = e->insn->opsize;
 	u64 addr, old[2];
-	int rc = memory(e, bytes * 2, true, &addr);
+	int rc = load_pair(e, bytes, bytes, true, &addr, old);
 
-	if (!rc)
-		rc = e->read(e, addr, &old[0], bytes);
-	if (!rc)
-		rc = e->read(e, addr + bytes, &old[1], bytes);
 	if (rc)
 		return rc;
 	e->rflags &= ~(u64)X86_EFLAGS_ZF;
@@ -340,8 +343,7 @@ static int op_cmpxchg2(struct lodge_emul *e)
 		write_gpr(e, LODGE_RAX, old[0], bytes);
 		write_gpr(e, LODGE_RDX, old[1], bytes);
 	}
-	rc = e->write(e, addr, old[0], bytes);
-	return rc ? rc : e->write(e, addr + bytes, old[1], bytes);
+	return store_pair(e, bytes, bytes, addr, old);
 }
 
 static int op_push(struct lodge_emul *e)
@@ -454,8 +456,8 @@ static int op_branch(struct lodge_emul *e)
 static int op_far(struct lodge_emul *e)
 {
 	u8 op = e->insn->opcode[0] == 0x0f ? e->insn->opcode[1] : e->insn->opcode[0];
-	u64 cs = 0, pointer[2];
-	int rc = load_pair(e, e->insn->opsize, 2, pointer);
+	u64 cs = 0, addr, pointer[2];
+	int rc = load_pair(e, e->insn->opsize, 2, false, &addr, pointer);
 
 	if (!rc && e->insn->op == LODGE_OP_CALLF) {
 		rc = selector(e, LODGE_CS, &cs, false);
@@ -519,7 +521,7 @@ static int op_system(struct lodge_emul *e)
 		return lodge_raise(&e->fault, X86_TRAP_GP, 0);
 	if (write) {
 		if (table)
-			rc = load_pair(e, 2, bytes, value);
+			rc = load_pair(e, 2, bytes, false, &addr, value);
 		if (table && e->insn->opsize == 2)
 			value[1] &= 0xffffff;
 		if (what == LODGE_SYS_CR0)
@@ -531,10 +533,7 @@ static int op_system(struct lodge_emul *e)
 	if (!rc)
 		rc = e->system(e, what, value, false);
 	e->d = value[0];
-	if (!table || rc)
-		return rc;
-	rc = e->write(e, addr, value[0] & 0xffff, 2);
-	return rc ? rc : e->write(e, addr + 2, value[1] & lodge_mask(bytes), bytes);
+	return !table || rc ? rc : store_pair(e, 2, bytes, addr, value);
 }
 
 static int op_simd(struct lodge_emul *e)
@@ -597,56 +596,33 @@ static int port(struct lodge_emul *e, u64 *value, bool write)
 	return e->pio(e, number, value, e->insn->opsize, write);
 }
 
-static int string_compare(struct lodge_emul *e, u64 value)
-{
-	u64 other = 0;
-	int rc = 0;
-
-	if (e->insn->op == LODGE_OP_CMPS)
-		rc = string_load(e, LODGE_RSI, &value);
-	if (!rc)
-		rc = string_load(e, LODGE_RDI, &other);
-	if (!rc)
-		lodge_alu(LODGE_OP_CMP, e->insn->opsize, value, other, &e->rflags);
-	return rc;
-}
-
-/* MOVS, STOS and INS: the destination is asked for before the source is read. */
-static int string_fill(struct lodge_emul *e, u64 value)
-{
-	u64 addr;
-	int rc = string_at(e, LODGE_RDI, true, &addr);
-
-	if (!rc && e->insn->op == LODGE_OP_MOVS)
-		rc = string_load(e, LODGE_RSI, &value);
-	if (!rc && e->insn->op == LODGE_OP_INS)
-		rc = port(e, &value, false);
-	if (!rc)
-		rc = e->write(e, addr, value & lodge_mask(e->insn->opsize), e->insn->opsize);
-	if (!rc)
-		step(e, LODGE_RDI);
-	return rc;
-}
-
+/* A destination in memory is asked for before the source is read. */
 static int string_element(struct lodge_emul *e)
 {
-	u64 value = read_gpr(e, LODGE_RAX, e->insn->opsize);
-	int rc;
+	u8 op = e->insn->op;
+	u32 bytes = e->insn->opsize;
+	bool fills = op == LODGE_OP_MOVS || op == LODGE_OP_STOS || op == LODGE_OP_INS;
+	bool compares = op == LODGE_OP_CMPS || op == LODGE_OP_SCAS;
+	u64 value = read_gpr(e, LODGE_RAX, bytes), other = 0, addr;
+	int rc = fills ? string_at(e, LODGE_RDI, true, &addr) : 0;
 
-	switch (e->insn->op) {
-	case LODGE_OP_CMPS:
-	case LODGE_OP_SCAS:
-		return string_compare(e, value);
-	case LODGE_OP_LODS:
+	if (!rc && op != LODGE_OP_STOS && op != LODGE_OP_SCAS && op != LODGE_OP_INS)
 		rc = string_load(e, LODGE_RSI, &value);
-		write_gpr(e, LODGE_RAX, value, e->insn->opsize);
+	if (!rc && compares)
+		rc = string_load(e, LODGE_RDI, &other);
+	if (!rc && (op == LODGE_OP_INS || op == LODGE_OP_OUTS))
+		rc = port(e, &value, op == LODGE_OP_OUTS);
+	if (!rc && fills)
+		rc = e->write(e, addr, value & lodge_mask(bytes), bytes);
+	if (rc)
 		return rc;
-	case LODGE_OP_OUTS:
-		rc = string_load(e, LODGE_RSI, &value);
-		return rc ? rc : port(e, &value, true);
-	default:
-		return string_fill(e, value);
-	}
+	if (fills)
+		step(e, LODGE_RDI);
+	if (compares)
+		lodge_alu(LODGE_OP_CMP, bytes, value, other, &e->rflags);
+	if (op == LODGE_OP_LODS)
+		write_gpr(e, LODGE_RAX, value, bytes);
+	return 0;
 }
 
 /* One element. RIP stays while more are to come: REPE and REPNE look at ZF. */

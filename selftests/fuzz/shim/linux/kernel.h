@@ -13,7 +13,6 @@
 	__a < __b ? __a : __b;						\
 })
 #define fallthrough	__attribute__((__fallthrough__))
-#define min_t(type, a, b)	((type)(a) < (type)(b) ? (type)(a) : (type)(b))
 #define max_t(type, a, b)	((type)(a) > (type)(b) ? (type)(a) : (type)(b))
 
 #endif /* SHIM_LINUX_KERNEL_H */
