@@ -15,6 +15,7 @@
 /* Standard format. AVX state is the first behind the header on every CPU. */
 #define FSW_OFFSET	2
 #define FTW_OFFSET	4
+#define MXCSR_OFFSET	24
 #define ST_OFFSET	32
 #define XMM_OFFSET	160
 #define BV_OFFSET	512
@@ -23,6 +24,7 @@
 #define SSE		2u
 #define AVX		4u
 #define ZMM_HIGH	0x40u
+#define FCW_INITIAL	0x37f
 #define FSW_ES		0x80
 #define FSW_TOP		0x3800
 
@@ -36,8 +38,6 @@ static u8 *component(const struct lodge_emul *e, u64 bit, u32 offset, u32 bytes)
 {
 	if (!(*xstate_bv(e) & bit)) {
 		memset(e->xsave + offset, 0, bytes);
-		if (bit == X87)
-			*(u16 *)e->xsave = 0x37f;
 		*xstate_bv(e) |= bit;
 	}
 	return e->xsave + offset;
@@ -59,19 +59,22 @@ static u8 *ymm_high(const struct lodge_emul *e, u8 reg)
  */
 static u8 *mmx(const struct lodge_emul *e, u8 reg)
 {
-	u8 *area = component(e, X87, 0, 24);
+	bool initial = !(*xstate_bv(e) & X87);
+	u8 *area = component(e, X87, 0, MXCSR_OFFSET), *st = area + ST_OFFSET;
 	u16 *fsw = (u16 *)(area + FSW_OFFSET);
 	u32 i, top = (*fsw & FSW_TOP) >> 11;
 	u8 old[8 * 16];
 
-	if (top) {
-		memcpy(old, area + ST_OFFSET, sizeof(old));
-		for (i = 0; i < 8; i++)
-			memcpy(area + ST_OFFSET + ((i + top) & 7) * 16, old + i * 16, 16);
-		*fsw &= ~FSW_TOP;
+	if (initial) {
+		memset(st, 0, sizeof(old));
+		*(u16 *)area = FCW_INITIAL;
 	}
+	memcpy(old, st, sizeof(old));
+	for (i = 0; i < 8; i++)
+		memcpy(st + ((i + top) & 7) * 16, old + i * 16, 16);
+	*fsw &= ~FSW_TOP;
 	area[FTW_OFFSET] = 0xff;
-	return area + ST_OFFSET + (reg & 7) * 16;
+	return st + (reg & 7) * 16;
 }
 
 int lodge_simd_check(struct lodge_emul *e)
