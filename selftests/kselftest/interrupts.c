@@ -380,9 +380,12 @@ TEST_F(interrupt, tsc_deadline)
 	EXPECT_EQ(1, ret);
 }
 
-/* INIT, SIPI 0x30 to APIC id 1, then wait for what it writes in real mode. */
+/*
+ * INIT, SIPI 0x30 to APIC id 1, then wait for what it writes in real mode: with
+ * interrupts on, or Bochs never gives the host its one CPU back.
+ */
 GUEST64(start_another,
-	"mov $0xfee00000, %ebx\n movl $0x01000000, 0x310(%rbx)\n movl $0x4500, 0x300(%rbx)\n"
+	"sti\n mov $0xfee00000, %ebx\n movl $0x01000000, 0x310(%rbx)\n movl $0x4500, 0x300(%rbx)\n"
 	"movl $0x8500, 0x300(%rbx)\n movl $0x4630, 0x300(%rbx)\n movl $0x4630, 0x300(%rbx)\n"
 	"1: pause\n mov 0x20000, %al\n test %al, %al\n je 1b\n" END);
 GUEST16(started, "mov $0x2000, %ax\n mov %ax, %ds\n mov %cs, %ax\n mov %ah, 0\n" END);
