@@ -17,8 +17,9 @@ initrd=$($provide guest-initrd) || exit 1
 # cloud kernel is minutes of decompression, so it is done once.
 case $cpu in
 amd)
-	cases=(cloud_boot tables smp_lean smp_cloud memory typed clock lean_boot pvh
-	       no_reboot reset panic panic_wins panic_ignored time_out triple_fault exit_dev multiboot
+	cases=(cloud_boot tables smp_lean smp_cloud topology memory typed clock rtc_alarm
+	       lean_boot pvh no_reboot reset smp_reset power_button terminated
+	       panic panic_wins panic_ignored time_out stalled triple_fault exit_dev multiboot
 	       firmware usage
 	       disk_pci disk_packed disk_mmio disk_readonly disk_direct disk_reset
 	       disk_killed console_pty net_pci net_mmio
@@ -26,8 +27,8 @@ amd)
 	       load_cycles)
 	;;
 intel)
-	cases=(lean_boot smp_lean memory typed clock pvh no_reboot panic time_out
-	       triple_fault exit_dev multiboot task firmware two_killed busy_module kvm_idle
+	cases=(lean_boot smp_lean memory typed clock pvh no_reboot smp_reset
+	       terminated panic time_out triple_fault exit_dev multiboot task firmware two_killed busy_module kvm_idle
 	       kvm_holds kvm_comes_later load_cycles cloud_boot)
 	;;
 *)
@@ -43,6 +44,10 @@ for name in "${cases[@]}"; do
 	installer)	dir=$($provide installer) || exit 1
 			adds+=(--add "$dir/linux:installer-linux"
 			       --add "$dir/initrd.gz:installer-initrd") ;;
+	power_button)	for dir in "$cloud_dir"/modules/lib/modules/*/kernel/drivers; do
+				adds+=(--add "$dir/acpi/button.ko"
+				       --add "$dir/input/evdev.ko")
+			done ;;
 	memtest)	adds+=(--add "$($provide memtest):memtest") ;;
 	stock_smp)	adds+=(--add "$($provide stock)/vmlinuz:stock") ;;
 	esac

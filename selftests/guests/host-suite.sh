@@ -129,6 +129,16 @@ pvh()
 	expect 0 poweroff && said 'lodge.cmd: status 0'
 }
 
+# Four CPUs, the PCI bus, and what they are told about each other.
+topology()
+{
+	lodge run -k cloud -i initrd -m 512M -c 4,pin=0 \
+		-p "$console quiet lodge.cmd=\"nproc; cat /sys/bus/pci/devices/*/class; grep cores /proc/cpuinfo\"" \
+		>$out 2>$err </dev/null
+	expect 0 poweroff && said '^4$' && said '^0x060000' &&
+		[ "$(grep -c 'cpu cores.*: 4' $out)" = 4 ]
+}
+
 memory()
 {
 	guest "grep MemTotal /proc/meminfo"
@@ -180,6 +190,18 @@ clock()
 		}'
 }
 
+# The clock's alarm interrupts by itself, or, with the HPET on its line, as an
+# ACPI event.
+rtc_alarm()
+{
+	for how in "" hpet=disable; do
+		lodge run -k cloud -i initrd -m 256M -p "$console quiet $how \
+			lodge.cmd=\"echo +2 >/sys/class/rtc/rtc0/wakealarm; sleep 5; grep -e rtc0 -e acpi /proc/interrupts\"" \
+			>$out 2>$err </dev/null
+		expect 0 poweroff && said ' [89]: *[1-9]' || return
+	done
+}
+
 #
 # Ends
 #
@@ -193,7 +215,17 @@ no_reboot()
 # Reset restarts the guest in place.
 reset()
 {
-	guest "reboot -f" &
+	three_boots
+}
+
+smp_reset()
+{
+	three_boots -c 3
+}
+
+three_boots()
+{
+	guest "reboot -f" "$@" &
 	pid=$!
 	tries=300
 	until [ "$(grep -c '^Linux' $out)" -ge 3 ]; do
@@ -205,6 +237,29 @@ reset()
 	killall -9 lodge
 	wait $pid 2>/dev/null
 	[ $tries -gt 0 ] || { echo "# three boots were not seen"; return 1; }
+}
+
+# SIGTERM is the power button; this guest obeys it.
+power_button()
+{
+	printf '%s\n' button.ko evdev.ko | cpio -o -H newc >modules 2>/dev/null
+	lodge run -k cloud -i initrd -i modules -m 256M -c 2 -p "$console quiet \
+		lodge.cmd=\"insmod /button.ko; insmod /evdev.ko; echo ready; head -c 24 /dev/input/event0 >/dev/null; echo pressed\"" \
+		>$out 2>$err </dev/null &
+	pid=$!
+	wait_for 60 '^ready' $out && sleep 1 && kill -TERM $pid
+	wait $pid
+	expect 0 poweroff && said '^pressed'
+}
+
+# Nobody listens here, so the guest ends at once.
+terminated()
+{
+	guest "echo running; sleep 1000" -c 2 &
+	wait_for 100 '^running' $out || return
+	killall -TERM lodge
+	wait $!
+	expect 126 killed
 }
 
 panic()
@@ -231,6 +286,22 @@ time_out()
 	lodge run -k lean -i initrd -m 256M --timeout 3 -p "$console quiet" \
 		>$out 2>$err </dev/null
 	expect 124 timeout
+}
+
+# A reader that does not read cannot keep the guest from ending.
+stalled()
+{
+	mkfifo /tmp/stalled
+	# shellcheck disable=SC2217
+	sleep 1000 </tmp/stalled &
+	sleeper=$!
+	lodge run -k lean -i initrd -m 256M --timeout 15 \
+		-p "$console quiet lodge.cmd=\"while :; do dmesg; done\"" \
+		2>$err >/tmp/stalled </dev/null
+	expect 124 timeout
+	result=$?
+	kill $sleeper
+	return $result
 }
 
 triple_fault()

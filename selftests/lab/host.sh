@@ -31,7 +31,7 @@ HOST_MODULES=(kvm kvm-amd kvm-intel irqbypass tun msr cpuid zram brd null_blk
 	      lkdtm hwpoison-inject rtc-cmos mce-inject kunit)
 GUEST_MODULES=(virtio_pci virtio_mmio virtio_blk virtio_net virtio_console
 	       virtio_rng virtio_balloon vmw_vsock_virtio_transport ext4
-	       virtiofs 9p 9pnet_virtio pvpanic-mmio)
+	       virtiofs 9p 9pnet_virtio pvpanic-mmio button evdev)
 
 say()
 {

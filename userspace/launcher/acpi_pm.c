@@ -4,6 +4,7 @@
 #include "devices.h"
 
 #define STATUS_POWER_BUTTON	0x0100
+#define STATUS_RTC		0x0400
 #define ENABLE_EVENTS		0x0521	/* timer, global lock, power button, RTC */
 #define CONTROL_SCI_EN		0x0001
 #define CONTROL_SLP_TYP_SHIFT	10
@@ -46,6 +47,12 @@ bool acpi_pm_power_button(struct acpi_pm *pm)
 	pm->status |= STATUS_POWER_BUTTON;
 	acpi_pm_update(pm);
 	return pm->enable & STATUS_POWER_BUTTON;
+}
+
+void acpi_pm_alarm(struct acpi_pm *pm)
+{
+	pm->status |= STATUS_RTC;
+	acpi_pm_update(pm);
 }
 
 static __u32 acpi_pm_timer(const struct acpi_pm *pm)

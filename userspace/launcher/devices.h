@@ -108,6 +108,8 @@ void acpi_pm_init(struct acpi_pm *pm, struct machine *m, void (*sci)(void *arg, 
 void acpi_pm_reset(struct acpi_pm *pm);
 /* Presses the power button; false when the guest does not listen to it. */
 bool acpi_pm_power_button(struct acpi_pm *pm);
+/* The real-time clock interrupts, which is an event here too. */
+void acpi_pm_alarm(struct acpi_pm *pm);
 
 /* pvpanic.c */
 #define PVPANIC_PORT	0x505

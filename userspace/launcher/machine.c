@@ -79,6 +79,8 @@ static void rtc_irq(void *arg, int level)
 {
 	struct machine *m = arg;
 
+	if (level)
+		acpi_pm_alarm(&m->acpi_pm);
 	if (!level || !hpet_legacy(&m->hpet))
 		set_irq(m, RTC_GSI, level);
 }

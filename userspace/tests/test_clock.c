@@ -375,6 +375,10 @@ static void power_button(void)
 	acpi_pm_power_button(&pm);
 	acpi_pm_ops.write(&pm, 0, 4, 0x01000000);
 	CHECK(level[9]);
+	acpi_pm_ops.write(&pm, 0, 4, 0x04000100);
+	CHECK(!level[9]);
+	acpi_pm_alarm(&pm);
+	CHECK(level[9] && acpi_pm_ops.read(&pm, 0, 2) == 0x400);
 	acpi_pm_reset(&pm);
 	CHECK(!level[9] && acpi_pm_ops.read(&pm, 0, 4) == 0);
 }
