@@ -44,12 +44,6 @@ static inline void lodge_hrtimer_setup(struct hrtimer *timer,
 #define lodge_eventfd_signal(ctx)	eventfd_signal(ctx)
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
-#define lodge_vm_flags_set(vma, bits)	((vma)->vm_flags |= (bits))
-#else
-#define lodge_vm_flags_set(vma, bits)	vm_flags_set(vma, bits)
-#endif
-
 /*
  * An asynchronous write holds off freezing until lodge_end_write() in its
  * completion; vfs_iocb_iter_write() does the first half from 6.8 on.

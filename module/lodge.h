@@ -181,7 +181,6 @@ struct lodge_vm {
 	struct mutex lock;		/* slots, regions, vCPU creation */
 	char name[32];
 	bool dead;
-	u32 vcpu_count;
 	struct lodge_vcpu *vcpus[LODGE_MAX_VCPUS];	/* set once, release */
 	struct lodge_mmu mmu;
 	struct lodge_chips chips;

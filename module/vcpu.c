@@ -221,7 +221,6 @@ int lodge_vcpu_create_fd(struct lodge_vm *vm, u32 id)
 	lodge_vm_get(vm);	/* for the file */
 	/* Complete before interrupts or the caller can reach it. */
 	smp_store_release(&vm->vcpus[id], vcpu);
-	vm->vcpu_count++;
 	fd_install(fd, file);
 	return fd;
 destroy:

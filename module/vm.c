@@ -134,6 +134,7 @@ static int signal_msi(struct lodge_target *target, void *args)
 
 static int vm_stats(struct lodge_target *target, void *args)
 {
+	struct lodge_mmu *mmu = &target->vm->mmu;
 	u64 sum[LODGE_STAT_COUNT] = {};
 	struct lodge_vcpu *vcpu;
 	int i, stat;
@@ -141,6 +142,9 @@ static int vm_stats(struct lodge_target *target, void *args)
 	for_each_lodge_vcpu(i, vcpu, target->vm)
 		for (stat = 0; stat < LODGE_STAT_COUNT; stat++)
 			sum[stat] += READ_ONCE(vcpu->stats[stat]);
+	sum[LODGE_STAT_PT_PAGES] = atomic_long_read(&mmu->table_pages);
+	for (i = 0; i < 3; i++)
+		sum[LODGE_STAT_MAPPED_4K + i] = atomic_long_read(&mmu->mapped[i + 1]);
 	return lodge_stats_out(args, sum);
 }
 

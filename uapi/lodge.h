@@ -443,6 +443,10 @@ enum lodge_stat_id {
 	LODGE_STAT_POSTED,
 	LODGE_STAT_DOORBELL,
 	LODGE_STAT_TLB_FLUSH,
+	LODGE_STAT_PT_PAGES,		/* of a VM, now: pages of second-level tables */
+	LODGE_STAT_MAPPED_4K,		/* the same: leaves in them, by size */
+	LODGE_STAT_MAPPED_2M,
+	LODGE_STAT_MAPPED_1G,
 	LODGE_STAT_COUNT
 };
 
