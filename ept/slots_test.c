@@ -233,6 +233,24 @@ static void delete(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0u, slots_of(test)->count);
 }
 
+/* The log of a slot goes with it when others change, and ends when it does. */
+static void logs_move_along(struct kunit *test)
+{
+	unsigned long *log = kvcalloc(1, sizeof(*log), GFP_KERNEL);
+	struct lodge_memslots *slots;
+
+	KUNIT_ASSERT_NOT_NULL(test, log);
+	KUNIT_EXPECT_EQ(test, 0, change(test, slot_args(5, 4 * MIB, MIB)));
+	slots_of(test)->slot[0].dirty = log;
+	KUNIT_EXPECT_EQ(test, 0, change(test, slot_args(1, MIB, MIB)));
+	slots = slots_of(test);
+	KUNIT_EXPECT_NULL(test, slots->slot[0].dirty);
+	KUNIT_EXPECT_PTR_EQ(test, log, slots->slot[1].dirty);
+	KUNIT_EXPECT_EQ(test, 0, change(test, slot_args(5, 8 * MIB, MIB)));
+	KUNIT_EXPECT_NULL(test, slots_of(test)->slot[1].dirty);
+	kvfree(log);
+}
+
 /* All of them, filled from both ends, with a hole behind each. */
 static void as_many_as_may_be(struct kunit *test)
 {
@@ -309,6 +327,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(overlap),
 	KUNIT_CASE(replace),
 	KUNIT_CASE(delete),
+	KUNIT_CASE(logs_move_along),
 	KUNIT_CASE(as_many_as_may_be),
 	KUNIT_CASE(user_ranges),
 	KUNIT_CASE(room_for_large_leaves),

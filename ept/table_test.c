@@ -481,6 +481,36 @@ static void dirty_page(struct kunit *test)
 	__free_page(page);
 }
 
+/* Only a leaf that allows writes marks its page, and each time it comes to. */
+static void logged_writes(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+	struct lodge_mapping m = mapping(mmu, MIB, 1);
+	DECLARE_BITMAP(log, 128) = {};
+
+	m.dirty = log;
+	m.dirty_bit = 77;
+	m.access = RX;
+	KUNIT_ASSERT_EQ(test, 0, lodge_table_map(mmu, &m));
+	KUNIT_EXPECT_TRUE(test, bitmap_empty(log, 128));
+	m.access = RWX;
+	m.seq--;
+	KUNIT_EXPECT_EQ(test, -EAGAIN, lodge_table_map(mmu, &m));
+	KUNIT_EXPECT_TRUE(test, bitmap_empty(log, 128));
+	m.seq++;
+	KUNIT_EXPECT_EQ(test, 0, lodge_table_map(mmu, &m));
+	KUNIT_EXPECT_EQ(test, 77ul, find_first_bit(log, 128));
+	KUNIT_EXPECT_EQ(test, 1u, (u32)bitmap_weight(log, 128));
+	bitmap_zero(log, 128);
+	KUNIT_EXPECT_TRUE(test, lodge_table_range(mmu, MIB, MIB + 1, lodge_leaf_protect, false));
+	KUNIT_EXPECT_FALSE(test, lodge_table_range(mmu, 0, GIB, lodge_leaf_protect, false));
+	KUNIT_EXPECT_TRUE(test, lodge_table_allows(mmu, MIB, RX));
+	KUNIT_EXPECT_FALSE(test, lodge_table_allows(mmu, MIB, LODGE_ACCESS_WRITE));
+	KUNIT_EXPECT_EQ(test, 0, lodge_table_map(mmu, &m));
+	KUNIT_EXPECT_TRUE(test, lodge_table_allows(mmu, MIB, RWX));
+	KUNIT_EXPECT_TRUE(test, test_bit(77, log));
+}
+
 #define RACE_WINDOW	(8 * MIB)
 #define RACE_ROUNDS	20000
 
@@ -585,6 +615,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(overlapping_invalidations),
 	KUNIT_CASE(everything_is_barred),
 	KUNIT_CASE(dirty_page),
+	KUNIT_CASE_PARAM(logged_writes, format_gen_params),
 	KUNIT_CASE_PARAM(faults_against_notifier, format_gen_params),
 	{}
 };

@@ -132,7 +132,7 @@ enum lodge_next lodge_on_pause(struct lodge_vcpu *vcpu)
 {
 	enum lodge_next next = perform(vcpu, do_nothing, 0, 0);
 
-	return next == LODGE_REENTER ? handle(vcpu, LODGE_K_NONE) : next;
+	return next == LODGE_REENTER ? handle(vcpu, LODGE_K_SPIN) : next;
 }
 
 static int do_hypercall(struct lodge_vcpu *vcpu, u64 a, u64 b)
@@ -405,6 +405,9 @@ enum lodge_next lodge_handle_exit(struct lodge_vcpu *vcpu)
 		return handle_fetch(vcpu);
 	case LODGE_K_TASK:
 		return lodge_task_switch(vcpu);
+	case LODGE_K_SPIN:
+		lodge_yield(vcpu);
+		break;
 	case LODGE_K_NONE:
 		break;
 	}

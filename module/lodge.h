@@ -48,6 +48,7 @@ enum lodge_reg {
 /* Work for ring 2; what vcpu->exit describes. */
 enum lodge_exit_kind {
 	LODGE_K_NONE,		/* only pending work: signals, requests, HLT */
+	LODGE_K_SPIN,		/* waits for another vCPU, by the look of it */
 	LODGE_K_FAULT,		/* second-level fault: .fault */
 	LODGE_K_EMULATE,	/* emulate the instruction at RIP */
 	LODGE_K_STRING_IO,	/* same: INS or OUTS, whose permission was checked */
@@ -189,6 +190,7 @@ struct lodge_vm {
 	u64 tsc_base;			/* host TSC when the VM was made */
 	u64 created_ns;
 	struct lodge_tsc_sync tsc_sync;
+	u32 last_yield;			/* vCPU that a spinning one gave way to */
 };
 
 /* Words of X86_FEATURE_*, and one for the paravirtual features' leaf. */
@@ -289,6 +291,8 @@ struct lodge_vcpu {
 	u8 sipi_vector;
 	struct mutex lock;		/* every vCPU ioctl */
 	struct rcuwait wait;		/* HLT sleeps here */
+	struct pid __rcu *runner;	/* thread that is, or was last, in LODGE_RUN */
+	bool preempted;			/* it could run and has no CPU */
 	struct preempt_notifier preempt;
 	u64 cr4_guest_rsvd;		/* CR4 bits this guest's CPUID lacks */
 	u64 xcr0_mask;			/* XCR0 bits this guest's CPUID offers */
@@ -345,11 +349,13 @@ static inline void lodge_count(struct lodge_vcpu *vcpu, enum lodge_stat_id id)
 
 int lodge_vcpu_run(struct lodge_vcpu *vcpu);
 void lodge_run_init(struct lodge_vcpu *vcpu);
+void lodge_run_destroy(struct lodge_vcpu *vcpu);
 void lodge_vcpu_load(struct lodge_vcpu *vcpu);
 void lodge_vcpu_put(struct lodge_vcpu *vcpu);
 void lodge_request(struct lodge_vcpu *vcpu, enum lodge_request req);
 void lodge_kick(struct lodge_vcpu *vcpu);
 void lodge_request_all_sync(struct lodge_vm *vm, enum lodge_request req);
+void lodge_yield(struct lodge_vcpu *vcpu);
 bool lodge_runnable(struct lodge_vcpu *vcpu);
 void lodge_vm_bug(struct lodge_vm *vm, const char *why);
 

@@ -8,6 +8,7 @@
  * sends an interrupt, which makes the guest exit as soon as it is entered.
  */
 #include <linux/context_tracking.h>
+#include <linux/pid.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 #include <linux/smp.h>
@@ -179,6 +180,56 @@ static int run_loop(struct lodge_vcpu *vcpu)
 	return 0;
 }
 
+/* Under vcpu->lock. Threads seldom change. */
+static void set_runner(struct lodge_vcpu *vcpu, struct pid *pid)
+{
+	pid = rcu_replace_pointer(vcpu->runner, pid, true);
+	if (pid)
+		synchronize_rcu();
+	put_pid(pid);
+}
+
+/** lodge_run_destroy() - nobody runs it, nor ever will */
+void lodge_run_destroy(struct lodge_vcpu *vcpu)
+{
+	set_runner(vcpu, NULL);
+}
+
+static bool yield_to_vcpu(struct lodge_vcpu *vcpu)
+{
+	struct task_struct *task;
+	bool done;
+
+	rcu_read_lock();
+	task = get_pid_task(rcu_dereference(vcpu->runner), PIDTYPE_PID);
+	rcu_read_unlock();
+	if (!task)
+		return false;
+	done = yield_to(task, true) > 0;
+	put_task_struct(task);
+	return done;
+}
+
+/*
+ * lodge_yield() - a spinning vCPU gives its time to one that was interrupted in
+ * the middle of something, each in turn; ring 2
+ */
+void lodge_yield(struct lodge_vcpu *vcpu)
+{
+	struct lodge_vm *vm = vcpu->vm;
+	u32 i, id, last = READ_ONCE(vm->last_yield);
+	struct lodge_vcpu *other;
+
+	for (i = 1; i <= LODGE_MAX_VCPUS; i++) {
+		id = (last + i) % LODGE_MAX_VCPUS;
+		other = READ_ONCE(vm->vcpus[id]);
+		if (other && READ_ONCE(other->preempted) && yield_to_vcpu(other)) {
+			WRITE_ONCE(vm->last_yield, id);
+			return;
+		}
+	}
+}
+
 /*
  * lodge_vcpu_run() - LODGE_RUN: run the guest until userspace has to act. vcpu->lock held, in its
  * owner's mm. 0 with run->exit_reason set, -EINTR, -EIO when the VM is dead, or the error of
@@ -188,6 +239,8 @@ int lodge_vcpu_run(struct lodge_vcpu *vcpu)
 {
 	int ret;
 
+	if (unlikely(rcu_access_pointer(vcpu->runner) != task_pid(current)))
+		set_runner(vcpu, get_task_pid(current, PIDTYPE_PID));
 	lodge_vcpu_load(vcpu);
 	vcpu->run->exit_reason = LODGE_EXIT_NONE;
 	ret = lodge_run_sync_in(vcpu);
@@ -207,6 +260,7 @@ static void sched_in(struct preempt_notifier *notifier, int cpu)
 	struct lodge_vcpu *vcpu = container_of(notifier, struct lodge_vcpu, preempt);
 
 	vcpu->cpu = cpu;
+	WRITE_ONCE(vcpu->preempted, false);
 	lodge_op(vcpu_load)(vcpu, cpu);
 	lodge_pv_load(vcpu);
 }
@@ -215,6 +269,7 @@ static void sched_out(struct preempt_notifier *notifier, struct task_struct *nex
 {
 	struct lodge_vcpu *vcpu = container_of(notifier, struct lodge_vcpu, preempt);
 
+	WRITE_ONCE(vcpu->preempted, current->on_rq);
 	lodge_pv_put(vcpu);
 	lodge_op(vcpu_put)(vcpu);
 }

@@ -60,6 +60,12 @@ int svm_vcpu_init(struct lodge_vcpu *vcpu)
 	for (i = 0; i < ARRAY_SIZE(always_intercepted); i++)
 		svm_intercept(vcpu, always_intercepted[i], true);
 	control->intercepts[INTERCEPT_DR] = ~0;
+	/* PAUSEs of a loop, and cycles between two of them (APM 15.14.4). */
+	if (boot_cpu_has(X86_FEATURE_PAUSEFILTER) && boot_cpu_has(X86_FEATURE_PFTHRESHOLD)) {
+		svm_intercept(vcpu, INTERCEPT_PAUSE, true);
+		control->pause_filter_count = 3000;
+		control->pause_filter_thresh = 128;
+	}
 	control->iopm_base_pa = __sme_pa(svm_iopm);
 	control->msrpm_base_pa = __sme_pa(svm_msrpm);
 	control->int_ctl = V_INTR_MASKING_MASK;

@@ -109,6 +109,11 @@ static void init_controls(struct vmx_vcpu *vmx)
 	vmcs_write(VIRTUAL_PROCESSOR_ID, vmx->vpid);
 	if (controls->secondary & SECONDARY_EXEC_ENCLS_EXITING)
 		vmcs_write(ENCLS_EXITING_BITMAP, ~0ull);
+	/* Cycles between two PAUSEs of a loop, and of a loop that is too long (SDM 25.6.13). */
+	if (controls->secondary & SECONDARY_EXEC_PAUSE_LOOP_EXITING) {
+		vmcs_write(PLE_GAP, 128);
+		vmcs_write(PLE_WINDOW, 4096);
+	}
 	vmcs_write(HOST_CR0, read_cr0());
 	vmcs_write(HOST_CS_SELECTOR, __KERNEL_CS);
 	vmcs_write(HOST_SS_SELECTOR, __KERNEL_DS);
