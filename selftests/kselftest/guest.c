@@ -216,6 +216,8 @@ int guest_run(struct guest *g)
 	do {
 		ret = call(g->vcpu, LODGE_RUN, NULL);
 	} while (ret == -EINTR && !alarmed && !g->run->immediate_exit);
+	if (alarmed)
+		setitimer(ITIMER_REAL, &(struct itimerval) {}, NULL);
 	return ret;
 }
 
@@ -278,6 +280,8 @@ void alarm_ms(unsigned int ms)
 	struct sigaction action = { .sa_handler = on_alarm };
 	struct itimerval once = {
 		.it_value = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 },
+		/* The first may come just before LODGE_RUN. */
+		.it_interval = { .tv_usec = 100000 },
 	};
 
 	alarmed = 0;

@@ -88,7 +88,7 @@ __u64 guest_gpr(struct guest *g, int gpr);
 __u64 guest_stat(struct guest *g, int id);
 /* Software-enable the local APIC, or interrupts do not arrive. */
 int guest_enable_lapic(struct guest *g);
-/* SIGALRM once after @ms, and no restart of LODGE_RUN. */
+/* SIGALRM after @ms, again until guest_run() saw it, and no restart of LODGE_RUN. */
 void alarm_ms(unsigned int ms);
 
 #endif /* _SELFTESTS_GUEST_H */

@@ -26,6 +26,18 @@ GUEST64(start_all,
 
 GUEST16(ap_counts, "mov $0x2000, %ax\n mov %ax, %ds\n lock incw 0\n 1: cli\n hlt\n jmp 1b\n");
 
+/* The same with another program; how many are through it is at 0x20010. */
+GUEST64(start_barrier,
+	"mov $0xfee00300, %ebx\n movl $0xc4500, (%rbx)\n movl $0xc4641, (%rbx)\n"
+	"1: pause\n mov 0x20010, %al\n cmp 0x20008, %al\n jne 1b\n" END);
+
+/* 200 times, none goes on before all are there. */
+GUEST16(ap_barrier,
+	"mov $0x2000, %ax\n mov %ax, %ds\n xor %dx, %dx\n mov $200, %cx\n"
+	"1: add 8, %dx\n lock incw 0\n"
+	"2: pause\n mov 0, %ax\n sub %dx, %ax\n js 2b\n loop 1b\n"
+	"lock incw 16\n 3: cli\n hlt\n jmp 3b\n");
+
 GUEST64(forever, "1: incq 0x20000\n jmp 1b\n");
 GUEST64(asks, "mov $0x1234, %ebx\n in $0x60, %al\n 1: jmp 1b\n");
 GUEST64(halt, "1: sti\n hlt\n jmp 1b\n");
@@ -148,6 +160,20 @@ TEST_F_TIMEOUT(smp, all_start, 120)
 	alarm_ms(100000);
 	ASSERT_EQ(0, guest_load64(&self->g, start_all));
 	EXPECT_EQ(MAX - 1, guest_run_to_end(&self->g));
+}
+
+/* More of them than CPUs: who waits for one without a CPU lets it have one. */
+TEST_F_TIMEOUT(smp, spinning_together, 120)
+{
+	int i;
+
+	memcpy(self->g.mem + AP_CODE + 0x1000, ap_barrier, ap_barrier_end - ap_barrier);
+	for (i = 1; i <= 6; i++)
+		ASSERT_EQ(0, add_ap(self, i));
+	self->g.mem[GUEST_DATA + 8] = 6;
+	alarm_ms(100000);
+	ASSERT_EQ(0, guest_load64(&self->g, start_barrier));
+	EXPECT_EQ(6, guest_run_to_end(&self->g));
 }
 
 static unsigned long long now_ms(void)
