@@ -13,6 +13,11 @@
 #include <linux/mm.h>
 #include <asm/msr.h>
 
+/* cpuid_count() and its like; <asm/processor.h> has them before. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#include <asm/cpuid/api.h>
+#endif
+
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
 #include <linux/entry-virt.h>
 #else
@@ -90,6 +95,17 @@ static inline u64 lodge_run_delay(void)
 	return 0;
 #endif
 }
+
+#include <linux/stringify.h>
+#include <asm/asm.h>
+
+/* For entries of the exception table that the kernel's macros cannot make. */
+#ifdef EXTABLE_SIZE
+#define LODGE_EXTABLE_SECTION							\
+	".pushsection __ex_table, \"aM\", @progbits, " __stringify(EXTABLE_SIZE) "\n"
+#else
+#define LODGE_EXTABLE_SECTION		".pushsection __ex_table, \"a\"\n"
+#endif
 
 #include <asm/nospec-branch.h>
 

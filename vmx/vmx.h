@@ -142,7 +142,7 @@ static inline struct vmx_vcpu *to_vmx(struct lodge_vcpu *vcpu)
  * exception_table_entry, which vmx_setup() checks.
  */
 #define VMX_EXTABLE							\
-	".pushsection __ex_table, \"a\"\n"				\
+	LODGE_EXTABLE_SECTION						\
 	".balign 4\n"							\
 	".long 1b - .\n"						\
 	".long %l[failed] - .\n"					\
