@@ -434,9 +434,10 @@ disk_pci()
 	disk
 }
 
+# Two vCPUs, each with a ring of its own
 disk_packed()
 {
-	disk --packed
+	disk --packed -c 2
 }
 
 disk_mmio()
@@ -493,7 +494,7 @@ disk_reset()
 # left that holds the file or the module.
 disk_killed()
 {
-	for n in 1 2 3 4 5; do
+	for n in 1 2 3; do
 		dd if=/dev/zero of=/tmp/disk bs=64k count=64 2>/dev/null
 		guest "i=0; while :; do i=\$((i+1)); echo \$i | dd of=/dev/vda bs=512 seek=\$i conv=fsync,sync 2>/dev/null; echo ack \$i.; done" \
 			-d /tmp/disk &
