@@ -8,7 +8,7 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
 OUT=build/fuzz
-FLAGS=(-O1 -g -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wno-missing-field-initializers
+FLAGS=(-O1 -g -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wno-missing-field-initializers -Wno-unused-parameter -Wno-sign-compare
        -Iselftests/fuzz/shim
        "-fsanitize=address,undefined" -fno-sanitize-recover)
 seconds=${1:-10}
@@ -39,7 +39,7 @@ else
 	echo "not ok 1 ring_fuzz"
 	failed=1
 fi
-if fuzz insn_fuzz 20000 module/{decode,emulate,execute,translate}.c; then
+if fuzz insn_fuzz 20000 module/{decode,emulate,execute,simd,translate}.c; then
 	echo "ok 2 insn_fuzz"
 else
 	echo "not ok 2 insn_fuzz"

@@ -434,10 +434,9 @@ disk_pci()
 	disk
 }
 
-# Two vCPUs, each with a ring of its own
 disk_packed()
 {
-	disk --packed -c 2
+	disk --packed
 }
 
 disk_mmio()
