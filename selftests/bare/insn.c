@@ -276,7 +276,7 @@ static void test_strings(void)
 	INSN("repne cmpsw");
 	INSN("xor %%ecx, %%ecx\n\trep movsb");
 	INSN("lodsb\n\tstosb");
-	INSN("addr32 rep stosb");
+	INSN("addr32 stosb");
 	INSN("mov $0xe0, %%edx\n\tmov $0x5a, %%al\n\toutb %%al, %%dx\n\tinsb\n\tmov $0, %%edx");
 	INSN("mov $0xe0, %%edx\n\tmov $0x1234, %%eax\n\toutl %%eax, %%dx\n\trep insl\n\t"
 	     "mov $0, %%edx");
