@@ -33,7 +33,7 @@ intel)
 	       kvm_holds kvm_comes_later load_cycles cloud_boot)
 	;;
 *)
-	cases=(lean_boot typed clock no_reboot triple_fault task load_cycles)
+	cases=(lean_boot typed clock no_reboot triple_fault load_cycles)
 	;;
 esac
 (($#)) && cases=("$@")
