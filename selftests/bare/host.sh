@@ -6,13 +6,13 @@
 # guest said on Lodge, then on KVM, and how it ended: `@ VMM PROGRAM STATUS LAST'.
 
 case $LAB_CPU in
-intel)	kvm=kvm_intel args="enable_apicv=0" ;;
-amd)	kvm=kvm_amd args="" ;;
-*)	kvm="" ;;
+intel)	kvm=kvm_intel args="enable_apicv=0" limit=20 ;;
+amd)	kvm=kvm_amd args="" limit=100 ;;
+*)	kvm="" limit=20 ;;
 esac
 
 for name; do
-	lodge run --test-dev --exit-dev 0xf4 -c 4 -m 64M --timeout 240 \
+	lodge run --test-dev --exit-dev 0xf4 -c 4 -m 64M --timeout $limit \
 		-k "/selftests/bare_$name" 2>/tmp/err </dev/null
 	echo "@ lodge $name $? $(tail -n 1 /tmp/err)"
 done
@@ -20,6 +20,6 @@ done
 # shellcheck disable=SC2086
 /kmod/rmmod lodge && /kmod/modprobe $kvm $args || exit 1
 for name; do
-	KVM_RUN_SECONDS=240 /selftests/kvm_run -c 4 "/selftests/bare_$name" 2>/tmp/err
+	KVM_RUN_SECONDS=$limit /selftests/kvm_run -c 4 "/selftests/bare_$name" 2>/tmp/err
 	echo "@ kvm $name $? $(tail -n 1 /tmp/err)"
 done
