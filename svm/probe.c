@@ -37,9 +37,9 @@ int svm_probe(void)
 	if (disabled_by_firmware())
 		why = "AMD-V is disabled by the firmware: enable SVM in the firmware setup";
 	else if (!boot_cpu_has(X86_FEATURE_NPT))
-		why = "this CPU has AMD-V without nested paging: use a newer one, or enable npt in the hypervisor that runs this machine";
+		why = "AMD-V without nested paging: enable it, or use a newer CPU";
 	else if (svm_asids < 2)
-		why = "this CPU offers no address space for guests: update the hypervisor that runs this machine";
+		why = "no address space for guests: update what runs this machine";
 	if (why) {
 		pr_err("lodge: %s\n", why);
 		return -ENODEV;

@@ -181,16 +181,16 @@ int vmx_probe(void)
 	struct vmx_cap_msrs msrs;
 
 	if (!(cpuid_ecx(1) & CPUID1_VMX))
-		why = "this CPU has no VT-x: in a virtual machine, enable nested virtualization for it";
+		why = "no VT-x: in a virtual machine, enable nested virtualization";
 	else if (disabled_by_firmware())
-		why = "VT-x is disabled by the firmware: enable virtualization (VT-x) in the firmware setup, then power the machine off and on";
+		why = "VT-x is disabled by the firmware: enable it there, then power off and on";
 	else if (native_read_cr4() & CR4_FRED)
 		why = "VT-x under FRED event delivery is not supported: boot with fred=off";
 	if (!why) {
 		read_cap_msrs(&msrs);
 		if ((msrs.basic & BASIC_MEMORY_TYPE) != BASIC_WRITE_BACK ||
 		    vmx_negotiate(&msrs, &vmx_caps.controls) || !vmx_ept_sufficient(msrs.ept_vpid))
-			why = "this CPU has VT-x without EPT, VPID, virtual NMIs or unrestricted guest: use a newer one, or enable them in the hypervisor that runs this machine";
+			why = "VT-x without EPT, VPID, NMIs or unrestricted guest: use a newer CPU";
 	}
 	if (why) {
 		pr_err("lodge: %s\n", why);

@@ -267,9 +267,17 @@ static inline void irq_off(void)
 	asm volatile("cli" ::: "memory");
 }
 
+/*
+ * In a loop that waits. IN goes to the launcher now and then, so that a host with
+ * one CPU can run the others: Bochs never leaves a guest with IF=0 by itself.
+ */
 static inline void pause(void)
 {
+	static u32 count;
+
 	asm volatile("pause" ::: "memory");
+	if (!(++count & 1023))
+		inb(LATCH_PORT);
 }
 
 static inline u32 mmio_read(u64 addr)

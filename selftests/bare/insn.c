@@ -15,13 +15,13 @@ struct state {
 };
 
 static u8 ram[256] __aligned(64);
-/* Named by assembly, these two. */
-u64 xmm_out[4] __aligned(64);
 
-u64 xmm_in[4] __aligned(64) = {
+/* Named by assembly, these two. */
+u64 xmm_out[4] __aligned(64), xmm_in[4] __aligned(64) = {
 	0x1122334455667788ull, 0x99aabbccddeeff00ull,
 	0x0123456789abcdefull, 0xfedcba9876543210ull,
 };
+
 /* Eight quadwords at @p, whichever memory it is. */
 static void fill(volatile u64 *p)
 {

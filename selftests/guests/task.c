@@ -9,6 +9,7 @@
  * port 0xf4.
  */
 #include "bare.h"
+#include "task.h"
 
 #define CODE		0x08
 #define DATA		0x10
@@ -77,17 +78,13 @@ static u16 task_register(void)
 	return tr;
 }
 
-static u32 cr0(void)
+static u32 read_cr0(void)
 {
 	u32 v;
 
 	asm volatile("mov %%cr0, %0" : "=r"(v));
 	return v;
 }
-
-extern u8 bodies[], iret_body[], jmp_body[], error_body[], fault_entry[], user_body[];
-extern u8 body16[], body16_end[], fault_table[], vm86_body[], resume_point[];
-void fault(u32 vector, u32 error, u32 *frame);
 
 /* Bodies of tasks: each counts, and returns the way its name says. */
 asm(".text\n"
@@ -238,7 +235,7 @@ static int nested_flag(void)
 static int task_switched(void)
 {
 	new_task(iret_body);
-	return SWITCH("lcall $0x20, $0") && cr0() & TS;
+	return SWITCH("lcall $0x20, $0") && read_cr0() & TS;
 }
 
 static int jump_and_jump(void)
