@@ -221,7 +221,7 @@ unsigned int start_cpus(unsigned int wanted)
 		mmio_write(0xfee00300, 0x000c4600 | AP_START >> 12);
 	}
 	/* Where the host has one CPU, the others wait for their turn. */
-	for (tries = 0; tries < 20 && cpus_ready < wanted; tries++)
+	for (tries = 0; tries < 2 && cpus_ready < wanted; tries++)
 		wait_for(cpus_ready >= wanted);
 	return cpus_ready;
 }
