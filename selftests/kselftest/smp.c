@@ -168,12 +168,12 @@ TEST_F_TIMEOUT(smp, spinning_together, 120)
 	int i;
 
 	memcpy(self->g.mem + AP_CODE + 0x1000, ap_barrier, ap_barrier_end - ap_barrier);
-	for (i = 1; i <= 6; i++)
+	for (i = 1; i <= 4; i++)
 		ASSERT_EQ(0, add_ap(self, i));
-	self->g.mem[GUEST_DATA + 8] = 6;
+	self->g.mem[GUEST_DATA + 8] = 4;
 	alarm_ms(100000);
 	ASSERT_EQ(0, guest_load64(&self->g, start_barrier));
-	EXPECT_EQ(6, guest_run_to_end(&self->g));
+	EXPECT_EQ(4, guest_run_to_end(&self->g));
 }
 
 static unsigned long long now_ms(void)
