@@ -25,6 +25,7 @@ help:
 	@echo '  check-amd      the tests in emulated AMD hosts'
 	@echo '  check-intel    the tests in an emulated Intel host'
 	@echo '  check-host     the tests that need no emulator'
+	@echo '  bench          what an exit costs, beside KVM: an hour'
 	@echo '  soak           the long forms of the tests: hours'
 	@echo '  kunit          the KUnit suites, on both vendors'
 	@echo '  lint           style, sparse, shellcheck, lengths'
@@ -62,6 +63,7 @@ launcher:
 selftests:
 	@$(MAKE) -C selftests/kselftest O=$(abspath build/selftests)
 	@$(MAKE) -C selftests/bare O=$(abspath build/selftests)
+	@$(MAKE) -C selftests/bench O=$(abspath build/selftests)
 
 install: all
 	$(MAKE) -C $(KDIR) M=$(abspath $(O))/src modules_install
@@ -78,6 +80,9 @@ prepare: packages
 
 check: prepare
 	@selftests/run
+
+bench: prepare
+	@selftests/bench/run.sh
 
 soak: prepare
 	@selftests/soak
@@ -105,4 +110,4 @@ clean:
 	@$(MAKE) -C userspace clean
 
 .PHONY: all help module kunit-module lab-modules launcher selftests install \
-	packages demo prepare check soak kunit check-amd check-intel check-host lint clean
+	packages demo prepare check bench soak kunit check-amd check-intel check-host lint clean

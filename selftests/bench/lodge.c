@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The benchmark's hypervisor is Lodge. */
+#include <err.h>
+#include <errno.h>
+
+#include <lodge/liblodge.h>
+
+#include "operations.h"
+#include "vmm.h"
+
+#define DOMAIN		0
+
+const char *const vmm_name = "lodge";
+const unsigned int vmm_shadow = 0x530;
+
+static int lodge;
+static struct lodge_info info;
+static struct lodge_io_domain domain;
+
+static int check(int ret, const char *what)
+{
+	if (ret < 0) {
+		errno = -ret;
+		err(1, "%s", what);
+	}
+	return ret;
+}
+
+void vmm_open(void)
+{
+	lodge = check(lodge_open(NULL), "/dev/lodge");
+	check(lodge_get_info(lodge, &info), "LODGE_GET_INFO");
+}
+
+int vmm_create(void)
+{
+	return check(lodge_create_vm(lodge, "bench"), "LODGE_CREATE_VM");
+}
+
+void vmm_memory(int vm, unsigned int slot, unsigned long gpa, void *memory, size_t bytes)
+{
+	struct lodge_slot s = {
+		.slot = slot, .gpa = gpa, .bytes = bytes, .user_addr = (unsigned long)memory,
+	};
+
+	check(lodge_set_slot(vm, &s), "LODGE_SET_SLOT");
+}
+
+int vmm_vcpu(int vm, unsigned int id)
+{
+	return check(lodge_create_vcpu(vm, id), "LODGE_CREATE_VCPU");
+}
+
+static void region(int vm, struct lodge_region r)
+{
+	check(lodge_set_region(vm, &r), "LODGE_SET_REGION");
+}
+
+void vmm_regions(int vm, int eventfd)
+{
+	check(lodge_set_domain(vm, DOMAIN, -1), "LODGE_SET_DOMAIN");
+	check(lodge_map_domain(vm, &info, DOMAIN, &domain), "the domain");
+	region(vm, (struct lodge_region) {
+		.space = LODGE_SPACE_PIO, .addr = vmm_shadow, .bytes = 1,
+		.domain = DOMAIN, .read = LODGE_READ_SHADOW, .eventfd = -1 });
+	region(vm, (struct lodge_region) {
+		.space = LODGE_SPACE_PIO, .addr = PORT_POST, .bytes = 1,
+		.domain = DOMAIN, .write = LODGE_WRITE_POST, .eventfd = -1 });
+	region(vm, (struct lodge_region) {
+		.space = LODGE_SPACE_PIO, .addr = PORT_DOORBELL, .bytes = 4,
+		.write = LODGE_WRITE_DOORBELL, .eventfd = eventfd });
+	region(vm, (struct lodge_region) {
+		.space = LODGE_SPACE_MMIO, .addr = MMIO_DOORBELL, .bytes = 4,
+		.write = LODGE_WRITE_DOORBELL, .eventfd = eventfd });
+}
+
+void vmm_start(int vcpu, unsigned int entry)
+{
+	struct lodge_segment flat = { .limit = ~0u, .present = 1, .s = 1, .db = 1, .g = 1 };
+	struct lodge_regs regs = { .rip = entry, .rflags = 2 };
+	struct lodge_sregs sregs;
+	int i;
+
+	check(lodge_get_sregs(vcpu, &sregs), "LODGE_GET_SREGS");
+	flat.type = 3;
+	flat.selector = 0x10;
+	for (i = LODGE_ES; i <= LODGE_GS; i++)
+		sregs.seg[i] = flat;
+	sregs.seg[LODGE_CS].type = 11;
+	sregs.seg[LODGE_CS].selector = 8;
+	sregs.cr0 = 0x11;
+	check(lodge_set_sregs(vcpu, &sregs), "LODGE_SET_SREGS");
+	check(lodge_set_regs(vcpu, &regs), "LODGE_SET_REGS");
+}
+
+void *vmm_map(int vcpu)
+{
+	struct lodge_run *run;
+
+	check(lodge_map_run(vcpu, &info, &run), "the run area");
+	return run;
+}
+
+static void drop(void *arg, const struct lodge_post *post)
+{
+}
+
+void vmm_drain(void)
+{
+	lodge_drain(&domain, drop, NULL);
+}
+
+enum stop vmm_run(int vcpu, void *area, struct access *access)
+{
+	struct lodge_run *run = area;
+	int ret = lodge_run(vcpu);
+
+	if (ret == -EINTR)
+		return STOP_AGAIN;
+	check(ret, "LODGE_RUN");
+	if (run->exit_reason == LODGE_EXIT_IO) {
+		access->addr = run->io.port;
+		access->bytes = run->io.bytes;
+		access->data = run->data;
+		return run->io.is_write ? STOP_OUT : STOP_IN;
+	}
+	if (run->exit_reason != LODGE_EXIT_MMIO)
+		errx(1, "exit reason %u", run->exit_reason);
+	access->addr = run->mmio.gpa;
+	access->bytes = run->mmio.bytes;
+	access->data = run->data;
+	return STOP_MMIO;
+}

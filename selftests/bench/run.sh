@@ -1,0 +1,77 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What an exit costs, on KVM and on Lodge in the same emulated host, in
+# instructions. Tables go to stdout, what was measured to build/bench.
+
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 1
+
+OUT=build/bench
+THRESHOLDS=selftests/bench/thresholds
+HOSTS=(amd amd-nrips intel)
+MODES=(off auto)
+OPERATIONS=()
+UPDATE=0
+
+usage()
+{
+	cat <<END
+usage: run.sh [--host CPU] [--mitigations off|auto] [--update] [OPERATION...]
+measures the OPERATIONs (default: all) in emulated hosts (default: ${HOSTS[*]}),
+booted without and with the kernel's mitigations, and compares with
+$THRESHOLDS, which --update writes anew.
+END
+}
+
+# measure CPU MODE: the lab's output in OUT/CPU-MODE.out
+measure()
+{
+	local file=$OUT/$1-$2
+
+	timeout 2400 selftests/lab/lab --cpu "$1" --kernel test --count --timeout 2300 \
+		--append "mitigations=$2" --add selftests/bench/host.sh \
+		-- sh host.sh "${OPERATIONS[@]}" >"$file.raw" 2>"$file.log" ||
+		{ tail -n 20 "$file.log" >&2; return 1; }
+	tr -d '\r\0' <"$file.raw" >"$file.out"
+	rm "$file.raw"
+}
+
+# update CPU MODE: what was measured becomes the threshold.
+update()
+{
+	local rest
+
+	rest=$(grep -v "^$1 $2 " "$THRESHOLDS")
+	{
+		printf '%s\n' "$rest"
+		awk -v cpu="$1" -v mode="$2" '$1 == "lodge" && $2 != "empty" {
+			print cpu, mode, $2, $3 }' "$OUT/$1-$2.out"
+	} >"$THRESHOLDS"
+}
+
+while (($#)); do
+	case $1 in
+	--host)		HOSTS=("$2"); shift ;;
+	--mitigations)	MODES=("$2"); shift ;;
+	--update)	UPDATE=1 ;;
+	-h|--help)	usage; exit 0 ;;
+	-*)		usage >&2; exit 2 ;;
+	*)		OPERATIONS+=("$1") ;;
+	esac
+	shift
+done
+
+mkdir -p "$OUT"
+status=0
+for cpu in "${HOSTS[@]}"; do
+	for mode in "${MODES[@]}"; do
+		measure "$cpu" "$mode" || { status=1; continue; }
+		((UPDATE)) && update "$cpu" "$mode"
+		awk -v cpu="$cpu" -v mode="$mode" -v json="$OUT/$cpu-$mode.json" \
+			-v some="${#OPERATIONS[@]}" -f selftests/bench/table.awk \
+			"$THRESHOLDS" "$OUT/$cpu-$mode.out" || status=1
+		echo
+	done
+done
+exit "$status"

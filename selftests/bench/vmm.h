@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the benchmark asks of a hypervisor. kvm.c and lodge.c do the same by the
+ * same steps, each by the cheapest way that its hypervisor has. Whatever fails
+ * ends the program.
+ */
+#ifndef BENCH_VMM_H
+#define BENCH_VMM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum stop {
+	STOP_OUT,		/* access.addr and .data */
+	STOP_IN,
+	STOP_MMIO,
+	STOP_AGAIN,		/* nothing to do: run again */
+};
+
+struct access {
+	unsigned long addr;
+	unsigned int bytes;
+	void *data;
+};
+
+extern const char *const vmm_name;
+extern const unsigned int vmm_shadow;		/* port whose reads need no userspace */
+
+void vmm_open(void);
+int vmm_create(void);				/* VM, with its interrupt chips */
+void vmm_memory(int vm, unsigned int slot, unsigned long gpa, void *memory, size_t bytes);
+int vmm_vcpu(int vm, unsigned int id);
+/* vmm_shadow, PORT_POST, and the doorbells on an eventfd */
+void vmm_regions(int vm, int eventfd);
+/* 32-bit flat protected mode, paging off */
+void vmm_start(int vcpu, unsigned int entry);
+void *vmm_map(int vcpu);
+/* Writes that were posted since the last call, all of them */
+void vmm_drain(void);
+enum stop vmm_run(int vcpu, void *run, struct access *access);
+
+#endif /* BENCH_VMM_H */
