@@ -21,10 +21,6 @@
  * notifier tells us before the host takes it back.
  */
 #include <linux/cpu.h>
-#include <linux/mm.h>
-#include <linux/pgtable.h>
-#include <linux/sched/signal.h>
-#include <linux/slab.h>
 #include <linux/swap.h>
 
 #include "lodge.h"

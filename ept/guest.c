@@ -3,8 +3,6 @@
  * Guest memory as the kernel touches it: through the owner's user addresses,
  * so that the host's memory manager sees every access.
  */
-#include <linux/uaccess.h>
-
 #include "lodge.h"
 #include "table.h"
 

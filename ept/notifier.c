@@ -14,8 +14,6 @@
  * return before the TLBs forgot the page: it flushes too as long as
  * mmu->zappers says that someone is between zap and flush.
  */
-#include <linux/mm.h>
-
 #include "lodge.h"
 #include "table.h"
 

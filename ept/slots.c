@@ -7,11 +7,6 @@
  * notifier, its leaves zapped while the slot can still be found (a notifier
  * that comes meanwhile finds it, too), and then the new array is published.
  */
-#include <linux/mm.h>
-#include <linux/overflow.h>
-#include <linux/slab.h>
-#include <linux/uaccess.h>
-
 #include "lodge.h"
 #include "table.h"
 

@@ -17,9 +17,6 @@
  * the TLBs are flushed, then comes the new leaf. Hardware may set accessed and
  * dirty marks in a leaf at any time.
  */
-#include <linux/sched.h>
-#include <linux/slab.h>
-
 #include "lodge.h"
 #include "table.h"
 

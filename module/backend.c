@@ -3,12 +3,7 @@
  * What the vendors' back ends do alike: events and segments in the form both
  * hold them, the host's debug registers, isolation, machine checks, dumps.
  */
-#include <linux/percpu.h>
-#include <linux/ratelimit.h>
 #include <asm/mce.h>
-#include <asm/msr.h>
-#include <asm/processor.h>
-#include <asm/ptrace.h>
 
 #include "backend.h"
 

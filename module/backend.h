@@ -3,10 +3,6 @@
 #ifndef LODGE_BACKEND_H
 #define LODGE_BACKEND_H
 
-#include <linux/sched.h>
-#include <asm/debugreg.h>
-#include <asm/processor-flags.h>
-
 #include "ops.h"
 
 #define LODGE_DR7_ENABLES	0xff

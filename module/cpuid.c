@@ -4,10 +4,7 @@
  * leaves), what each vCPU was told, and the bits that are computed when asked.
  */
 #include <linux/bsearch.h>
-#include <linux/slab.h>
 #include <linux/sort.h>
-#include <asm/processor.h>
-#include <asm/tsc.h>
 
 #include "lodge.h"
 #include "cpuid.h"

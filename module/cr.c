@@ -5,9 +5,6 @@
  * Every setter refuses with -EINVAL, having changed nothing, where the manuals
  * give #GP. The vCPU is loaded.
  */
-#include <linux/sched.h>
-#include <asm/debugreg.h>
-
 #include "lodge.h"
 #include "ops.h"
 

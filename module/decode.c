@@ -6,12 +6,6 @@
  * length is wanted: to step over an intercepted instruction on CPUs that do
  * not report it.
  */
-#include <linux/bits.h>
-#include <linux/errno.h>
-#include <linux/kernel.h>
-#include <linux/string.h>
-
-#include "../uapi/lodge.h"
 #include "insn.h"
 
 enum {

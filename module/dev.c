@@ -3,11 +3,8 @@
  * /dev/lodge: what this host offers, and the way to a VM.
  */
 #include <linux/compat.h>
-#include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
-#include <linux/slab.h>
-#include <asm/tsc.h>
 
 #include "lodge.h"
 #include "ioctl.h"

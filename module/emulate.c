@@ -9,14 +9,6 @@
  * operand is probed first (lodge_emul.probe), for writing if it will be written:
  * a fault must come before a device register has been read.
  */
-#include <linux/bits.h>
-#include <linux/errno.h>
-#include <linux/kernel.h>
-#include <linux/types.h>
-#include <asm/processor-flags.h>
-#include <asm/trapnr.h>
-
-#include "../uapi/lodge.h"
 #include "insn.h"
 
 /* What POPF may change at all; IF and IOPL depend on the privilege level. */

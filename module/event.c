@@ -3,10 +3,6 @@
  * Events: what is injected next, in the order of SDM 6.9 and APM 8.5, and
  * what an exception on top of another one becomes (SDM table 6-5).
  */
-#include <linux/sched.h>
-#include <asm/debugreg.h>
-#include <asm/trapnr.h>
-
 #include "lodge.h"
 #include "ops.h"
 

@@ -3,11 +3,6 @@
  * Arithmetic of the emulator: results and flags (SDM volume 1, appendix A).
  * Flags that the manual calls undefined come out as 0 or unchanged.
  */
-#include <linux/bitops.h>
-#include <linux/errno.h>
-#include <linux/types.h>
-#include <asm/processor-flags.h>
-
 #include "insn.h"
 
 #define CF	X86_EFLAGS_CF

@@ -3,11 +3,6 @@
  * Neutral exits. A vendor decodes its exit reason and calls one of these in
  * ring 1; what needs to sleep is left in vcpu->exit for lodge_handle_exit().
  */
-#include <linux/ratelimit.h>
-#include <linux/sched.h>
-#include <asm/debugreg.h>
-#include <asm/trapnr.h>
-
 #include "cpuid.h"
 #include "insn.h"
 #include "lodge.h"

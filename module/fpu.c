@@ -6,11 +6,8 @@
  * stay in ring 1. XCR0 and PKRU are not covered by the kernel's FPU section
  * and are switched by hand while interrupts are off.
  */
-#include <linux/gfp.h>
-#include <linux/uaccess.h>
 #include <asm/fpu/api.h>
 #include <asm/fpu/xcr.h>
-#include <asm/special_insns.h>
 
 #include "lodge.h"
 

@@ -3,13 +3,6 @@
  * Guest virtual addresses of a vCPU: page walks, segments and instruction
  * bytes. The rules are in translate.c; here is where the state comes from.
  */
-#include <linux/kernel.h>
-#include <linux/srcu.h>
-#include <linux/string.h>
-#include <linux/uaccess.h>
-#include <asm/processor-flags.h>
-#include <asm/trapnr.h>
-
 #include "insn.h"
 #include "lodge.h"
 #include "ops.h"

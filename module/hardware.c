@@ -11,7 +11,6 @@
 #include <linux/kobject.h>
 #include <linux/module.h>
 #include <linux/notifier.h>
-#include <linux/preempt.h>
 #include <linux/reboot.h>
 #include <linux/sched/smt.h>
 

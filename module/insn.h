@@ -6,8 +6,16 @@
 #ifndef LODGE_INSN_H
 #define LODGE_INSN_H
 
+#include <linux/bitops.h>
+#include <linux/bits.h>
 #include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/string.h>
 #include <linux/types.h>
+#include <asm/processor-flags.h>
+#include <asm/trapnr.h>
+
+#include "../uapi/lodge.h"
 
 /* Default operand and address size of the code segment. */
 enum lodge_code { LODGE_CODE16, LODGE_CODE32, LODGE_CODE64 };

@@ -9,14 +9,6 @@
  * then answered from the log and nothing happens twice. Registers change only
  * when it is through.
  */
-#include <linux/kernel.h>
-#include <linux/mm.h>
-#include <linux/sched/signal.h>
-#include <linux/string.h>
-#include <asm/fpu/types.h>
-#include <asm/processor-flags.h>
-#include <asm/trapnr.h>
-
 #include "insn.h"
 #include "lodge.h"
 #include "ops.h"

@@ -5,8 +5,6 @@
  * A pin's line is asserted or not; polarity is the device's affair. The lock
  * is held while a message is delivered, which takes no other lock of ours.
  */
-#include <linux/nospec.h>
-
 #include "lodge.h"
 
 #define IOAPIC_VERSION		(0x20u | (LODGE_IOAPIC_PINS - 1) << 16)

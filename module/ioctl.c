@@ -8,8 +8,6 @@
  * struct is fetched once.
  */
 #include <linux/sched/mm.h>
-#include <linux/slab.h>
-#include <linux/uaccess.h>
 
 #include "lodge.h"
 #include "ioctl.h"

@@ -6,8 +6,6 @@
 #ifndef LODGE_IOCTL_H
 #define LODGE_IOCTL_H
 
-#include <linux/types.h>
-
 struct lodge_vm;
 struct lodge_vcpu;
 struct lodge_virtio;

@@ -7,14 +7,6 @@
  * vm->lock. The pages that a domain shares with userspace are hostile: the
  * ring's head is read once and checked, and our own tail is kept elsewhere.
  */
-#include <linux/eventfd.h>
-#include <linux/fs.h>
-#include <linux/hrtimer.h>
-#include <linux/math64.h>
-#include <linux/overflow.h>
-#include <linux/rcupdate.h>
-#include <linux/slab.h>
-#include <linux/spinlock.h>
 #include <linux/vmalloc.h>
 
 #include "lodge.h"

@@ -3,10 +3,6 @@
  * Interrupt routing: from lines, messages and IPIs to local APICs, and from
  * ports and addresses to the chips.
  */
-#include <linux/build_bug.h>
-#include <linux/nospec.h>
-#include <linux/string.h>
-
 #include "lapic.h"
 
 /* MSI address and data (SDM 11.11); the data's bits are as in the ICR. */

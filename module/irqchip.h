@@ -11,11 +11,6 @@
 #ifndef LODGE_IRQCHIP_H
 #define LODGE_IRQCHIP_H
 
-#include <linux/hrtimer.h>
-#include <linux/list.h>
-#include <linux/spinlock.h>
-#include <linux/types.h>
-#include <linux/workqueue.h>
 #include <asm/apicdef.h>
 
 #include "../uapi/lodge.h"

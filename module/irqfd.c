@@ -9,11 +9,8 @@
  * queue is not possible from within its wake-up. Lock order: the eventfd's
  * wait-queue lock, then irqfds->lock.
  */
-#include <linux/eventfd.h>
 #include <linux/file.h>
-#include <linux/list.h>
 #include <linux/poll.h>
-#include <linux/slab.h>
 
 #include "lodge.h"
 

@@ -7,11 +7,6 @@
  * here takes a lock. Who sets a bit then calls lodge_request(), whose barrier
  * makes the bit visible before the vCPU can go to sleep or into the guest.
  */
-#include <linux/build_bug.h>
-#include <linux/nospec.h>
-#include <linux/slab.h>
-#include <linux/string.h>
-
 #include "lapic.h"
 #include "ops.h"
 

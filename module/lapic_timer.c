@@ -7,11 +7,6 @@
  * reprograms waits for a callback under way, with interrupts off too: the
  * callback waits for nobody.
  */
-#include <linux/ktime.h>
-#include <linux/math64.h>
-#include <linux/printk.h>
-#include <asm/tsc.h>
-
 #include "lapic.h"
 
 /* SDM figure 11-10: bits 3, 1, 0; 111 divides by 1, 000 by 2 */

@@ -9,17 +9,23 @@
 #ifndef LODGE_H
 #define LODGE_H
 
-#include <linux/bitops.h>
+/* What most files use comes from here. */
 #include <linux/context_tracking.h>
-#include <linux/hrtimer.h>
-#include <linux/kref.h>
-#include <linux/mm_types.h>
-#include <linux/mutex.h>
-#include <linux/preempt.h>
+#include <linux/math64.h>
+#include <linux/mm.h>
+#include <linux/nospec.h>
+#include <linux/overflow.h>
+#include <linux/ratelimit.h>
 #include <linux/rcuwait.h>
-#include <linux/types.h>
-#include <asm/cpufeature.h>
-#include <asm/pvclock-abi.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/srcu.h>
+#include <linux/uaccess.h>
+#include <asm/debugreg.h>
+#include <asm/processor.h>
+#include <asm/pvclock.h>
+#include <asm/special_insns.h>
+#include <asm/tsc.h>
 
 #include "../uapi/lodge.h"
 #include "../ept/ept.h"

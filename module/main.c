@@ -5,7 +5,6 @@
  */
 #include <linux/miscdevice.h>
 #include <linux/module.h>
-#include <asm/cpufeature.h>
 
 #include "lodge.h"
 #include "ops.h"

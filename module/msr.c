@@ -8,9 +8,6 @@
  * vendor's, after the checks made here. Memory is write-back whatever PAT and
  * MTRRs say: they are storage with the checks that SDM 12.11 and 12.12 give.
  */
-#include <asm/msr.h>
-#include <asm/tsc.h>
-
 #include "lodge.h"
 #include "ops.h"
 #include "translate.h"

@@ -6,8 +6,6 @@
  * The slave's output is the master's input 2. A rising edge is remembered until
  * it is acknowledged even if the line falls before: devices may pulse.
  */
-#include <linux/string.h>
-
 #include "lapic.h"
 
 #define PIC_CASCADE	2

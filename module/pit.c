@@ -9,11 +9,6 @@
  * The hrtimer's callback takes the lock, so nobody may wait for the callback
  * under the lock: it finds out itself whether it came too late.
  */
-#include <linux/ktime.h>
-#include <linux/math64.h>
-#include <linux/printk.h>
-#include <linux/string.h>
-
 #include "lodge.h"
 
 #define PIT_HZ			1193182u

@@ -6,13 +6,6 @@
  * The pages are the guest's memory and written through its owner's addresses.
  * What cannot be written is given up silently: the guest named a bad address.
  */
-#include <linux/ktime.h>
-#include <linux/math64.h>
-#include <linux/nospec.h>
-#include <linux/sched.h>
-#include <asm/pvclock.h>
-#include <asm/tsc.h>
-
 #include "lapic.h"
 #include "lodge.h"
 #include "ops.h"

@@ -7,13 +7,8 @@
  * comes first, either the vCPU sees the request or the kicker sees the mode and
  * sends an interrupt, which makes the guest exit as soon as it is entered.
  */
-#include <linux/context_tracking.h>
 #include <linux/pid.h>
-#include <linux/rcupdate.h>
-#include <linux/sched/signal.h>
-#include <linux/smp.h>
 #include <linux/vtime.h>
-#include <asm/special_insns.h>
 
 #include "lodge.h"
 #include "ops.h"

@@ -3,13 +3,6 @@
  * Vector registers of the emulator: MMX, XMM and YMM in the guest's XSAVE area
  * (SDM volume 1, 13.4), and when they may be used (SDM volume 2, 2.4 and 2.5).
  */
-#include <linux/errno.h>
-#include <linux/kernel.h>
-#include <linux/string.h>
-#include <asm/processor-flags.h>
-#include <asm/trapnr.h>
-
-#include "../uapi/lodge.h"
 #include "insn.h"
 
 /* Standard format. AVX state is the first behind the header on every CPU. */

@@ -3,12 +3,6 @@
  * The ioctls of a vCPU, and its state in the run page. Whatever comes in is
  * copied first and checked as a whole, so that a refusal changes nothing.
  */
-#include <linux/mm.h>
-#include <linux/overflow.h>
-#include <linux/slab.h>
-#include <linux/uaccess.h>
-#include <asm/trapnr.h>
-
 #include "lodge.h"
 #include "ioctl.h"
 #include "ops.h"

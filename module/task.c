@@ -3,10 +3,7 @@
  * Segment descriptors, and the hardware task switch that is made of loading
  * them all (SDM volume 3, 7.3; APM volume 2, 12.3).
  */
-#include <linux/string.h>
 #include <asm/desc_defs.h>
-#include <asm/processor-flags.h>
-#include <asm/trapnr.h>
 
 #include "insn.h"
 #include "lodge.h"

@@ -3,12 +3,7 @@
  * Guest addresses: segmentation (SDM volume 3, chapter 3 and 5.3) and paging
  * (chapter 4).
  */
-#include <linux/bits.h>
-#include <linux/errno.h>
-#include <linux/types.h>
 #include <asm/msr-index.h>
-#include <asm/processor-flags.h>
-#include <asm/trapnr.h>
 
 #include "translate.h"
 

@@ -6,9 +6,6 @@
 #ifndef LODGE_TRANSLATE_H
 #define LODGE_TRANSLATE_H
 
-#include <linux/types.h>
-
-#include "../uapi/lodge.h"
 #include "insn.h"
 
 /* Beside LODGE_ACCESS_*: by the CPU itself, at privilege level 0 */

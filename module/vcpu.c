@@ -6,10 +6,7 @@
 #include <linux/anon_inodes.h>
 #include <linux/compat.h>
 #include <linux/file.h>
-#include <linux/fs.h>
 #include <linux/module.h>
-#include <linux/nospec.h>
-#include <linux/slab.h>
 #include <linux/vmalloc.h>
 
 #include "lodge.h"

@@ -10,11 +10,8 @@
 #include <linux/compat.h>
 #include <linux/ctype.h>
 #include <linux/file.h>
-#include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
-#include <linux/slab.h>
-#include <asm/tsc.h>
 
 #include "lodge.h"
 #include "ioctl.h"

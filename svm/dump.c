@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The control half of the VMCB in the log: the rest is neutral. */
-#include <linux/printk.h>
-
 #include "svm.h"
 
 void svm_dump(struct lodge_vcpu *vcpu)

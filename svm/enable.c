@@ -4,8 +4,6 @@
  * 15.4), and cleared in a hurry when the host crashes.
  */
 #include <linux/mem_encrypt.h>
-#include <asm/asm.h>
-#include <asm/msr.h>
 
 #include "svm.h"
 

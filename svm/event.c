@@ -7,10 +7,6 @@
  * injection on. The intercept comes before IRET is executed, and the mask has
  * to hold until it has been, so the vCPU stays "at IRET" until RIP has moved.
  */
-#include <linux/smp.h>
-#include <asm/processor-flags.h>
-#include <asm/trapnr.h>
-
 #include "svm.h"
 
 #define WINDOW	(V_IRQ_MASK | V_INTR_PRIO_MASK | V_IGN_TPR_MASK)

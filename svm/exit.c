@@ -6,9 +6,6 @@
  * CPUs without decode assists do not say which general register an access to a
  * control or debug register uses: the instruction is read and decoded.
  */
-#include <asm/processor-flags.h>
-#include <asm/trapnr.h>
-
 #include "insn.h"
 #include "svm.h"
 

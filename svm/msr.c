@@ -4,8 +4,6 @@
  * guest reaches without an exit (APM 15.11). One map serves all vCPUs: what is
  * open in it is switched by VMRUN, VMLOAD and VMSAVE, whoever the guest is.
  */
-#include <asm/msr-index.h>
-
 #include "svm.h"
 
 #define RANGE_MSRS	0x2000

@@ -3,11 +3,6 @@
  * What this CPU offers, and what is allocated once per module: the permission
  * maps and each host CPU's save areas.
  */
-#include <linux/gfp.h>
-#include <linux/minmax.h>
-#include <asm/cpufeature.h>
-#include <asm/msr.h>
-
 #include "svm.h"
 
 #define CPUID_SVM	0x8000000a

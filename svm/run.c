@@ -5,8 +5,6 @@
  */
 #include <linux/mem_encrypt.h>
 #include <asm/desc.h>
-#include <asm/msr.h>
-#include <asm/nospec-branch.h>
 
 #include "svm.h"
 

@@ -7,9 +7,6 @@
  * exit. All other writes of CR0 and CR4 exit, so regs[LODGE_CR4] never grows
  * stale.
  */
-#include <asm/processor-flags.h>
-#include <asm/special_insns.h>
-
 #include "svm.h"
 
 #define TYPE_BUSY	2

@@ -3,7 +3,6 @@
 #ifndef LODGE_SVM_H
 #define LODGE_SVM_H
 
-#include <linux/percpu.h>
 #include <asm/svm.h>
 
 #include "backend.h"

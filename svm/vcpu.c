@@ -3,12 +3,7 @@
  * The VMCB of a vCPU: made, set up, moved between host CPUs; and the table of
  * all operations.
  */
-#include <linux/gfp.h>
 #include <linux/mem_encrypt.h>
-#include <linux/slab.h>
-#include <asm/asm.h>
-#include <asm/msr.h>
-#include <asm/trapnr.h>
 
 #include "svm.h"
 

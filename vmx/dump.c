@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The VMCS but for the neutral guest state in the log. */
-#include <linux/printk.h>
-
 #include "vmx.h"
 
 void vmx_dump(struct lodge_vcpu *vcpu)

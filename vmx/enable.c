@@ -5,11 +5,6 @@
  * only work in it: all of them may fault when somebody else took the CPU out of
  * VMX operation, as a machine that goes down does.
  */
-#include <asm/asm.h>
-#include <asm/io.h>
-#include <asm/msr.h>
-#include <asm/special_insns.h>
-
 #include "vmx.h"
 
 struct invept_operand {

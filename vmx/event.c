@@ -3,8 +3,6 @@
  * Events on their way into the guest (SDM 27.6), what was being delivered when
  * the guest exited (SDM 28.2.4), and the windows in which more may be injected.
  */
-#include <asm/processor-flags.h>
-
 #include "vmx.h"
 
 #define SHADOW		(LODGE_SHADOW_STI | LODGE_SHADOW_MOVSS)

@@ -3,9 +3,6 @@
  * Exit reason to handler (SDM appendix C). A handler reads from the VMCS what
  * its exit needs and calls the neutral one.
  */
-#include <asm/processor-flags.h>
-#include <asm/trapnr.h>
-
 #include "vmx.h"
 
 #define REASON_BASIC		0xffff

@@ -7,9 +7,6 @@
  * One bitmap (SDM 25.6.9) serves all vCPUs: what is open in it is switched with
  * the guest, whoever it is.
  */
-#include <linux/irqflags.h>
-#include <asm/msr.h>
-
 #include "vmx.h"
 
 #define RANGE_MSRS	0x2000

@@ -7,11 +7,6 @@
  * may be one (high half; SDM A.3). The TRUE ones tell of bits that older CPUs
  * wanted set and that we want clear.
  */
-#include <linux/gfp.h>
-#include <linux/minmax.h>
-#include <asm/extable.h>
-#include <asm/msr.h>
-#include <asm/processor.h>
 
 #include "vmx.h"
 

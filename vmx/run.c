@@ -3,10 +3,6 @@
  * One entry and exit: what is flushed into the VMCS before, what is switched
  * around it, and what is taken out of it after.
  */
-#include <asm/msr.h>
-#include <asm/nospec-branch.h>
-#include <asm/special_insns.h>
-
 #include "vmx.h"
 
 #define REGS_GPR	(GENMASK(15, 0) & ~BIT(LODGE_RSP))

@@ -7,9 +7,6 @@
  * changes them without an exit; the others are in the read shadow as the guest
  * wants them and in the register as VMX operation wants them (SDM 25.6.6).
  */
-#include <asm/processor-flags.h>
-#include <asm/special_insns.h>
-
 #include "vmx.h"
 
 #define TYPE_ACCESSED	1

@@ -3,15 +3,10 @@
  * The VMCS of a vCPU: made, set up, moved between host CPUs; the host's state
  * around it; and the table of all operations.
  */
-#include <linux/gfp.h>
 #include <linux/idr.h>
-#include <linux/slab.h>
-#include <linux/smp.h>
 #include <asm/cpu_entry_area.h>
 #include <asm/desc.h>
-#include <asm/msr.h>
 #include <asm/segment.h>
-#include <asm/trapnr.h>
 
 #include "vmx.h"
 

@@ -9,10 +9,6 @@
 #ifndef LODGE_VMX_H
 #define LODGE_VMX_H
 
-#include <linux/build_bug.h>
-#include <linux/list.h>
-#include <linux/percpu.h>
-#include <linux/stringify.h>
 #include <linux/user-return-notifier.h>
 #include <asm/extable_fixup_types.h>
 #include <asm/vmx.h>
