@@ -243,6 +243,7 @@ static enum lodge_fault install(struct fault *f)
 	f->map.level = leaf_level(f);
 	switch (lodge_table_map(mmu, &f->map)) {
 	case 0:
+		lodge_count(f->vcpu, LODGE_STAT_FAULT_4K + f->map.level - 1);
 		folio_mark_accessed(page_folio(f->map.page));
 		return LODGE_FAULT_DONE;
 	case -EBUSY:

@@ -105,6 +105,7 @@ enum lodge_next lodge_on_machine_check(struct lodge_vcpu *vcpu)
 
 enum lodge_next lodge_on_host_interrupt(struct lodge_vcpu *vcpu)
 {
+	lodge_reason(vcpu, LODGE_REASON_HOST_IRQ, 0);
 	return LODGE_IRQ;
 }
 

@@ -75,7 +75,7 @@ static int do_cpuid(struct lodge_vcpu *vcpu, u64 a, u64 b)
 {
 	u32 regs[4] = { [LODGE_EAX] = lodge_eax(vcpu), [LODGE_ECX] = vcpu->regs[LODGE_RCX] };
 
-	lodge_count(vcpu, LODGE_STAT_CPUID);
+	lodge_reason(vcpu, LODGE_REASON_CPUID, regs[LODGE_EAX]);
 	lodge_cpuid_query(vcpu, regs);
 	lodge_reg_write(vcpu, LODGE_RAX, regs[LODGE_EAX]);
 	lodge_reg_write(vcpu, LODGE_RBX, regs[LODGE_EBX]);
@@ -88,7 +88,7 @@ static int do_rdmsr(struct lodge_vcpu *vcpu, u64 a, u64 b)
 {
 	u64 value;
 
-	lodge_count(vcpu, LODGE_STAT_MSR);
+	lodge_reason(vcpu, LODGE_REASON_RDMSR, (u32)vcpu->regs[LODGE_RCX]);
 	if (lodge_get_msr(vcpu, vcpu->regs[LODGE_RCX], &value, false))
 		return -EINVAL;
 	lodge_set_edx_eax(vcpu, value);
@@ -97,7 +97,7 @@ static int do_rdmsr(struct lodge_vcpu *vcpu, u64 a, u64 b)
 
 static int do_wrmsr(struct lodge_vcpu *vcpu, u64 a, u64 b)
 {
-	lodge_count(vcpu, LODGE_STAT_MSR);
+	lodge_reason(vcpu, LODGE_REASON_WRMSR, (u32)vcpu->regs[LODGE_RCX]);
 	return lodge_set_msr(vcpu, vcpu->regs[LODGE_RCX], lodge_edx_eax(vcpu), false);
 }
 
@@ -112,7 +112,7 @@ enum lodge_next lodge_on_hlt(struct lodge_vcpu *vcpu)
 
 	if (unlikely(next != LODGE_REENTER))
 		return next;
-	lodge_count(vcpu, LODGE_STAT_HLT);
+	lodge_reason(vcpu, LODGE_REASON_HLT, 0);
 	vcpu->mp_state = LODGE_MP_HALTED;
 	if (!vcpu->exception.valid && !lodge_runnable(vcpu))
 		return handle(vcpu, LODGE_K_NONE);
@@ -127,6 +127,7 @@ enum lodge_next lodge_on_pause(struct lodge_vcpu *vcpu)
 {
 	enum lodge_next next = perform(vcpu, do_nothing, 0, 0);
 
+	lodge_reason(vcpu, LODGE_REASON_PAUSE, 0);
 	return next == LODGE_REENTER ? handle(vcpu, LODGE_K_SPIN) : next;
 }
 
@@ -134,7 +135,7 @@ static int do_hypercall(struct lodge_vcpu *vcpu, u64 a, u64 b)
 {
 	u64 mask = code64(vcpu) ? ~0ull : U32_MAX, ret = -EPERM;
 
-	lodge_count(vcpu, LODGE_STAT_HYPERCALL);
+	lodge_reason(vcpu, LODGE_REASON_HYPERCALL, vcpu->regs[LODGE_RAX]);
 	if (!lodge_op(cpl)(vcpu))
 		ret = lodge_pv_hypercall(vcpu, mask);
 	lodge_reg_write(vcpu, LODGE_RAX, ret & mask);
@@ -176,7 +177,7 @@ enum lodge_next lodge_on_pio(struct lodge_vcpu *vcpu, u16 port, u8 bytes, bool w
 	unsigned int len;
 	bool done;
 
-	lodge_count(vcpu, LODGE_STAT_PIO);
+	lodge_reason(vcpu, LODGE_REASON_PIO, port | (write ? LODGE_INFO_WRITE : 0));
 	if (unlikely(string))
 		return handle(vcpu, LODGE_K_STRING_IO);
 	len = lodge_op(insn_len)(vcpu);
@@ -190,7 +191,6 @@ enum lodge_next lodge_on_pio(struct lodge_vcpu *vcpu, u16 port, u8 bytes, bool w
 
 enum lodge_next lodge_on_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access)
 {
-	lodge_count(vcpu, LODGE_STAT_FAULT);
 	vcpu->exit.fault.gpa = gpa;
 	vcpu->exit.fault.access = access;
 	return handle(vcpu, LODGE_K_FAULT);
@@ -201,6 +201,7 @@ static int do_cr_read(struct lodge_vcpu *vcpu, u64 cr, u64 gpr)
 	static const u8 regs[] = { [0] = LODGE_CR0, [3] = LODGE_CR3, [4] = LODGE_CR4 };
 	u64 value;
 
+	lodge_reason(vcpu, LODGE_REASON_CR, cr);
 	if (cr == 8)
 		value = lodge_lapic_get_cr8(vcpu);
 	else if (cr < ARRAY_SIZE(regs) && regs[cr])
@@ -218,6 +219,7 @@ enum lodge_next lodge_on_cr_read(struct lodge_vcpu *vcpu, int cr, int gpr)
 
 static int do_cr_write(struct lodge_vcpu *vcpu, u64 cr, u64 value)
 {
+	lodge_reason(vcpu, LODGE_REASON_CR, cr | LODGE_INFO_WRITE);
 	switch (cr) {
 	case 0:
 		return lodge_set_cr0(vcpu, value);
@@ -281,6 +283,7 @@ static int do_dr_write(struct lodge_vcpu *vcpu, u64 dr, u64 gpr)
 
 enum lodge_next lodge_on_dr(struct lodge_vcpu *vcpu, int dr, int gpr, bool write)
 {
+	lodge_reason(vcpu, LODGE_REASON_DR, dr | (write ? LODGE_INFO_WRITE : 0));
 	return write ? perform(vcpu, do_dr_write, dr, gpr) : perform(vcpu, do_dr_read, dr, gpr);
 }
 
@@ -313,6 +316,7 @@ enum lodge_next lodge_on_undefined(struct lodge_vcpu *vcpu)
 
 enum lodge_next lodge_on_exception(struct lodge_vcpu *vcpu, u8 vector, bool has_error, u32 error)
 {
+	lodge_reason(vcpu, LODGE_REASON_EXCEPTION, vector);
 	if (has_error)
 		lodge_queue_exception_e(vcpu, vector, error);
 	else
@@ -329,6 +333,7 @@ enum lodge_next lodge_on_triple_fault(struct lodge_vcpu *vcpu)
 enum lodge_next lodge_on_task_switch(struct lodge_vcpu *vcpu, u16 selector,
 				     enum lodge_task_source source, bool has_error, u32 error)
 {
+	lodge_reason(vcpu, LODGE_REASON_TASK, selector);
 	vcpu->exit.task.selector = selector;
 	vcpu->exit.task.source = source;
 	vcpu->exit.task.has_error = has_error;
@@ -366,9 +371,10 @@ static enum lodge_next handle_fault(struct lodge_vcpu *vcpu)
 	switch (lodge_mmu_fault(vcpu, gpa, access)) {
 	case LODGE_FAULT_DONE:
 	case LODGE_FAULT_RETRY:
+		lodge_reason(vcpu, LODGE_REASON_FAULT, gpa);
 		return LODGE_REENTER;
 	case LODGE_FAULT_MMIO:
-		lodge_count(vcpu, LODGE_STAT_MMIO);
+		lodge_reason(vcpu, LODGE_REASON_MMIO, gpa);
 		return lodge_emulate_current(vcpu);
 	default:
 		return lodge_user_memory(vcpu, gpa, access, -EFAULT);

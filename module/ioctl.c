@@ -151,13 +151,3 @@ int lodge_array_out(u64 to, u32 *room, const void *from, u32 count, size_t each)
 		return -ENOSPC;
 	return copy_to_user(u64_to_user_ptr(to), from, count * each) ? -EFAULT : 0;
 }
-
-/** lodge_stats_out() - give LODGE_STAT_COUNT counters, or as many as there is room for; -EFAULT */
-int lodge_stats_out(struct lodge_stats *args, const u64 *values)
-{
-	u32 count = min_t(u32, args->count, LODGE_STAT_COUNT);
-
-	args->count = LODGE_STAT_COUNT;
-	return copy_to_user(u64_to_user_ptr(args->values), values, count * sizeof(*values)) ?
-	       -EFAULT : 0;
-}

@@ -9,7 +9,6 @@
 struct lodge_vm;
 struct lodge_vcpu;
 struct lodge_virtio;
-struct lodge_stats;
 
 /* What a file descriptor stands for. All are NULL for /dev/lodge. */
 struct lodge_target {
@@ -65,7 +64,6 @@ int lodge_ioctl_check_flags(const struct lodge_ioctl *row, u32 flags);
 long lodge_ioctl(const struct lodge_ioctl *rows, unsigned int count, struct lodge_target *target,
 		 unsigned int cmd, unsigned long arg);
 int lodge_array_out(u64 to, u32 *room, const void *from, u32 count, size_t each);
-int lodge_stats_out(struct lodge_stats *args, const u64 *values);
 
 /* The tables, for lodge_ioctl() and for tests. */
 extern const struct lodge_ioctl lodge_dev_ioctls[], lodge_vm_ioctls[], lodge_vcpu_ioctls[],

@@ -31,6 +31,7 @@
 #include "../ept/ept.h"
 #include "compat.h"
 #include "irqchip.h"
+#include "stats.h"
 #include "translate.h"
 
 /* What a handler wants next. */
@@ -272,7 +273,8 @@ struct lodge_vcpu {
 	struct lodge_exit exit;
 	struct lodge_lapic *lapic;
 	struct lodge_cpuid_table *cpuid;
-	u64 stats[LODGE_STAT_COUNT];
+	struct lodge_stats stats;
+	struct lodge_watch watch;
 
 	/* warm */
 	struct lodge_msr_state msr;
@@ -348,7 +350,42 @@ static inline bool lodge_long_mode(struct lodge_vcpu *vcpu)
 
 static inline void lodge_count(struct lodge_vcpu *vcpu, enum lodge_stat_id id)
 {
-	vcpu->stats[id]++;
+	vcpu->stats.count[id]++;
+}
+
+/* stats.c: what takes time, behind a branch that is not there while nobody asks */
+
+DECLARE_STATIC_KEY_FALSE(lodge_watched);
+int lodge_watch_get(void);		/* nests; sleeps. 0: for tracepoints */
+void lodge_watch_put(void);
+void lodge_watch_exit(struct lodge_vcpu *vcpu);
+void lodge_watch_reason(struct lodge_vcpu *vcpu, enum lodge_reason reason, u64 info);
+void lodge_watch_ring2(struct lodge_vcpu *vcpu);
+void lodge_watch_phase(struct lodge_vcpu *vcpu, enum lodge_phase phase);
+/* Preemption off, or the thread in LODGE_RUN: how long it waited for its CPU */
+void lodge_count_ready(struct lodge_vcpu *vcpu);
+int lodge_stats_fd(struct lodge_vm *vm, struct lodge_vcpu *vcpu, u32 flags);
+
+/* By the vendors, after each exit: nothing of the guest is pending any more. */
+static inline void lodge_exited(struct lodge_vcpu *vcpu)
+{
+	lodge_count(vcpu, LODGE_STAT_EXITS);
+	if (static_branch_unlikely(&lodge_watched))
+		lodge_watch_exit(vcpu);
+}
+
+/* What the exit was about. @info: port, MSR, GPA ... as LODGE_TRACE documents */
+static inline void lodge_reason(struct lodge_vcpu *vcpu, enum lodge_reason reason, u64 info)
+{
+	vcpu->stats.exits[reason]++;
+	if (static_branch_unlikely(&lodge_watched))
+		lodge_watch_reason(vcpu, reason, info);
+}
+
+static inline void lodge_phase(struct lodge_vcpu *vcpu, enum lodge_phase phase)
+{
+	if (static_branch_unlikely(&lodge_watched))
+		lodge_watch_phase(vcpu, phase);
 }
 
 /* run.c: the loop, requests and kicks */

@@ -42,6 +42,7 @@ static enum lodge_next enter_once(struct lodge_vcpu *vcpu)
 	} else {
 		if (unlikely(vcpu->requests))
 			serve_ring1(vcpu);
+		lodge_phase(vcpu, LODGE_PHASE_GUEST);
 		next = lodge_op(run)(vcpu);
 		if (unlikely(vcpu->pv.eoi_offered))
 			lodge_pv_eoi_sync(vcpu, true, false);
@@ -69,7 +70,6 @@ static enum lodge_next ring1(struct lodge_vcpu *vcpu)
 	lodge_fpu_leave(vcpu);
 	lodge_ibpb_before_userspace();
 	if (next == LODGE_IRQ) {
-		lodge_count(vcpu, LODGE_STAT_HOST_IRQ);
 		local_irq_enable();
 		/* STI holds interrupts off for one more instruction. */
 		nop();
@@ -105,6 +105,7 @@ static bool must_wake(struct lodge_vcpu *vcpu)
 /* HLT, or waiting for SIPI: sleep until there is something to do. */
 static void wait_runnable(struct lodge_vcpu *vcpu)
 {
+	lodge_phase(vcpu, LODGE_PHASE_HALT);
 	prepare_to_rcuwait(&vcpu->wait);
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
@@ -113,6 +114,7 @@ static void wait_runnable(struct lodge_vcpu *vcpu)
 		schedule();
 	}
 	finish_rcuwait(&vcpu->wait);
+	lodge_phase(vcpu, LODGE_PHASE_KERNEL);
 	if (vcpu->mp_state == LODGE_MP_HALTED && lodge_runnable(vcpu)) {
 		vcpu->mp_state = LODGE_MP_RUNNABLE;
 		WRITE_ONCE(vcpu->pv.kicked, false);
@@ -168,6 +170,8 @@ static int run_loop(struct lodge_vcpu *vcpu)
 		next = ring1(vcpu);
 		if (next == LODGE_HANDLE) {
 			lodge_count(vcpu, LODGE_STAT_RING2);
+			if (static_branch_unlikely(&lodge_watched))
+				lodge_watch_ring2(vcpu);
 			next = lodge_handle_exit(vcpu);
 		}
 	}
@@ -237,6 +241,8 @@ int lodge_vcpu_run(struct lodge_vcpu *vcpu)
 	if (unlikely(rcu_access_pointer(vcpu->runner) != task_pid(current)))
 		set_runner(vcpu, get_task_pid(current, PIDTYPE_PID));
 	lodge_vcpu_load(vcpu);
+	lodge_count_ready(vcpu);
+	lodge_phase(vcpu, LODGE_PHASE_KERNEL);
 	vcpu->run->exit_reason = LODGE_EXIT_NONE;
 	ret = lodge_run_sync_in(vcpu);
 	if (!ret) {
@@ -246,6 +252,7 @@ int lodge_vcpu_run(struct lodge_vcpu *vcpu)
 			lodge_pv_eoi_sync(vcpu, false, true);
 		lodge_run_sync_out(vcpu);
 	}
+	lodge_phase(vcpu, LODGE_PHASE_USER);
 	lodge_vcpu_put(vcpu);
 	return ret;
 }
@@ -258,6 +265,7 @@ static void sched_in(struct preempt_notifier *notifier, int cpu)
 	WRITE_ONCE(vcpu->preempted, false);
 	lodge_op(vcpu_load)(vcpu, cpu);
 	lodge_pv_load(vcpu);
+	lodge_count_ready(vcpu);
 }
 
 static void sched_out(struct preempt_notifier *notifier, struct task_struct *next)

@@ -507,12 +507,7 @@ static int reset_vcpu(struct lodge_target *target, void *args)
 
 static int vcpu_stats(struct lodge_target *target, void *args)
 {
-	u64 values[LODGE_STAT_COUNT];
-	int stat;
-
-	for (stat = 0; stat < LODGE_STAT_COUNT; stat++)
-		values[stat] = READ_ONCE(target->vcpu->stats[stat]);
-	return lodge_stats_out(args, values);
+	return lodge_stats_fd(target->vm, target->vcpu, ((struct lodge_open_stats *)args)->flags);
 }
 
 const struct lodge_ioctl lodge_vcpu_ioctls[] = {
@@ -538,7 +533,8 @@ const struct lodge_ioctl lodge_vcpu_ioctls[] = {
 	LODGE_IOCTL(TRANSLATE, lodge_translate, gva, 0, LOADED, INOUT, translate),
 	LODGE_IOCTL(NMI, lodge_nmi, flags, 0, NONE, IN, nmi),
 	LODGE_IOCTL(RESET_VCPU, lodge_reset, flags, 0, LOADED, IN, reset_vcpu),
-	LODGE_IOCTL(VCPU_STATS, lodge_stats, values, 0, NONE, INOUT, vcpu_stats),
+	LODGE_IOCTL(VCPU_STATS, lodge_open_stats, flags, LODGE_STATS_TIMING, NONE, IN,
+		    vcpu_stats),
 };
 
 const unsigned int lodge_vcpu_ioctl_count = ARRAY_SIZE(lodge_vcpu_ioctls);

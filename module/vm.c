@@ -131,18 +131,7 @@ static int signal_msi(struct lodge_target *target, void *args)
 
 static int vm_stats(struct lodge_target *target, void *args)
 {
-	struct lodge_mmu *mmu = &target->vm->mmu;
-	u64 sum[LODGE_STAT_COUNT] = {};
-	struct lodge_vcpu *vcpu;
-	int i, stat;
-
-	for_each_lodge_vcpu(i, vcpu, target->vm)
-		for (stat = 0; stat < LODGE_STAT_COUNT; stat++)
-			sum[stat] += READ_ONCE(vcpu->stats[stat]);
-	sum[LODGE_STAT_PT_PAGES] = atomic_long_read(&mmu->table_pages);
-	for (i = 0; i < 3; i++)
-		sum[LODGE_STAT_MAPPED_4K + i] = atomic_long_read(&mmu->mapped[i + 1]);
-	return lodge_stats_out(args, sum);
+	return lodge_stats_fd(target->vm, NULL, ((struct lodge_open_stats *)args)->flags);
 }
 
 static int reset_vm(struct lodge_target *target, void *args)
@@ -203,7 +192,7 @@ const struct lodge_ioctl lodge_vm_ioctls[] = {
 	LODGE_IOCTL(SET_REGION, lodge_region, eventfd, REGION_FLAGS, VM, IN, set_region),
 	LODGE_IOCTL(GET_CHIP, lodge_chip, chip, 0, VM, INOUT, get_chip),
 	LODGE_IOCTL(SET_CHIP, lodge_chip, data, 0, VM, IN, set_chip),
-	LODGE_IOCTL(VM_STATS, lodge_stats, values, 0, NONE, INOUT, vm_stats),
+	LODGE_IOCTL(VM_STATS, lodge_open_stats, flags, LODGE_STATS_TIMING, NONE, IN, vm_stats),
 	LODGE_IOCTL(RESET_VM, lodge_reset, flags, 0, VM, IN, reset_vm),
 };
 

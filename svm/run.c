@@ -135,7 +135,7 @@ enum lodge_next svm_run(struct lodge_vcpu *vcpu)
 	before_entry(svm, c);
 	enter_guest(svm, c);
 	after_exit(svm, c);
-	lodge_count(vcpu, LODGE_STAT_EXITS);
+	lodge_exited(vcpu);
 	handler = svm_exit_handler(svm_exit_code(vcpu));
 	return handler(vcpu);
 }

@@ -38,7 +38,7 @@
 #define LODGE_SET_REGION	_IO('L', 0x26)	/* struct lodge_region */
 #define LODGE_GET_CHIP		_IO('L', 0x27)	/* struct lodge_chip */
 #define LODGE_SET_CHIP		_IO('L', 0x28)	/* struct lodge_chip */
-#define LODGE_VM_STATS		_IO('L', 0x29)	/* struct lodge_stats */
+#define LODGE_VM_STATS		_IO('L', 0x29)	/* struct lodge_open_stats -> fd */
 #define LODGE_RESET_VM		_IO('L', 0x2a)	/* struct lodge_reset */
 #define LODGE_GET_DIRTY		_IO('L', 0x2b)	/* struct lodge_dirty */
 
@@ -66,7 +66,7 @@
 #define LODGE_SET_DEBUGREGS	_IO('L', 0x52)
 #define LODGE_TRANSLATE		_IO('L', 0x53)	/* struct lodge_translate */
 #define LODGE_NMI		_IO('L', 0x54)	/* struct lodge_nmi */
-#define LODGE_VCPU_STATS	_IO('L', 0x55)	/* struct lodge_stats */
+#define LODGE_VCPU_STATS	_IO('L', 0x55)	/* struct lodge_open_stats -> fd */
 #define LODGE_RESET_VCPU	_IO('L', 0x56)	/* struct lodge_reset */
 
 /* virtio device fd */
@@ -415,39 +415,82 @@ struct lodge_pit_state {
 };
 
 /**
- * struct lodge_stats - counters since creation
- * @values: user address of __u64[@count]; order is enum lodge_stat_id
+ * struct lodge_open_stats - a statistics fd (LODGE_VM_STATS, LODGE_VCPU_STATS)
+ * @flags: LODGE_STATS_TIMING: while the fd is open, time is taken as well
  */
-struct lodge_stats {
+struct lodge_open_stats {
 	__u32 size;
 	__u32 flags;
-	__u32 count;
-	__u32 pad;
-	__u64 values;
 };
 
-enum lodge_stat_id {
-	LODGE_STAT_EXITS,		/* all hardware exits */
-	LODGE_STAT_RING2,		/* trips to the kernel loop */
-	LODGE_STAT_USER,		/* returns to userspace */
-	LODGE_STAT_PIO,
-	LODGE_STAT_MMIO,
-	LODGE_STAT_CPUID,
-	LODGE_STAT_MSR,
-	LODGE_STAT_HLT,
-	LODGE_STAT_HYPERCALL,
-	LODGE_STAT_HOST_IRQ,
-	LODGE_STAT_FAULT,		/* second-level faults */
-	LODGE_STAT_INJECT,		/* events injected */
-	LODGE_STAT_EMULATED,		/* instructions emulated */
-	LODGE_STAT_POSTED,
-	LODGE_STAT_DOORBELL,
-	LODGE_STAT_TLB_FLUSH,
-	LODGE_STAT_PT_PAGES,		/* of a VM, now: pages of second-level tables */
-	LODGE_STAT_MAPPED_4K,		/* the same: leaves in them, by size */
-	LODGE_STAT_MAPPED_2M,
-	LODGE_STAT_MAPPED_1G,
-	LODGE_STAT_COUNT
+#define LODGE_STATS_TIMING	0x1u
+
+/**
+ * struct lodge_stats_header - what a statistics fd begins with
+ * @bytes: of everything
+ * @descs: number of descriptors
+ * @desc_offset: where they begin
+ * @desc_bytes: length of each; more than struct lodge_stats_desc in later versions
+ * @value_offset: where the values begin
+ * @tsc_khz: ticks in a millisecond
+ * @vcpu: number of the vCPU, -1 for the sums of a VM
+ * @name: of the VM
+ */
+struct lodge_stats_header {
+	__u32 bytes;
+	__u32 descs;
+	__u32 desc_offset;
+	__u32 desc_bytes;
+	__u32 value_offset;
+	__u32 tsc_khz;
+	__s32 vcpu;
+	__u32 pad;
+	char name[32];
+};
+
+/**
+ * struct lodge_stats_desc - one statistic
+ * @kind: LODGE_STAT_*
+ * @unit: LODGE_UNIT_*
+ * @offset: of its first __u64 from @value_offset on
+ * @count: how many there are: 1, or the buckets of a histogram
+ * @name: NUL-terminated
+ */
+struct lodge_stats_desc {
+	__u32 kind;
+	__u32 unit;
+	__u32 offset;
+	__u32 count;
+	char name[32];
+};
+
+#define LODGE_STAT_COUNTER	0	/* since creation */
+#define LODGE_STAT_GAUGE	1	/* now */
+/* Bucket N counts values from 2^(N-1) to 2^N - 1, the first 0, the last the rest. */
+#define LODGE_STAT_LOG2		2
+
+#define LODGE_UNIT_NONE		0
+#define LODGE_UNIT_TICKS	1	/* of the TSC */
+#define LODGE_UNIT_NS		2
+
+/* Why a vCPU left the guest, whichever the vendor. */
+enum lodge_reason {
+	LODGE_REASON_OTHER,
+	LODGE_REASON_HOST_IRQ,
+	LODGE_REASON_PIO,
+	LODGE_REASON_FAULT,		/* second-level fault in memory */
+	LODGE_REASON_MMIO,		/* outside all slots */
+	LODGE_REASON_CPUID,
+	LODGE_REASON_RDMSR,
+	LODGE_REASON_WRMSR,
+	LODGE_REASON_HLT,
+	LODGE_REASON_PAUSE,
+	LODGE_REASON_HYPERCALL,
+	LODGE_REASON_CR,
+	LODGE_REASON_DR,
+	LODGE_REASON_EXCEPTION,
+	LODGE_REASON_TASK,
+	LODGE_REASON_COUNT
 };
 
 /* Every in-kernel chip of the VM, or one vCPU, goes back to its power-on state. */

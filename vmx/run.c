@@ -205,7 +205,7 @@ enum lodge_next vmx_run(struct lodge_vcpu *vcpu)
 	if (unlikely(failure))
 		return not_entered(vmx, failure);
 	after_exit(vmx);
-	lodge_count(vcpu, LODGE_STAT_EXITS);
+	lodge_exited(vcpu);
 	handler = vmx_exit_handler(vmx->exit_reason);
 	next = handler(vcpu);
 	/* What ring 2 and the host touch may end up in the L1 data cache. */

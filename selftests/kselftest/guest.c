@@ -247,15 +247,51 @@ __u64 guest_gpr(struct guest *g, int gpr)
 	return guest_get_regs(g, &regs) ? ~0ull : regs.gpr[gpr];
 }
 
-__u64 guest_stat(struct guest *g, int id)
+const struct lodge_stats_desc *stats_find(const void *blob, const char *name)
 {
-	__u64 values[LODGE_STAT_COUNT] = {};
-	struct lodge_stats args = {
-		.size = sizeof(args), .count = LODGE_STAT_COUNT,
-		.values = (unsigned long)values,
-	};
+	const struct lodge_stats_header *header = blob;
+	const struct lodge_stats_desc *desc;
+	__u32 i;
 
-	return call(g->vcpu, LODGE_VCPU_STATS, &args) ? ~0ull : values[id];
+	for (i = 0; i < header->descs; i++) {
+		desc = blob + header->desc_offset + i * header->desc_bytes;
+		if (!strcmp(desc->name, name))
+			return desc;
+	}
+	return NULL;
+}
+
+__u64 stats_value(int fd, const char *name)
+{
+	const struct lodge_stats_desc *desc;
+	__u8 blob[STATS_ROOM];
+	__u64 sum = 0, *value;
+	__u32 i;
+
+	if (pread(fd, blob, sizeof(blob), 0) <= 0)
+		return ~0ull;
+	desc = stats_find(blob, name);
+	if (!desc)
+		return ~0ull;
+	value = (void *)blob + ((struct lodge_stats_header *)blob)->value_offset + desc->offset;
+	for (i = 0; i < desc->count; i++)
+		sum += value[i];
+	return sum;
+}
+
+__u64 stats_of(int fd, unsigned long request, const char *name)
+{
+	struct lodge_open_stats args = { .size = sizeof(args) };
+	int stats = call(fd, request, &args);
+	__u64 value = stats < 0 ? ~0ull : stats_value(stats, name);
+
+	close(stats);
+	return value;
+}
+
+__u64 guest_stat(struct guest *g, const char *name)
+{
+	return stats_of(g->vcpu, LODGE_VCPU_STATS, name);
 }
 
 int guest_enable_lapic(struct guest *g)

@@ -85,7 +85,12 @@ int guest_run(struct guest *g);
 int guest_run_to_end(struct guest *g);
 /* The register @gpr, -1 when it cannot be read. */
 __u64 guest_gpr(struct guest *g, int gpr);
-__u64 guest_stat(struct guest *g, int id);
+/* Statistics: -1 when there is none of this name; of a histogram, the sum of its buckets. */
+#define STATS_ROOM	16384
+const struct lodge_stats_desc *stats_find(const void *blob, const char *name);
+__u64 stats_value(int fd, const char *name);
+__u64 stats_of(int fd, unsigned long request, const char *name);
+__u64 guest_stat(struct guest *g, const char *name);
 /* Software-enable the local APIC, or interrupts do not arrive. */
 int guest_enable_lapic(struct guest *g);
 /* SIGALRM after @ms, again until guest_run() saw it, and no restart of LODGE_RUN. */

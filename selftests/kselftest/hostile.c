@@ -42,7 +42,7 @@ static const struct row rows[] = {
 	ROW(SET_REGION, VM, false, lodge_region),
 	ROW(GET_CHIP, VM, true, lodge_chip),
 	ROW(SET_CHIP, VM, false, lodge_chip),
-	ROW(VM_STATS, VM, true, lodge_stats),
+	ROW(VM_STATS, VM, false, lodge_open_stats),
 	ROW(RESET_VM, VM, false, lodge_reset),
 	ROW(GET_REGS, VCPU, true, lodge_get_regs),
 	ROW(SET_REGS, VCPU, false, lodge_get_regs),
@@ -64,7 +64,7 @@ static const struct row rows[] = {
 	ROW(SET_DEBUGREGS, VCPU, false, lodge_debugregs),
 	ROW(TRANSLATE, VCPU, true, lodge_translate),
 	ROW(NMI, VCPU, false, lodge_nmi),
-	ROW(VCPU_STATS, VCPU, true, lodge_stats),
+	ROW(VCPU_STATS, VCPU, false, lodge_open_stats),
 };
 
 struct header {

@@ -67,7 +67,7 @@ TEST_F(interrupt, msi_wakes_hlt)
 	ASSERT_EQ(0, guest_load64(&self->g, sleeper));
 	ASSERT_LE(0, send_msi(&self->g));
 	EXPECT_EQ(1, guest_run_to_end(&self->g));
-	EXPECT_LE(1, guest_stat(&self->g, LODGE_STAT_INJECT));
+	EXPECT_LE(1, guest_stat(&self->g, "injected"));
 }
 
 /* Each signals after a while, from another process: a vCPU must be kicked. */

@@ -288,7 +288,7 @@ TEST_F(io, post)
 	ring->head = ring->tail;
 	EXPECT_LE(0, guest_run_to_end(&self->g));
 	/* 501 writes, of which one exited. */
-	EXPECT_EQ(500, guest_stat(&self->g, LODGE_STAT_POSTED));
+	EXPECT_EQ(500, guest_stat(&self->g, "posted"));
 }
 
 /* Whatever userspace writes into the ring's indexes, the kernel is unharmed. */
@@ -361,7 +361,7 @@ TEST_F(io, doorbell)
 	ASSERT_EQ(2, guest_run_to_end(&self->g));
 	EXPECT_EQ(0, eventfd_read(region.eventfd, &count));
 	EXPECT_EQ(2, count);
-	EXPECT_EQ(2, guest_stat(&self->g, LODGE_STAT_DOORBELL));
+	EXPECT_EQ(2, guest_stat(&self->g, "doorbells"));
 }
 
 TEST_F(io, doorbell_that_matches)

@@ -172,7 +172,7 @@ TEST_F(life, ioctls_while_running)
 		EXPECT_EQ(0, call(self->g.vm, LODGE_IRQ_LINE, &line));
 	}
 	guest_gate(&self->g, 2);
-	EXPECT_LT(0, guest_stat(&self->g, LODGE_STAT_EXITS) + 1);
+	EXPECT_LT(0, guest_stat(&self->g, "exits") + 1);
 	EXPECT_EQ(0, guest_slot(&self->g, 7, 0x80000000, 4096, self->g.mem));
 	EXPECT_EQ(0, guest_slot(&self->g, 7, 0, 0, NULL));
 	EXPECT_EQ(-EINTR, stop(&self->g, thread));

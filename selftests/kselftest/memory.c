@@ -75,16 +75,6 @@ FIXTURE_TEARDOWN(memory)
 	munmap(self->mem, BYTES);
 }
 
-static __u64 vm_stat(struct guest *g, int id)
-{
-	__u64 values[LODGE_STAT_COUNT] = {};
-	struct lodge_stats args = {
-		.size = sizeof(args), .count = LODGE_STAT_COUNT, .values = (unsigned long)values,
-	};
-
-	return call(g->vm, LODGE_VM_STATS, &args) ? ~0ull : values[id];
-}
-
 static int write_pages(struct guest *g, const __u32 *list, size_t bytes)
 {
 	struct lodge_regs regs;
@@ -124,9 +114,9 @@ TEST_F(memory, reading_is_not_writing)
 	ASSERT_EQ(0, guest_load64(&self->g, read_all));
 	ASSERT_LE(0, guest_run_to_end(&self->g));
 	/* Pages that the host has come many to a fault. */
-	EXPECT_GT(PAGES / 4, guest_stat(&self->g, LODGE_STAT_FAULT));
-	EXPECT_LE(PAGES, vm_stat(&self->g, LODGE_STAT_MAPPED_4K));
-	EXPECT_LT(3, vm_stat(&self->g, LODGE_STAT_PT_PAGES));
+	EXPECT_GT(PAGES / 4, guest_stat(&self->g, "exits.fault"));
+	EXPECT_LE(PAGES, stats_of(self->g.vm, LODGE_VM_STATS, "mapped.4k"));
+	EXPECT_LT(3, stats_of(self->g.vm, LODGE_VM_STATS, "tables.pages"));
 	ASSERT_EQ(0, get_log(&self->g, 0, PAGES, self->log));
 	EXPECT_EQ(0, self->log[0] | self->log[1] | self->log[2]);
 }

@@ -161,7 +161,7 @@ TEST_F(run, cpuid)
 	EXPECT_EQ(1u << 9, guest_gpr(&self->g, LODGE_R9) & (1u << 9));
 	/* No VMX, and OSXSAVE only with CR4.OSXSAVE. */
 	EXPECT_EQ(0, guest_gpr(&self->g, LODGE_R8) & (1u << 5 | 1u << 27));
-	EXPECT_LE(3, guest_stat(&self->g, LODGE_STAT_CPUID));
+	EXPECT_LE(3, guest_stat(&self->g, "exits.cpuid"));
 }
 
 GUEST64(msr_program,
@@ -386,7 +386,7 @@ TEST_F(run, halt_sleeps)
 	EXPECT_EQ(-EINTR, guest_run(&self->g));
 	ASSERT_EQ(0, call(self->g.vcpu, LODGE_GET_MP_STATE, &mp));
 	EXPECT_EQ(LODGE_MP_HALTED, mp.state);
-	EXPECT_EQ(1, guest_stat(&self->g, LODGE_STAT_HLT));
+	EXPECT_EQ(1, guest_stat(&self->g, "exits.hlt"));
 	mp.state = LODGE_MP_RUNNABLE;
 	ASSERT_EQ(0, call(self->g.vcpu, LODGE_SET_MP_STATE, &mp));
 	EXPECT_LE(0, guest_run_to_end(&self->g));

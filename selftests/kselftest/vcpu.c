@@ -460,11 +460,11 @@ TEST_F(vcpu, stats_count)
 {
 	ASSERT_EQ(0, guest_load64(&self->g, vcpu_nop));
 	ASSERT_EQ(0, guest_run_to_end(&self->g));
-	EXPECT_LE(1, guest_stat(&self->g, LODGE_STAT_PIO));
-	EXPECT_LE(1, guest_stat(&self->g, LODGE_STAT_USER));
-	EXPECT_LE(1, guest_stat(&self->g, LODGE_STAT_FAULT));
-	EXPECT_LE(guest_stat(&self->g, LODGE_STAT_PIO),
-		  guest_stat(&self->g, LODGE_STAT_EXITS));
+	EXPECT_LE(1, guest_stat(&self->g, "exits.pio"));
+	EXPECT_LE(1, guest_stat(&self->g, "user"));
+	EXPECT_LE(1, guest_stat(&self->g, "exits.fault"));
+	EXPECT_LE(guest_stat(&self->g, "exits.pio"),
+		  guest_stat(&self->g, "exits"));
 }
 
 TEST_F(vcpu, unknown_ioctls)

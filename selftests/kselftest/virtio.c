@@ -531,7 +531,7 @@ TEST_F(virtio, doorbell_storm)
 	ASSERT_EQ(0, set_up(self));
 	ASSERT_EQ(0, guest_load64(&self->g, storm));
 	ASSERT_LE(0, guest_run_to_end(&self->g));
-	EXPECT_LE(2000, guest_stat(&self->g, LODGE_STAT_DOORBELL));
+	EXPECT_LE(2000, guest_stat(&self->g, "doorbells"));
 	EXPECT_EQ(VIRTIO_BLK_S_OK, do_request(self, VIRTIO_BLK_T_IN, 0, 512));
 	/* The owner may ring, too. */
 	request(self, VIRTIO_BLK_T_IN, 0, 512);

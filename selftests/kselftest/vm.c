@@ -190,23 +190,6 @@ TEST_F(vm, reset)
 	EXPECT_EQ(0x10000, ioapic->redir[3]);
 }
 
-TEST_F(vm, stats)
-{
-	__u64 values[LODGE_STAT_COUNT + 1] = { [LODGE_STAT_COUNT] = 42 };
-	struct lodge_stats args = {
-		.size = sizeof(args), .count = LODGE_STAT_COUNT + 1,
-		.values = (unsigned long)values,
-	};
-
-	EXPECT_EQ(0, call(self->g.vm, LODGE_VM_STATS, &args));
-	EXPECT_EQ(LODGE_STAT_COUNT, args.count);
-	EXPECT_EQ(42, values[LODGE_STAT_COUNT]);
-	args.values = 0;
-	EXPECT_EQ(-EFAULT, call(self->g.vm, LODGE_VM_STATS, &args));
-	args.count = 0;
-	EXPECT_EQ(0, call(self->g.vm, LODGE_VM_STATS, &args));
-}
-
 TEST_F(vm, domain_and_region_refusals)
 {
 	struct lodge_domain domain = {

@@ -208,13 +208,9 @@ int lodge_reset_vcpu(int vcpu)
 	return call(vcpu, LODGE_RESET_VCPU, &arg);
 }
 
-int lodge_vcpu_stats(int vcpu, __u64 *values, __u32 count)
+int lodge_vcpu_stats(int vcpu, __u32 flags)
 {
-	struct lodge_stats arg = {
-		.size = sizeof(arg),
-		.count = count,
-		.values = user_ptr(values),
-	};
+	struct lodge_open_stats arg = { .size = sizeof(arg), .flags = flags };
 
 	return call(vcpu, LODGE_VCPU_STATS, &arg);
 }

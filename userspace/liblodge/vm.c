@@ -91,13 +91,9 @@ int lodge_reset_vm(int vm)
 	return call(vm, LODGE_RESET_VM, &arg);
 }
 
-int lodge_vm_stats(int vm, __u64 *values, __u32 count)
+int lodge_vm_stats(int vm, __u32 flags)
 {
-	struct lodge_stats arg = {
-		.size = sizeof(arg),
-		.count = count,
-		.values = user_ptr(values),
-	};
+	struct lodge_open_stats arg = { .size = sizeof(arg), .flags = flags };
 
 	return call(vm, LODGE_VM_STATS, &arg);
 }

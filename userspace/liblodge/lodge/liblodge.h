@@ -43,7 +43,7 @@ int lodge_set_region(int vm, const struct lodge_region *region);
 int lodge_get_chip(int vm, struct lodge_chip *chip);
 int lodge_set_chip(int vm, const struct lodge_chip *chip);
 int lodge_reset_vm(int vm);
-int lodge_vm_stats(int vm, __u64 *values, __u32 count);
+int lodge_vm_stats(int vm, __u32 flags);		/* a statistics descriptor */
 
 int lodge_create_virtio(int vm, struct lodge_create_virtio *create);	/* the descriptor */
 
@@ -79,7 +79,7 @@ int lodge_set_debugregs(int vcpu, const struct lodge_debugregs *debugregs);
 int lodge_translate(int vcpu, __u64 gva, struct lodge_translate *out);
 int lodge_nmi(int vcpu);
 int lodge_reset_vcpu(int vcpu);
-int lodge_vcpu_stats(int vcpu, __u64 *values, __u32 count);
+int lodge_vcpu_stats(int vcpu, __u32 flags);		/* a statistics descriptor */
 
 /* A virtio device */
 int lodge_ring_serve(int dev, __u64 rings);	/* -EINTR; -EPROTO: the driver erred */

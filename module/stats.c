@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Statistics: where a vCPU's time goes, and the fd that tells.
+ *
+ * A vCPU is in one phase at a time, and what a phase took is counted when the
+ * next begins. The TSC is read only while lodge_watched is on; what began
+ * before that is not counted.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+
+#include "lodge.h"
+
+DEFINE_STATIC_KEY_FALSE(lodge_watched);
+static DEFINE_MUTEX(watch_lock);
+static unsigned int watchers;	/* under watch_lock */
+static u64 watched_since;	/* a TSC value */
+
+/** lodge_watch_get() - take time from now on, until lodge_watch_put(). Sleeps; 0 */
+int lodge_watch_get(void)
+{
+	mutex_lock(&watch_lock);
+	if (!watchers++) {
+		WRITE_ONCE(watched_since, rdtsc());
+		static_branch_enable(&lodge_watched);
+	}
+	mutex_unlock(&watch_lock);
+	return 0;
+}
+
+/** lodge_watch_put() - the reverse of lodge_watch_get(). Sleeps */
+void lodge_watch_put(void)
+{
+	mutex_lock(&watch_lock);
+	if (!--watchers)
+		static_branch_disable(&lodge_watched);
+	mutex_unlock(&watch_lock);
+}
+
+static void hist_add(struct lodge_vcpu *vcpu, enum lodge_hist_id id, u64 value)
+{
+	vcpu->stats.hist[id][min(fls64(value), LODGE_HIST_BUCKETS - 1)]++;
+}
+
+static void count_ticks(struct lodge_vcpu *vcpu, enum lodge_stat_id stat, enum lodge_hist_id hist,
+			u64 ticks)
+{
+	vcpu->stats.count[stat] += ticks;
+	hist_add(vcpu, hist, ticks);
+}
+
+/* The work for an exit goes on after a sleep or a trip to userspace: one exit, more time. */
+static void leave_kernel(struct lodge_vcpu *vcpu, u64 now, u64 ticks)
+{
+	struct lodge_watch *w = &vcpu->watch;
+
+	vcpu->stats.ticks[w->reason] += ticks;
+	if (w->open)
+		hist_add(vcpu, LODGE_HIST_EXIT, ticks);
+	w->open = false;
+	if (w->ring2)
+		count_ticks(vcpu, LODGE_STAT_RING2_TICKS, LODGE_HIST_RING2,
+			    max_t(s64, now - w->ring2, 0));
+	w->ring2 = 0;
+}
+
+/** lodge_watch_phase() - another phase begins; by the vCPU's thread, any ring */
+void lodge_watch_phase(struct lodge_vcpu *vcpu, enum lodge_phase phase)
+{
+	struct lodge_watch *w = &vcpu->watch;
+	/* Another CPU's TSC may be behind. */
+	u64 now = rdtsc(), ticks = max_t(s64, now - w->since, 0);
+
+	if (w->phase == phase)
+		return;
+	if (unlikely(w->since < READ_ONCE(watched_since))) {
+		w->phase = LODGE_PHASE_NONE;
+		w->open = false;
+		w->ring2 = 0;
+	}
+	switch (w->phase) {
+	case LODGE_PHASE_NONE:
+		break;
+	case LODGE_PHASE_GUEST:
+		vcpu->stats.count[LODGE_STAT_GUEST_TICKS] += ticks;
+		break;
+	case LODGE_PHASE_KERNEL:
+		leave_kernel(vcpu, now, ticks);
+		break;
+	case LODGE_PHASE_HALT:
+		count_ticks(vcpu, LODGE_STAT_HALT_TICKS, LODGE_HIST_HALT, ticks);
+		break;
+	case LODGE_PHASE_USER:
+		count_ticks(vcpu, LODGE_STAT_USER_TICKS, LODGE_HIST_USER, ticks);
+		break;
+	}
+	w->phase = phase;
+	w->since = now;
+}
+
+/* Ring 1: what follows is done for this exit. */
+void lodge_watch_exit(struct lodge_vcpu *vcpu)
+{
+	lodge_watch_phase(vcpu, LODGE_PHASE_KERNEL);
+	vcpu->watch.open = true;
+	vcpu->watch.reason = LODGE_REASON_OTHER;
+}
+
+void lodge_watch_reason(struct lodge_vcpu *vcpu, enum lodge_reason reason, u64 info)
+{
+	vcpu->watch.reason = reason;
+	vcpu->watch.info = info;
+}
+
+void lodge_watch_ring2(struct lodge_vcpu *vcpu)
+{
+	vcpu->watch.ring2 = rdtsc();
+}
+
+/** lodge_count_ready() - how long the thread waited for a CPU since it was last asked */
+void lodge_count_ready(struct lodge_vcpu *vcpu)
+{
+	struct lodge_watch *w = &vcpu->watch;
+	u64 delay = lodge_run_delay();
+	s64 grown = delay - w->delay;
+
+	if (w->delay_of == current && grown > 0)
+		count_ticks(vcpu, LODGE_STAT_READY_NS, LODGE_HIST_READY, grown);
+	w->delay = delay;
+	w->delay_of = current;
+}
+
+/* Values as they are stored: those of a vCPU, then what only a VM has. */
+struct values {
+	struct lodge_stats stats;
+	u64 table_pages;
+	u64 mapped[3];		/* leaves by size */
+};
+
+#define DESC(member, kind_of, unit_of, text) {					\
+	.kind = LODGE_STAT_##kind_of, .unit = LODGE_UNIT_##unit_of,			\
+	.offset = offsetof(struct values, member),				\
+	.count = sizeof_field(struct values, member) / sizeof(u64), .name = (text),	\
+}
+#define REASON(id, text)								\
+	DESC(stats.exits[LODGE_REASON_##id], COUNTER, NONE, "exits." text),		\
+	DESC(stats.ticks[LODGE_REASON_##id], COUNTER, TICKS, "ticks." text)
+#define COUNT(id, unit, text)	DESC(stats.count[LODGE_STAT_##id], COUNTER, unit, text)
+#define HIST(id, unit, text)	DESC(stats.hist[LODGE_HIST_##id], LOG2, unit, text)
+
+static const struct lodge_stats_desc descs[] = {
+	COUNT(EXITS, NONE, "exits"),
+	REASON(OTHER, "other"),
+	REASON(HOST_IRQ, "host-irq"),
+	REASON(PIO, "pio"),
+	REASON(FAULT, "fault"),
+	REASON(MMIO, "mmio"),
+	REASON(CPUID, "cpuid"),
+	REASON(RDMSR, "rdmsr"),
+	REASON(WRMSR, "wrmsr"),
+	REASON(HLT, "hlt"),
+	REASON(PAUSE, "pause"),
+	REASON(HYPERCALL, "hypercall"),
+	REASON(CR, "cr"),
+	REASON(DR, "dr"),
+	REASON(EXCEPTION, "exception"),
+	REASON(TASK, "task-switch"),
+	COUNT(RING2, NONE, "ring2"),
+	COUNT(USER, NONE, "user"),
+	COUNT(INJECT, NONE, "injected"),
+	COUNT(EMULATED, NONE, "emulated"),
+	COUNT(POSTED, NONE, "posted"),
+	COUNT(DOORBELL, NONE, "doorbells"),
+	COUNT(TLB_FLUSH, NONE, "tlb-flushes"),
+	COUNT(FAULT_4K, NONE, "faults.4k"),
+	COUNT(FAULT_2M, NONE, "faults.2m"),
+	COUNT(FAULT_1G, NONE, "faults.1g"),
+	COUNT(GUEST_TICKS, TICKS, "time.guest"),
+	COUNT(RING2_TICKS, TICKS, "time.ring2"),
+	COUNT(USER_TICKS, TICKS, "time.user"),
+	COUNT(HALT_TICKS, TICKS, "time.halt"),
+	COUNT(READY_NS, NS, "time.ready"),
+	HIST(EXIT, TICKS, "hist.exit"),
+	HIST(RING2, TICKS, "hist.ring2"),
+	HIST(USER, TICKS, "hist.user"),
+	HIST(HALT, TICKS, "hist.halt"),
+	HIST(READY, NS, "hist.ready"),
+	/* From here on of a VM alone. */
+	DESC(table_pages, GAUGE, NONE, "tables.pages"),
+	DESC(mapped[0], GAUGE, NONE, "mapped.4k"),
+	DESC(mapped[1], GAUGE, NONE, "mapped.2m"),
+	DESC(mapped[2], GAUGE, NONE, "mapped.1g"),
+};
+
+#define VM_DESCS	4
+
+/* An open statistics fd: it keeps the VM's objects, not the guest's memory. */
+struct reader {
+	struct lodge_vm *vm;
+	struct lodge_vcpu *vcpu;	/* NULL: all */
+	bool timing;
+};
+
+/* What read() gives. */
+struct blob {
+	struct lodge_stats_header header;
+	struct lodge_stats_desc descs[ARRAY_SIZE(descs)];
+	struct values values;
+};
+
+static void add_vcpu(struct lodge_stats *sum, const struct lodge_vcpu *vcpu)
+{
+	const u64 *from = (const u64 *)&vcpu->stats;
+	u64 *to = (u64 *)sum;
+	size_t i;
+
+	for (i = 0; i < sizeof(*sum) / sizeof(u64); i++)
+		to[i] += READ_ONCE(from[i]);
+}
+
+/* What no handler claimed. A running vCPU may be between its two counters. */
+static void count_other(struct lodge_stats *stats)
+{
+	u64 left = stats->count[LODGE_STAT_EXITS];
+	int i;
+
+	for (i = LODGE_REASON_OTHER + 1; i < LODGE_REASON_COUNT; i++)
+		left -= min(left, stats->exits[i]);
+	stats->exits[LODGE_REASON_OTHER] = left;
+}
+
+static void collect(const struct reader *r, struct values *values)
+{
+	struct lodge_mmu *mmu = &r->vm->mmu;
+	struct lodge_vcpu *vcpu;
+	int i;
+
+	for_each_lodge_vcpu(i, vcpu, r->vm)
+		if (!r->vcpu || r->vcpu == vcpu)
+			add_vcpu(&values->stats, vcpu);
+	count_other(&values->stats);
+	values->table_pages = atomic_long_read(&mmu->table_pages);
+	for (i = 0; i < 3; i++)
+		values->mapped[i] = atomic_long_read(&mmu->mapped[i + 1]);
+}
+
+static ssize_t stats_read(struct file *file, char __user *to, size_t count, loff_t *pos)
+{
+	const struct reader *r = file->private_data;
+	struct blob *blob = kvzalloc(sizeof(*blob), GFP_KERNEL_ACCOUNT);
+	ssize_t ret;
+
+	if (!blob)
+		return -ENOMEM;
+	blob->header = (struct lodge_stats_header) {
+		.bytes = r->vcpu ? offsetof(struct blob, values.table_pages) : sizeof(*blob),
+		.descs = ARRAY_SIZE(descs) - (r->vcpu ? VM_DESCS : 0),
+		.desc_offset = offsetof(struct blob, descs),
+		.desc_bytes = sizeof(descs[0]),
+		.value_offset = offsetof(struct blob, values),
+		.tsc_khz = tsc_khz,
+		.vcpu = r->vcpu ? r->vcpu->id : -1,
+	};
+	strscpy(blob->header.name, r->vm->name, sizeof(blob->header.name));
+	memcpy(blob->descs, descs, blob->header.descs * sizeof(descs[0]));
+	collect(r, &blob->values);
+	ret = simple_read_from_buffer(to, count, pos, blob, blob->header.bytes);
+	kvfree(blob);
+	return ret;
+}
+
+static void reader_free(struct reader *r)
+{
+	if (r->timing)
+		lodge_watch_put();
+	lodge_vm_put(r->vm);
+	kfree(r);
+}
+
+static int stats_release(struct inode *inode, struct file *file)
+{
+	reader_free(file->private_data);
+	return 0;
+}
+
+static const struct file_operations stats_fops = {
+	.owner = THIS_MODULE,
+	.read = stats_read,
+	.release = stats_release,
+	.llseek = default_llseek,
+};
+
+/*
+ * lodge_stats_fd() - LODGE_VM_STATS, LODGE_VCPU_STATS (@vcpu not NULL): the file descriptor; -EMFILE,
+ * -ENOMEM
+ */
+int lodge_stats_fd(struct lodge_vm *vm, struct lodge_vcpu *vcpu, u32 flags)
+{
+	struct reader *r = kmalloc(sizeof(*r), GFP_KERNEL_ACCOUNT);
+	struct file *file;
+	int fd;
+
+	if (!r)
+		return -ENOMEM;
+	*r = (struct reader) { .vm = vm, .vcpu = vcpu, .timing = flags & LODGE_STATS_TIMING };
+	lodge_vm_get(vm);
+	if (r->timing)
+		lodge_watch_get();
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	file = fd < 0 ? ERR_PTR(fd) :
+			anon_inode_getfile("[lodge-stats]", &stats_fops, r, O_RDONLY | O_CLOEXEC);
+	if (IS_ERR(file)) {
+		if (fd >= 0)
+			put_unused_fd(fd);
+		reader_free(r);
+		return PTR_ERR(file);
+	}
+	file->f_mode |= FMODE_LSEEK | FMODE_PREAD;
+	fd_install(fd, file);
+	return fd;
+}

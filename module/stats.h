@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What is counted of a vCPU, and where its time goes. Counters are always on;
+ * time is taken while lodge_watched is.
+ */
+#ifndef LODGE_STATS_H
+#define LODGE_STATS_H
+
+#include <linux/types.h>
+
+#include "../uapi/lodge.h"
+
+/* Counters that are no exit's reason; the last ones are ticks or ns. */
+enum lodge_stat_id {
+	LODGE_STAT_EXITS,
+	LODGE_STAT_RING2,
+	LODGE_STAT_USER,
+	LODGE_STAT_INJECT,
+	LODGE_STAT_EMULATED,
+	LODGE_STAT_POSTED,
+	LODGE_STAT_DOORBELL,
+	LODGE_STAT_TLB_FLUSH,
+	LODGE_STAT_FAULT_4K,
+	LODGE_STAT_FAULT_2M,
+	LODGE_STAT_FAULT_1G,
+	LODGE_STAT_GUEST_TICKS,
+	LODGE_STAT_RING2_TICKS,
+	LODGE_STAT_USER_TICKS,
+	LODGE_STAT_HALT_TICKS,
+	LODGE_STAT_READY_NS,
+	LODGE_STAT_COUNT
+};
+
+enum lodge_hist_id {
+	LODGE_HIST_EXIT,	/* from an exit to the next entry, HLT or userspace */
+	LODGE_HIST_RING2,
+	LODGE_HIST_USER,
+	LODGE_HIST_HALT,
+	LODGE_HIST_READY,
+	LODGE_HIST_COUNT
+};
+
+#define LODGE_HIST_BUCKETS	40
+
+/* All of it __u64: a VM's are the sums of its vCPUs'. */
+struct lodge_stats {
+	u64 exits[LODGE_REASON_COUNT];
+	u64 count[LODGE_STAT_COUNT];
+	u64 ticks[LODGE_REASON_COUNT];
+	u64 hist[LODGE_HIST_COUNT][LODGE_HIST_BUCKETS];
+};
+
+/* Where a vCPU spends its time. */
+enum lodge_phase {
+	LODGE_PHASE_NONE,	/* not known: nobody watched */
+	LODGE_PHASE_GUEST,
+	LODGE_PHASE_KERNEL,	/* rings 1 and 2 */
+	LODGE_PHASE_HALT,
+	LODGE_PHASE_USER,
+};
+
+/**
+ * struct lodge_watch - a vCPU that is watched; written by its thread alone
+ * @phase: since @since, a TSC value
+ * @open: an exit's handling is under way
+ * @reason: what that exit, or the last one, was about
+ * @ring2: when ring 2 began with it, 0: not yet
+ * @delay: run_delay of @delay_of that has been counted
+ */
+struct lodge_watch {
+	enum lodge_phase phase;
+	bool open;
+	u8 reason;
+	u64 since;
+	u64 ring2;
+	u64 info;
+	u64 delay;
+	const struct task_struct *delay_of;
+};
+
+/* A write, in the info of a PIO, CR or DR access. */
+#define LODGE_INFO_WRITE	BIT_ULL(63)
+
+#endif /* LODGE_STATS_H */
