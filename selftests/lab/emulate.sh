@@ -6,16 +6,6 @@
 
 EMULATOR=
 
-# A folder for one run; Bochs sees only its root, so its runs live there.
-make_run()
-{
-	if is_bochs; then
-		mktemp -d "$(provide_bochs)/tmp/lab.XXXXXX"
-	else
-		mktemp -d "${TMPDIR:-/tmp}/lab.XXXXXX"
-	fi
-}
-
 is_bochs()
 {
 	[[ $CPU == intel || $CPU == amd-nrips || $CPU == no-npt ]]
@@ -113,23 +103,22 @@ bochs_cpu()
 	esac
 }
 
-# Everything is seen from inside Bochs's root, where RUN is DIR.
 bochs_config()
 {
-	local run=$1 dir=$2 i
+	local run=$1 bochs=$2 i port
 
 	cat <<END
-plugin_ctrl: unmapped=1, biosdev=1, speaker=0, extfpuirq=1, parallel=0, serial=1, gameport=0
-display_library: rfb, options="timeout=0"
+plugin_ctrl: unmapped=1, biosdev=1, speaker=0, extfpuirq=1, parallel=0, serial=1
+display_library: nogui
 memory: guest=$MEM, host=$MEM
-romimage: file=/usr/share/bochs/BIOS-bochs-latest
-vgaromimage: file=/usr/share/vgabios/vgabios.bin
+romimage: file=$bochs/usr/share/bochs/BIOS-bochs-latest
+vgaromimage: file=$bochs/usr/share/vgabios/vgabios.bin
 cpu: model=$(bochs_cpu), count=$SMP, ips=50000000, reset_on_triple_fault=0, ignore_bad_msrs=1
 clock: sync=none, time0=1700000000
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
-ata0-master: type=cdrom, path=$dir/iso, status=inserted
+ata0-master: type=cdrom, path=$run/iso, status=inserted
 boot: cdrom
-log: $dir/bochs.log
+log: $run/bochs.log
 panic: action=fatal
 error: action=report
 info: action=ignore
@@ -139,7 +128,7 @@ END
 	i=0
 	for port in console stdout stderr; do
 		i=$((i + 1))
-		echo "com$i: enabled=1, mode=file, dev=$dir/$port"
+		echo "com$i: enabled=1, mode=file, dev=$run/$port"
 	done
 	: >"$run/bochs.log"
 }
@@ -168,14 +157,11 @@ END
 
 start_bochs()
 {
-	local run=$1 kernel=$2 root dir
+	local run=$1 kernel=$2 bochs
 
-	dir=/tmp/$(basename "$run")
-	root=${run%/tmp/*}
+	bochs=$(provide_bochs) || exit 125
 	make_iso "$run" "$kernel"
-	bochs_config "$run" "$dir" >"$run/bochsrc"
-	echo c >"$run/start"
-	chroot "$root" /usr/bin/bochs -q -f "$dir/bochsrc" -rc "$dir/start" \
-		</dev/null >"$run/emulator" 2>&1 &
+	bochs_config "$run" "$bochs" >"$run/bochsrc"
+	"$bochs/bochs" -q -f "$run/bochsrc" </dev/null >"$run/emulator" 2>&1 &
 	EMULATOR=$!
 }
