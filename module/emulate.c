@@ -99,18 +99,15 @@ static int memory(struct lodge_emul *e, u32 bytes, bool write, u64 *out)
 static int load_pair(struct lodge_emul *e, u32 first, u32 second, bool write, u64 *addr,
 		     u64 value[2])
 {
-	int rc = memory(e, first + second, write, addr);
-
-	if (!rc)
-		rc = e->read(e, *addr, &value[0], first);
-	return rc ? rc : e->read(e, *addr + first, &value[1], second);
+	return memory(e, first + second, write, addr) ?:
+	       e->access(e, *addr, &value[0], first, false) ?:
+	       e->access(e, *addr + first, &value[1], second, false);
 }
 
-static int store_pair(struct lodge_emul *e, u32 first, u32 second, u64 addr, const u64 value[2])
+static int store_pair(struct lodge_emul *e, u32 first, u32 second, u64 addr, u64 value[2])
 {
-	int rc = e->write(e, addr, value[0] & lodge_mask(first), first);
-
-	return rc ? rc : e->write(e, addr + first, value[1] & lodge_mask(second), second);
+	return e->access(e, addr, &value[0], first, true) ?:
+	       e->access(e, addr + first, &value[1], second, true);
 }
 
 static int locate(struct lodge_emul *e, u32 bytes, bool write, struct place *p)
@@ -123,9 +120,8 @@ static int locate(struct lodge_emul *e, u32 bytes, bool write, struct place *p)
 
 static int load(struct lodge_emul *e, const struct place *p, u64 *value)
 {
-	*value = 0;
 	if (p->memory)
-		return e->read(e, p->linear, value, p->bytes);
+		return e->access(e, p->linear, value, p->bytes, false);
 	*value = read_gpr(e, p->reg, p->bytes);
 	return 0;
 }
@@ -133,7 +129,7 @@ static int load(struct lodge_emul *e, const struct place *p, u64 *value)
 static int store(struct lodge_emul *e, const struct place *p, u64 value)
 {
 	if (p->memory)
-		return e->write(e, p->linear, value & lodge_mask(p->bytes), p->bytes);
+		return e->access(e, p->linear, &value, p->bytes, true);
 	write_gpr(e, p->reg, value, p->bytes);
 	return 0;
 }
@@ -154,11 +150,9 @@ static u64 moved(const struct lodge_emul *e, u64 pointer, s64 delta)
 static int stack_read(struct lodge_emul *e, u64 pointer, u64 *value, u32 bytes)
 {
 	u64 addr;
-	int rc;
 
-	*value = 0;
-	rc = linear(e, LODGE_SS, pointer & lodge_mask(stack_bytes(e)), bytes, false, &addr);
-	return rc ? rc : e->read(e, addr, value, bytes);
+	return linear(e, LODGE_SS, pointer & lodge_mask(stack_bytes(e)), bytes, false, &addr) ?:
+	       e->access(e, addr, value, bytes, false);
 }
 
 static int pop(struct lodge_emul *e, u64 *value)
@@ -174,11 +168,9 @@ static int push(struct lodge_emul *e, u64 value)
 	u32 bytes = e->insn->opsize;
 	u64 rsp = moved(e, e->gpr[LODGE_RSP], -(s64)bytes);
 	u64 addr;
-	int rc;
+	int rc = linear(e, LODGE_SS, rsp & lodge_mask(stack_bytes(e)), bytes, true, &addr) ?:
+		 e->access(e, addr, &value, bytes, true);
 
-	rc = linear(e, LODGE_SS, rsp & lodge_mask(stack_bytes(e)), bytes, true, &addr);
-	if (!rc)
-		rc = e->write(e, addr, value & lodge_mask(bytes), bytes);
 	e->gpr[LODGE_RSP] = rsp;
 	return rc;
 }
@@ -391,16 +383,14 @@ static int op_flags(struct lodge_emul *e)
 /* PUSHA stores the RSP from before; POPA skips it. */
 static int op_all(struct lodge_emul *e)
 {
+	bool pushes = e->insn->op == LODGE_OP_PUSHA;
 	u64 rsp = e->gpr[LODGE_RSP];
 	int i, reg, rc = 0;
 
 	for (i = 0; i < 8 && !rc; i++) {
-		reg = e->insn->op == LODGE_OP_PUSHA ? i : 7 - i;
-		if (e->insn->op == LODGE_OP_PUSHA)
-			rc = push(e, reg == LODGE_RSP ? rsp : e->gpr[reg]);
-		else
-			rc = pop(e, &e->d);
-		if (e->insn->op == LODGE_OP_POPA && reg != LODGE_RSP)
+		reg = pushes ? i : 7 - i;
+		rc = pushes ? push(e, reg == LODGE_RSP ? rsp : e->gpr[reg]) : pop(e, &e->d);
+		if (!pushes && reg != LODGE_RSP)
 			write_gpr(e, reg, e->d, e->insn->opsize);
 	}
 	return rc;
@@ -415,9 +405,7 @@ static int op_enter(struct lodge_emul *e)
 	frame = e->gpr[LODGE_RSP];
 	for (; level > 1 && !rc; level--) {
 		rbp = moved(e, rbp, -(s64)bytes);
-		rc = stack_read(e, rbp, &e->d, bytes);
-		if (!rc)
-			rc = push(e, e->d);
+		rc = stack_read(e, rbp, &e->d, bytes) ?: push(e, e->d);
 	}
 	if (level && !rc)
 		rc = push(e, frame);
@@ -451,13 +439,8 @@ static int op_far(struct lodge_emul *e)
 	u64 cs = 0, addr, pointer[2];
 	int rc = load_pair(e, e->insn->opsize, 2, false, &addr, pointer);
 
-	if (!rc && e->insn->op == LODGE_OP_CALLF) {
-		rc = selector(e, LODGE_CS, &cs, false);
-		if (!rc)
-			rc = push(e, cs);
-		if (!rc)
-			rc = push(e, e->rip);
-	}
+	if (!rc && e->insn->op == LODGE_OP_CALLF)
+		rc = selector(e, LODGE_CS, &cs, false) ?: push(e, cs) ?: push(e, e->rip);
 	if (!rc)
 		rc = selector(e, op == 0xff ? LODGE_CS : op == 0xc4 ? LODGE_ES :
 				 op == 0xc5 ? LODGE_DS : op & 7, &pointer[1], true);
@@ -471,22 +454,19 @@ static int op_far(struct lodge_emul *e)
 /* RET, RETF, IRET. The latter two where no privilege level can change. */
 static int op_return(struct lodge_emul *e)
 {
-	bool far = e->insn->op != LODGE_OP_RET;
-	u64 flags = 0;
+	bool far = e->insn->op != LODGE_OP_RET, iret = e->insn->op == LODGE_OP_IRET;
+	u64 flags;
 	int rc;
 
 	if (far && e->cr0 & X86_CR0_PE)
 		return -EOPNOTSUPP;
 	rc = pop(e, &e->d);
 	if (!rc && far)
-		rc = pop(e, &e->s);
-	if (!rc && e->insn->op == LODGE_OP_IRET)
-		rc = pop(e, &flags);
-	if (!rc && far)
-		rc = selector(e, LODGE_CS, &e->s, true);
+		rc = pop(e, &e->s) ?: (iret ? pop(e, &flags) : 0) ?:
+		     selector(e, LODGE_CS, &e->s, true);
 	if (rc)
 		return rc;
-	if (e->insn->op == LODGE_OP_IRET)
+	if (iret)
 		set_flags(e, flags);
 	e->gpr[LODGE_RSP] = moved(e, e->gpr[LODGE_RSP], (u16)e->insn->imm);
 	return jump(e, e->d);
@@ -533,15 +513,12 @@ static int op_simd(struct lodge_emul *e)
 	u32 i, bytes = e->insn->opsize;
 	bool write = e->insn->form == LODGE_FORM_SIMD_STORE;
 	u64 addr, data[LODGE_DATA_MAX / 8] = { };
-	int rc = lodge_simd_check(e);
+	int rc = lodge_simd_check(e) ?: memory(e, bytes, write, &addr);
 
-	if (!rc)
-		rc = memory(e, bytes, write, &addr);
 	if (!rc && write)
 		lodge_simd_get(e, data);
 	for (i = 0; i < bytes && !rc; i += 8)
-		rc = write ? e->write(e, addr + i, data[i / 8], min_t(u32, bytes, 8)) :
-			     e->read(e, addr + i, &data[i / 8], min_t(u32, bytes, 8));
+		rc = e->access(e, addr + i, &data[i / 8], min_t(u32, bytes, 8), write);
 	if (!rc && !write)
 		lodge_simd_set(e, data);
 	return rc;
@@ -570,10 +547,9 @@ static int string_at(struct lodge_emul *e, u8 reg, bool write, u64 *addr)
 static int string_load(struct lodge_emul *e, u8 reg, u64 *value)
 {
 	u64 addr;
-	int rc = string_at(e, reg, false, &addr);
+	int rc = string_at(e, reg, false, &addr) ?:
+		 e->access(e, addr, value, e->insn->opsize, false);
 
-	if (!rc)
-		rc = e->read(e, addr, value, e->insn->opsize);
 	if (!rc)
 		step(e, reg);
 	return rc;
@@ -605,7 +581,7 @@ static int string_element(struct lodge_emul *e)
 	if (!rc && (op == LODGE_OP_INS || op == LODGE_OP_OUTS))
 		rc = port(e, &value, op == LODGE_OP_OUTS);
 	if (!rc && fills)
-		rc = e->write(e, addr, value & lodge_mask(bytes), bytes);
+		rc = e->access(e, addr, &value, bytes, true);
 	if (rc)
 		return rc;
 	if (fills)
@@ -680,9 +656,8 @@ static const struct {
 static int load_source(struct lodge_emul *e)
 {
 	struct place p;
-	int rc = locate(e, e->insn->srcsize, false, &p);
 
-	return rc ? rc : load(e, &p, &e->s);
+	return locate(e, e->insn->srcsize, false, &p) ?: load(e, &p, &e->s);
 }
 
 /* The second operand's value, and where the result goes: 0 bytes if nowhere. */

@@ -37,27 +37,19 @@ static int on_probe(struct lodge_emul *e, u64 linear, u32 bytes, bool write)
 	return 0;
 }
 
-static int on_read(struct lodge_emul *e, u64 linear, u64 *value, u32 bytes)
+static int on_access(struct lodge_emul *e, u64 linear, u64 *value, u32 bytes, bool write)
 {
 	struct machine *m = machine(e);
+	u8 *at = m->mem + linear - BASE;
 
 	if (outside(linear, bytes))
-		return page_fault(e, linear, 0);
-	if (++m->reads == m->pending_read)
+		return page_fault(e, linear, write ? 2 : 0);
+	if (!write && ++m->reads == m->pending_read)
 		return -EINPROGRESS;
-	*value = 0;
-	memcpy(value, m->mem + linear - BASE, bytes);
-	return 0;
-}
-
-static int on_write(struct lodge_emul *e, u64 linear, u64 value, u32 bytes)
-{
-	struct machine *m = machine(e);
-
-	if (outside(linear, bytes))
-		return page_fault(e, linear, 2);
-	m->writes++;
-	memcpy(m->mem + linear - BASE, &value, bytes);
+	if (!write)
+		*value = 0;
+	m->writes += write;
+	memcpy(write ? at : (u8 *)value, write ? (u8 *)value : at, bytes);
 	return 0;
 }
 
@@ -99,8 +91,7 @@ struct machine *lodge_new_machine(struct kunit *test)
 	m->e.rflags = 2;
 	m->e.linear = on_linear;
 	m->e.probe = on_probe;
-	m->e.read = on_read;
-	m->e.write = on_write;
+	m->e.access = on_access;
 	m->e.pio = on_pio;
 	m->e.system = on_system;
 	m->e.cr0 = 0x80000031;

@@ -42,15 +42,12 @@ static u64 add(u32 bytes, u64 dst, u64 src, bool carry, u64 *flags)
 	return result;
 }
 
+/* The complement added; the carries are borrows then. */
 static u64 sub(u32 bytes, u64 dst, u64 src, bool borrow, u64 *flags)
 {
-	u64 result = (dst - src - borrow) & lodge_mask(bytes);
+	u64 result = add(bytes, dst, ~src & lodge_mask(bytes), !borrow, flags);
 
-	*flags = result_flags(result, bytes) | ((dst ^ src ^ result) & AF);
-	if (dst < src || (borrow && dst == src))
-		*flags |= CF;
-	if ((dst ^ src) & (dst ^ result) & sign_bit(bytes))
-		*flags |= OF;
+	*flags ^= CF | AF;
 	return result;
 }
 
@@ -63,23 +60,21 @@ u64 lodge_alu(enum lodge_insn_op op, u32 bytes, u64 dst, u64 src, u64 *rflags)
 
 	dst &= lodge_mask(bytes);
 	src &= lodge_mask(bytes);
+	if (op == LODGE_OP_INC || op == LODGE_OP_DEC) {
+		src = 1;
+		mask &= ~CF;
+	}
 	switch (op) {
 	case LODGE_OP_ADD:
 	case LODGE_OP_ADC:
+	case LODGE_OP_INC:
 		result = add(bytes, dst, src, op == LODGE_OP_ADC && carry, &flags);
 		break;
 	case LODGE_OP_SUB:
 	case LODGE_OP_CMP:
 	case LODGE_OP_SBB:
-		result = sub(bytes, dst, src, op == LODGE_OP_SBB && carry, &flags);
-		break;
-	case LODGE_OP_INC:
-		result = add(bytes, dst, 1, false, &flags);
-		mask &= ~CF;
-		break;
 	case LODGE_OP_DEC:
-		result = sub(bytes, dst, 1, false, &flags);
-		mask &= ~CF;
+		result = sub(bytes, dst, src, op == LODGE_OP_SBB && carry, &flags);
 		break;
 	case LODGE_OP_NEG:
 		result = sub(bytes, 0, dst, false, &flags);
@@ -95,47 +90,26 @@ u64 lodge_alu(enum lodge_insn_op op, u32 bytes, u64 dst, u64 src, u64 *rflags)
 	return result;
 }
 
-/* One bit to the left; @in comes in at the bottom. */
-static u64 shift_left(u32 bytes, u64 value, bool in, u64 *flags)
-{
-	bool out = value & sign_bit(bytes);
-
-	value = (value << 1 | in) & lodge_mask(bytes);
-	*flags = (out ? CF : 0) | (!!(value & sign_bit(bytes)) != out ? OF : 0);
-	return value;
-}
-
-/* One bit to the right; @in comes in at the top. */
-static u64 shift_right(u32 bytes, u64 value, bool in, u64 *flags)
-{
-	bool top = value & sign_bit(bytes);
-
-	*flags = (value & 1 ? CF : 0) | (top != in ? OF : 0);
-	return value >> 1 | (in ? sign_bit(bytes) : 0);
-}
-
-/* @in: the bit of the second register that SHLD or SHRD shifts in */
+/*
+ * By one bit: to the right those at odd distances from ROL. @in: the bit of the
+ * second register that SHLD or SHRD shifts in. OF: the sign has changed
+ */
 static u64 shift_one(enum lodge_insn_op op, u32 bytes, u64 value, bool in, u64 *flags)
 {
-	bool top = value & sign_bit(bytes);
+	bool right = (op - LODGE_OP_ROL) & 1, top = value & sign_bit(bytes);
+	bool out = right ? value & 1 : top;
+	u64 result;
 
-	switch (op) {
-	case LODGE_OP_ROL:
-		return shift_left(bytes, value, top, flags);
-	case LODGE_OP_ROR:
-		return shift_right(bytes, value, value & 1, flags);
-	case LODGE_OP_RCL:
-		return shift_left(bytes, value, *flags & CF, flags);
-	case LODGE_OP_RCR:
-		return shift_right(bytes, value, *flags & CF, flags);
-	case LODGE_OP_SAR:
-		return shift_right(bytes, value, top, flags);
-	case LODGE_OP_SHR:
-	case LODGE_OP_SHRD:
-		return shift_right(bytes, value, in, flags);
-	default:
-		return shift_left(bytes, value, in, flags);
-	}
+	if (op <= LODGE_OP_ROR)
+		in = out;
+	else if (op <= LODGE_OP_RCR)
+		in = *flags & CF;
+	else if (op == LODGE_OP_SAR)
+		in = top;
+	result = right ? value >> 1 | (in ? sign_bit(bytes) : 0) :
+			 (value << 1 | in) & lodge_mask(bytes);
+	*flags = (out ? CF : 0) | ((value ^ result) & sign_bit(bytes) ? OF : 0);
+	return result;
 }
 
 u64 lodge_shift(enum lodge_insn_op op, u32 bytes, u64 value, u64 src, u8 count, u64 *rflags)

@@ -159,10 +159,10 @@ enum lodge_system { LODGE_SYS_GDTR = 8, LODGE_SYS_IDTR, LODGE_SYS_CR0 };
  * @fault: set where a function returns -EFAULT
  * @linear: effective address in a segment to linear: 0 or -EFAULT
  * @probe: may this linear memory be accessed? Called for all bytes of an operand
- *	before the first is; results as @read
- * @read, @write: linear memory, 1 to 8 bytes; 0, -EFAULT, or -EINPROGRESS:
- *	userspace has to serve it first
- * @pio: port access by INS, OUTS; results as @read
+ *	before the first is; results as @access
+ * @access: read or write linear memory, the low @bytes, 1 to 8, of *@value; 0,
+ *	-EFAULT, or -EINPROGRESS: userspace has to serve it first
+ * @pio: port access by INS, OUTS; results as @access
  * @system: read or load a segment register (value[0] is the selector), GDTR,
  *	IDTR (limit, base) or CR0; -EOPNOTSUPP for a gate
  */
@@ -188,8 +188,7 @@ struct lodge_emul {
 	struct lodge_exception fault;
 	int (*linear)(struct lodge_emul *e, int seg, u64 offset, u32 bytes, bool write, u64 *out);
 	int (*probe)(struct lodge_emul *e, u64 linear, u32 bytes, bool write);
-	int (*read)(struct lodge_emul *e, u64 linear, u64 *value, u32 bytes);
-	int (*write)(struct lodge_emul *e, u64 linear, u64 value, u32 bytes);
+	int (*access)(struct lodge_emul *e, u64 linear, u64 *value, u32 bytes, bool write);
 	int (*pio)(struct lodge_emul *e, u16 port, u64 *value, u32 bytes, bool write);
 	int (*system)(struct lodge_emul *e, int what, u64 value[2], bool write);
 };

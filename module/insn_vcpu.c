@@ -237,32 +237,20 @@ static int one_page(struct lodge_emul *e, u64 linear, u64 *value, u32 bytes, boo
 }
 
 /* The emulator has probed both pages. */
-static int transfer(struct lodge_emul *e, u64 linear, u64 *value, u32 bytes, bool write)
+static int on_access(struct lodge_emul *e, u64 linear, u64 *value, u32 bytes, bool write)
 {
 	u32 first = min_t(u32, bytes, PAGE_SIZE - offset_in_page(linear));
-	u64 low = *value & lodge_mask(first), high = 0;
+	u64 all = write ? *value & lodge_mask(bytes) : 0, low = all & lodge_mask(first), high;
 	int rc = one_page(e, linear, &low, first, write);
 
-	if (first < bytes) {
-		high = *value >> first * 8;
-		if (!rc)
-			rc = one_page(e, wrap(e, linear + first), &high, bytes - first, write);
-		high <<= first * 8;
+	if (!rc && first < bytes) {
+		high = all >> first * 8;
+		rc = one_page(e, wrap(e, linear + first), &high, bytes - first, write);
+		low |= high << first * 8;
 	}
 	if (!write)
-		*value = low | high;
+		*value = low;
 	return rc;
-}
-
-static int on_read(struct lodge_emul *e, u64 linear, u64 *value, u32 bytes)
-{
-	*value = 0;
-	return transfer(e, linear, value, bytes, false);
-}
-
-static int on_write(struct lodge_emul *e, u64 linear, u64 value, u32 bytes)
-{
-	return transfer(e, linear, &value, bytes, true);
 }
 
 static int on_pio(struct lodge_emul *e, u16 port, u64 *value, u32 bytes, bool write)
@@ -470,8 +458,8 @@ enum lodge_next lodge_emulate_current(struct lodge_vcpu *vcpu)
 {
 	struct emulation m = {
 		.e = {
-			.linear = on_linear, .probe = on_probe, .read = on_read,
-			.write = on_write, .pio = on_pio, .system = on_system,
+			.linear = on_linear, .probe = on_probe, .access = on_access,
+			.pio = on_pio, .system = on_system,
 		},
 		.vcpu = vcpu,
 	};

@@ -69,20 +69,13 @@ static int on_probe(struct lodge_emul *e, u64 linear, u32 bytes, bool write)
 	return chance(e);
 }
 
-static int on_read(struct lodge_emul *e, u64 linear, u64 *value, u32 bytes)
+static int on_access(struct lodge_emul *e, u64 linear, u64 *value, u32 bytes, bool write)
 {
 	(void)linear;
 	if (!bytes || bytes > 8)
 		abort();
-	*value = rnd() & lodge_mask(bytes);
-	return chance(e);
-}
-
-static int on_write(struct lodge_emul *e, u64 linear, u64 value, u32 bytes)
-{
-	(void)linear;
-	if (!bytes || bytes > 8 || value & ~lodge_mask(bytes))
-		abort();
+	if (!write)
+		*value = rnd() & lodge_mask(bytes);
 	return chance(e);
 }
 
@@ -116,8 +109,8 @@ static void emulate(const struct lodge_insn *insn, enum lodge_code code)
 		.stack32 = rnd() & 1, .cr0 = rnd(), .cr4 = rnd(), .xcr0 = rnd() | 7,
 		.dr = { rnd(), rnd(), rnd(), rnd() }, .dr7 = rnd(),
 		.xsave = (u8 *)xsave, .zmmh_offset = rnd() & 1 ? 576 + 256 : 0,
-		.linear = on_linear, .probe = on_probe, .read = on_read,
-		.write = on_write, .pio = on_pio, .system = on_system,
+		.linear = on_linear, .probe = on_probe, .access = on_access,
+		.pio = on_pio, .system = on_system,
 	};
 	int i, rc;
 
