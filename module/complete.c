@@ -6,20 +6,26 @@
 #include "lodge.h"
 #include "ops.h"
 
-/** lodge_user_pio() - let userspace serve IN or OUT; already past the instruction, ring 1 */
-enum lodge_next lodge_user_pio(struct lodge_vcpu *vcpu, u16 port, u8 bytes, bool write)
+/** lodge_user_access() - let userspace serve an access to a port or to memory; any ring */
+enum lodge_next lodge_user_access(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes,
+				  bool write, u64 value)
 {
 	struct lodge_run *run = vcpu->run;
 
-	run->exit_reason = LODGE_EXIT_IO;
-	run->io.port = port;
-	run->io.bytes = bytes;
-	run->io.is_write = write;
-	run->io.count = 1;
+	if (space == LODGE_SPACE_MMIO) {
+		run->exit_reason = LODGE_EXIT_MMIO;
+		run->mmio.gpa = addr;
+		run->mmio.bytes = bytes;
+		run->mmio.is_write = write;
+	} else {
+		run->exit_reason = LODGE_EXIT_IO;
+		run->io.port = addr;
+		run->io.bytes = bytes;
+		run->io.is_write = write;
+		run->io.count = 1;
+	}
 	if (write)
-		memcpy(run->data, &vcpu->regs[LODGE_RAX], bytes);
-	else
-		vcpu->pio_waiting = bytes;
+		memcpy(run->data, &value, sizeof(value));
 	return LODGE_USER;
 }
 

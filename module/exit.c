@@ -147,28 +147,18 @@ void lodge_set_accumulator(struct lodge_vcpu *vcpu, u32 value, u8 bytes)
 {
 	u64 rax = vcpu->regs[LODGE_RAX];
 
-	if (bytes == 4)
-		rax = value;
-	else
-		rax = (rax & ~GENMASK_ULL(bytes * 8 - 1, 0)) |
-		      (value & GENMASK(bytes * 8 - 1, 0));
-	lodge_reg_write(vcpu, LODGE_RAX, rax);
+	rax = bytes == 4 ? 0 : rax & ~lodge_mask(bytes);
+	lodge_reg_write(vcpu, LODGE_RAX, rax | (value & lodge_mask(bytes)));
 }
 
 static bool pio_in_kernel(struct lodge_vcpu *vcpu, u16 port, u8 bytes, bool write)
 {
-	u32 value = lodge_eax(vcpu) & GENMASK(bytes * 8 - 1, 0);
-	u64 wide = 0;
+	u64 value = lodge_eax(vcpu);
 
-	if (write)
-		return lodge_chip_pio_write(vcpu, port, bytes, value) ||
-		       lodge_region_write(vcpu, LODGE_SPACE_PIO, port, bytes, value);
-	if (!lodge_chip_pio_read(vcpu, port, bytes, &value)) {
-		if (!lodge_region_read(vcpu, LODGE_SPACE_PIO, port, bytes, &wide))
-			return false;
-		value = wide;
-	}
-	lodge_set_accumulator(vcpu, value, bytes);
+	if (!lodge_device_access(vcpu, LODGE_SPACE_PIO, port, bytes, write, &value))
+		return false;
+	if (!write)
+		lodge_set_accumulator(vcpu, value, bytes);
 	return true;
 }
 
@@ -186,7 +176,12 @@ enum lodge_next lodge_on_pio(struct lodge_vcpu *vcpu, u16 port, u8 bytes, bool w
 	done = pio_in_kernel(vcpu, port, bytes, write);
 	/* RIP moves on first: the exit is a point between instructions. */
 	lodge_advance(vcpu, len);
-	return done ? LODGE_REENTER : lodge_user_pio(vcpu, port, bytes, write);
+	if (done)
+		return LODGE_REENTER;
+	if (!write)
+		vcpu->pio_waiting = bytes;
+	return lodge_user_access(vcpu, LODGE_SPACE_PIO, port, bytes, write,
+				 lodge_eax(vcpu) & lodge_mask(bytes));
 }
 
 enum lodge_next lodge_on_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access)

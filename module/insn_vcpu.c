@@ -91,55 +91,19 @@ void lodge_replay_add(struct lodge_replay *log, const struct lodge_replay_access
 }
 
 /* 1: done; 0: nothing in the kernel answers here; or -ECANCELED */
-static int serve_memory(struct lodge_vcpu *vcpu, const struct lodge_replay_access *a, u64 *value)
+static int serve(struct lodge_vcpu *vcpu, const struct lodge_replay_access *a, u64 *value)
 {
-	int rc = a->write ? lodge_write_guest(vcpu->vm, a->addr, value, a->bytes) :
-			    lodge_read_guest(vcpu->vm, a->addr, value, a->bytes);
+	int rc = -ENXIO;
 
+	if (a->space == LODGE_SPACE_MMIO)
+		rc = a->write ? lodge_write_guest(vcpu->vm, a->addr, value, a->bytes) :
+				lodge_read_guest(vcpu->vm, a->addr, value, a->bytes);
 	if (!rc)
 		return 1;
-	if (rc != -ENXIO) {
-		lodge_user_memory(vcpu, a->addr,
-				  a->write ? LODGE_ACCESS_WRITE : LODGE_ACCESS_READ, rc);
-		return -ECANCELED;
-	}
-	if (a->write)
-		return lodge_chip_mmio_write(vcpu, a->addr, a->bytes, *value) ||
-		       lodge_region_write(vcpu, LODGE_SPACE_MMIO, a->addr, a->bytes, *value);
-	return lodge_chip_mmio_read(vcpu, a->addr, a->bytes, value) ||
-	       lodge_region_read(vcpu, LODGE_SPACE_MMIO, a->addr, a->bytes, value);
-}
-
-static int serve_port(struct lodge_vcpu *vcpu, const struct lodge_replay_access *a, u64 *value)
-{
-	u32 value32 = (u32)*value;
-
-	if (a->write)
-		return lodge_chip_pio_write(vcpu, a->addr, a->bytes, value32) ||
-		       lodge_region_write(vcpu, LODGE_SPACE_PIO, a->addr, a->bytes, value32);
-	if (!lodge_chip_pio_read(vcpu, a->addr, a->bytes, &value32))
-		return lodge_region_read(vcpu, LODGE_SPACE_PIO, a->addr, a->bytes, value);
-	*value = value32;
-	return 1;
-}
-
-static void ask_user(struct lodge_vcpu *vcpu, const struct lodge_replay_access *a, u64 value)
-{
-	struct lodge_run *run = vcpu->run;
-
-	if (a->space == LODGE_SPACE_MMIO) {
-		run->exit_reason = LODGE_EXIT_MMIO;
-		run->mmio.gpa = a->addr;
-		run->mmio.bytes = a->bytes;
-		run->mmio.is_write = a->write;
-	} else {
-		run->exit_reason = LODGE_EXIT_IO;
-		run->io.port = a->addr;
-		run->io.bytes = a->bytes;
-		run->io.is_write = a->write;
-		run->io.count = 1;
-	}
-	memcpy(run->data, &value, sizeof(value));
+	if (rc == -ENXIO)
+		return lodge_device_access(vcpu, a->space, a->addr, a->bytes, a->write, value);
+	lodge_user_memory(vcpu, a->addr, a->write ? LODGE_ACCESS_WRITE : LODGE_ACCESS_READ, rc);
+	return -ECANCELED;
 }
 
 /* One access within one page, in this order: log, kernel, userspace. */
@@ -152,15 +116,14 @@ static int access(struct lodge_vcpu *vcpu, const struct lodge_replay_access *a, 
 		return 0;
 	if (log->count == LODGE_REPLAY_MAX)
 		return -EOPNOTSUPP;
-	rc = a->space == LODGE_SPACE_MMIO ? serve_memory(vcpu, a, value) :
-					    serve_port(vcpu, a, value);
+	rc = serve(vcpu, a, value);
 	if (rc < 0)
 		return rc;
 	lodge_replay_add(log, a, *value);
 	if (rc)
 		return 0;
 	log->waiting = true;
-	ask_user(vcpu, a, a->write ? *value : 0);
+	lodge_user_access(vcpu, a->space, a->addr, a->bytes, a->write, *value);
 	return -EINPROGRESS;
 }
 

@@ -431,26 +431,22 @@ static u64 pm_timer(const struct lodge_vm *vm)
 	return mul_u64_u32_div(ns, PM_TIMER_HZ, NSEC_PER_SEC) & PM_TIMER_MASK;
 }
 
-/** lodge_region_read() - a read of 1 to 8 bytes by the guest; rings 1 and 2. false: an exit */
-bool lodge_region_read(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, u64 *value)
+static bool read_region(struct lodge_vcpu *vcpu, struct region *region, u64 addr, u32 bytes,
+			u64 *value)
 {
-	struct region *region;
-	bool done = true;
-
-	rcu_read_lock();
-	region = find(vcpu->vm->regions, space, addr, bytes);
-	if (!region)
-		done = false;
-	else if (region->args.read == LODGE_READ_SHADOW)
+	switch (region->args.read) {
+	case LODGE_READ_SHADOW:
 		*value = shadow_load(shadow_of(region, addr), bytes);
-	else if (region->args.read == LODGE_READ_PM_TIMER)
+		return true;
+	case LODGE_READ_PM_TIMER:
 		*value = pm_timer(vcpu->vm) >> (addr - region->args.addr) * 8;
-	else if (region->args.read == LODGE_READ_ISR)
+		return true;
+	case LODGE_READ_ISR:
 		*value = lodge_virtio_isr(region->virtio, 0, 0);
-	else
-		done = false;
-	rcu_read_unlock();
-	return done;
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* Once in a while, when a post finds the ring empty. */
@@ -517,9 +513,8 @@ static bool latch_same(struct region *region, u64 addr, u32 bytes, u64 value)
 
 static bool ring_doorbell(struct lodge_vcpu *vcpu, struct region *region, u32 bytes, u64 value)
 {
-	u64 relevant = bytes < 8 ? BIT_ULL(bytes * 8) - 1 : ~0ull;
-
-	if ((region->args.flags & LODGE_REGION_MATCH) && ((region->args.match ^ value) & relevant))
+	if ((region->args.flags & LODGE_REGION_MATCH) &&
+	    ((region->args.match ^ value) & lodge_mask(bytes)))
 		return false;
 	lodge_count(vcpu, LODGE_STAT_DOORBELL);
 	if (region->virtio) {
@@ -554,19 +549,28 @@ static bool write_region(struct lodge_vcpu *vcpu, struct region *region, u64 add
 	}
 }
 
-/** lodge_region_write() - a write, of which bits above @bytes are ignored. false: an exit */
-bool lodge_region_write(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, u64 value)
+/** lodge_region_access() - 1 to 8 bytes by the guest; rings 1 and 2. false: an exit */
+bool lodge_region_access(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, bool write,
+			 u64 *value)
 {
 	struct region *region;
-	bool done;
+	bool done = false;
 
-	if (bytes < 8)
-		value &= BIT_ULL(bytes * 8) - 1;
 	rcu_read_lock();
 	region = find(vcpu->vm->regions, space, addr, bytes);
-	done = region && write_region(vcpu, region, addr, bytes, value);
+	if (region && write)
+		done = write_region(vcpu, region, addr, bytes, *value & lodge_mask(bytes));
+	else if (region)
+		done = read_region(vcpu, region, addr, bytes, value);
 	rcu_read_unlock();
 	return done;
+}
+
+bool lodge_device_access(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, bool write,
+			 u64 *value)
+{
+	return lodge_chip_access(vcpu, space, addr, bytes, write, value) ||
+	       lodge_region_access(vcpu, space, addr, bytes, write, value);
 }
 
 static void signal_doorbells(struct lodge_regions *regions)

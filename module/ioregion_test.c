@@ -58,14 +58,14 @@ static bool out(struct kunit *test, u64 port, u32 bytes, u64 value)
 {
 	struct fixture *f = test->priv;
 
-	return lodge_region_write(&f->vcpu, LODGE_SPACE_PIO, port, bytes, value);
+	return lodge_region_access(&f->vcpu, LODGE_SPACE_PIO, port, bytes, true, &value);
 }
 
 static bool in(struct kunit *test, u64 port, u32 bytes, u64 *value)
 {
 	struct fixture *f = test->priv;
 
-	return lodge_region_read(&f->vcpu, LODGE_SPACE_PIO, port, bytes, value);
+	return lodge_region_access(&f->vcpu, LODGE_SPACE_PIO, port, bytes, false, value);
 }
 
 static struct lodge_post_ring *ring(struct kunit *test)

@@ -174,7 +174,7 @@ static bool pic_port(u16 port)
 }
 
 /* Wider accesses than a byte are split, as an 8-bit bus does. */
-static bool chip_pio(struct lodge_vm *vm, u16 port, u8 bytes, bool write, u32 *value)
+static bool chip_pio(struct lodge_vm *vm, u16 port, u32 bytes, bool write, u64 *value)
 {
 	u32 i, in = 0;
 	unsigned long flags;
@@ -201,17 +201,6 @@ static bool chip_pio(struct lodge_vm *vm, u16 port, u8 bytes, bool write, u32 *v
 	return true;
 }
 
-/* IN from a chip's port: rings 1 and 2; false when the first port is no chip's. */
-bool lodge_chip_pio_read(struct lodge_vcpu *vcpu, u16 port, u8 bytes, u32 *value)
-{
-	return chip_pio(vcpu->vm, port, bytes, false, value);
-}
-
-bool lodge_chip_pio_write(struct lodge_vcpu *vcpu, u16 port, u8 bytes, u32 value)
-{
-	return chip_pio(vcpu->vm, port, bytes, true, &value);
-}
-
 /* The select register is a byte, the others take 32-bit accesses alone. */
 static bool ioapic_mmio(struct lodge_vm *vm, u64 gpa, u32 bytes, bool write, u64 *value)
 {
@@ -231,17 +220,13 @@ static bool ioapic_mmio(struct lodge_vm *vm, u64 gpa, u32 bytes, bool write, u64
 	return true;
 }
 
-/* The same for a load of 1 to 8 bytes. */
-bool lodge_chip_mmio_read(struct lodge_vcpu *vcpu, u64 gpa, u32 bytes, u64 *value)
+bool lodge_chip_access(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, bool write,
+		       u64 *value)
 {
-	return lodge_lapic_mmio(vcpu->lapic, gpa, bytes, false, value) ||
-	       ioapic_mmio(vcpu->vm, gpa, bytes, false, value);
-}
-
-bool lodge_chip_mmio_write(struct lodge_vcpu *vcpu, u64 gpa, u32 bytes, u64 value)
-{
-	return lodge_lapic_mmio(vcpu->lapic, gpa, bytes, true, &value) ||
-	       ioapic_mmio(vcpu->vm, gpa, bytes, true, &value);
+	if (space == LODGE_SPACE_PIO)
+		return chip_pio(vcpu->vm, addr, bytes, write, value);
+	return lodge_lapic_mmio(vcpu->lapic, addr, bytes, write, value) ||
+	       ioapic_mmio(vcpu->vm, addr, bytes, write, value);
 }
 
 void lodge_chips_create(struct lodge_vm *vm)

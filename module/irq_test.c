@@ -175,28 +175,29 @@ static void msi_odd_modes_do_nothing(struct kunit *test)
 static void ports_are_claimed(struct kunit *test)
 {
 	struct lodge_vcpu *vcpu = test_vm(test)->vcpus[0];
-	u32 port, value, claimed = 0;
+	u32 port, claimed = 0;
+	u64 value;
 
 	for (port = 0; port <= 0xffff; port++)
-		claimed += lodge_chip_pio_read(vcpu, port, 1, &value);
+		claimed += test_in(vcpu, port, 1, &value);
 	KUNIT_EXPECT_EQ(test, 11u, claimed);
-	KUNIT_EXPECT_FALSE(test, lodge_chip_pio_read(vcpu, 0x1f, 4, &value));
-	KUNIT_EXPECT_FALSE(test, lodge_chip_pio_write(vcpu, 0xffff, 4, 0));
+	KUNIT_EXPECT_FALSE(test, test_in(vcpu, 0x1f, 4, &value));
+	KUNIT_EXPECT_FALSE(test, test_out(vcpu, 0xffff, 4, 0));
 }
 
 static void wide_port_accesses_are_split(struct kunit *test)
 {
 	struct lodge_vcpu *vcpu = test_vm(test)->vcpus[0];
-	u32 value;
+	u64 value;
 
 	/* ICW1 and ICW2 by one OUT */
-	KUNIT_EXPECT_TRUE(test, lodge_chip_pio_write(vcpu, 0x20, 2, 0x3011));
-	lodge_chip_pio_write(vcpu, 0x21, 1, 4);
-	lodge_chip_pio_write(vcpu, 0x21, 1, 1);
-	lodge_chip_pio_write(vcpu, 0x21, 2, 0x12ab);
-	KUNIT_EXPECT_TRUE(test, lodge_chip_pio_read(vcpu, 0x21, 4, &value));
-	KUNIT_EXPECT_EQ(test, 0xffffffabu, value);
-	KUNIT_EXPECT_TRUE(test, lodge_chip_pio_read(vcpu, 0x21, 255, &value));
+	KUNIT_EXPECT_TRUE(test, test_out(vcpu, 0x20, 2, 0x3011));
+	test_out(vcpu, 0x21, 1, 4);
+	test_out(vcpu, 0x21, 1, 1);
+	test_out(vcpu, 0x21, 2, 0x12ab);
+	KUNIT_EXPECT_TRUE(test, test_in(vcpu, 0x21, 4, &value));
+	KUNIT_EXPECT_EQ(test, 0xffffffabull, value);
+	KUNIT_EXPECT_TRUE(test, test_in(vcpu, 0x21, 255, &value));
 }
 
 static void addresses_are_claimed(struct kunit *test)
@@ -204,17 +205,17 @@ static void addresses_are_claimed(struct kunit *test)
 	struct lodge_vcpu *vcpu = test_vm(test)->vcpus[1];
 	u64 value;
 
-	KUNIT_EXPECT_TRUE(test, lodge_chip_mmio_read(vcpu, 0xfee00020, 4, &value));
+	KUNIT_EXPECT_TRUE(test, test_load(vcpu, 0xfee00020, 4, &value));
 	KUNIT_EXPECT_EQ(test, 1ull << 24, value);
-	KUNIT_EXPECT_TRUE(test, lodge_chip_mmio_write(vcpu, 0xfec00000, 1, 1));
-	KUNIT_EXPECT_TRUE(test, lodge_chip_mmio_read(vcpu, 0xfec00010, 4, &value));
+	KUNIT_EXPECT_TRUE(test, test_store(vcpu, 0xfec00000, 1, 1));
+	KUNIT_EXPECT_TRUE(test, test_load(vcpu, 0xfec00010, 4, &value));
 	KUNIT_EXPECT_EQ(test, 0x170020ull, value);
-	KUNIT_EXPECT_TRUE(test, lodge_chip_mmio_read(vcpu, 0xfec00010, 8, &value));
+	KUNIT_EXPECT_TRUE(test, test_load(vcpu, 0xfec00010, 8, &value));
 	KUNIT_EXPECT_EQ(test, 0ull, value);
-	KUNIT_EXPECT_FALSE(test, lodge_chip_mmio_read(vcpu, 0xfec01000, 4, &value));
-	KUNIT_EXPECT_FALSE(test, lodge_chip_mmio_read(vcpu, 0xfee01000, 4, &value));
-	KUNIT_EXPECT_FALSE(test, lodge_chip_mmio_write(vcpu, 0x1fee00000, 4, 0));
-	KUNIT_EXPECT_FALSE(test, lodge_chip_mmio_write(vcpu, U64_MAX, 8, 0));
+	KUNIT_EXPECT_FALSE(test, test_load(vcpu, 0xfec01000, 4, &value));
+	KUNIT_EXPECT_FALSE(test, test_load(vcpu, 0xfee01000, 4, &value));
+	KUNIT_EXPECT_FALSE(test, test_store(vcpu, 0x1fee00000, 4, 0));
+	KUNIT_EXPECT_FALSE(test, test_store(vcpu, U64_MAX, 8, 0));
 }
 
 static void chip_state_round_trips(struct kunit *test)

@@ -164,18 +164,18 @@ static void only_aligned_words(struct kunit *test)
 	struct lodge_vcpu *vcpu = test_vm(test)->vcpus[1];
 	u64 value = 1;
 
-	KUNIT_EXPECT_TRUE(test, lodge_chip_mmio_write(vcpu, 0xfee00080, 4, 0x20));
-	KUNIT_EXPECT_TRUE(test, lodge_chip_mmio_write(vcpu, 0xfee00080, 1, 0x30));
-	KUNIT_EXPECT_TRUE(test, lodge_chip_mmio_write(vcpu, 0xfee00080, 8, 0x30));
-	KUNIT_EXPECT_TRUE(test, lodge_chip_mmio_write(vcpu, 0xfee00084, 4, 0x30));
-	KUNIT_EXPECT_TRUE(test, lodge_chip_mmio_read(vcpu, 0xfee00080, 4, &value));
+	KUNIT_EXPECT_TRUE(test, test_store(vcpu, 0xfee00080, 4, 0x20));
+	KUNIT_EXPECT_TRUE(test, test_store(vcpu, 0xfee00080, 1, 0x30));
+	KUNIT_EXPECT_TRUE(test, test_store(vcpu, 0xfee00080, 8, 0x30));
+	KUNIT_EXPECT_TRUE(test, test_store(vcpu, 0xfee00084, 4, 0x30));
+	KUNIT_EXPECT_TRUE(test, test_load(vcpu, 0xfee00080, 4, &value));
 	KUNIT_EXPECT_EQ(test, 0x20ull, value);
-	KUNIT_EXPECT_TRUE(test, lodge_chip_mmio_read(vcpu, 0xfee00083, 2, &value));
+	KUNIT_EXPECT_TRUE(test, test_load(vcpu, 0xfee00083, 2, &value));
 	KUNIT_EXPECT_EQ(test, 0ull, value);
 	/* beyond the last register, to the end of the page */
-	KUNIT_EXPECT_TRUE(test, lodge_chip_mmio_read(vcpu, 0xfee00400, 4, &value));
-	KUNIT_EXPECT_TRUE(test, lodge_chip_mmio_write(vcpu, 0xfee00ff0, 4, 1));
-	KUNIT_EXPECT_FALSE(test, lodge_chip_mmio_write(vcpu, 0xfee01000, 4, 1));
+	KUNIT_EXPECT_TRUE(test, test_load(vcpu, 0xfee00400, 4, &value));
+	KUNIT_EXPECT_TRUE(test, test_store(vcpu, 0xfee00ff0, 4, 1));
+	KUNIT_EXPECT_FALSE(test, test_store(vcpu, 0xfee01000, 4, 1));
 }
 
 static int set_base(struct kunit *test, u64 value)
@@ -191,10 +191,10 @@ static void base_moves_and_disables(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, set_base(test, 0xd0000900));
 	/* not the boot processor, whatever was written */
 	KUNIT_EXPECT_EQ(test, 0xd0000800ull, lodge_lapic_get_base(vcpu));
-	KUNIT_EXPECT_TRUE(test, lodge_chip_mmio_read(vcpu, 0xd0000020, 4, &value));
-	KUNIT_EXPECT_FALSE(test, lodge_chip_mmio_read(vcpu, 0xfee00020, 4, &value));
+	KUNIT_EXPECT_TRUE(test, test_load(vcpu, 0xd0000020, 4, &value));
+	KUNIT_EXPECT_FALSE(test, test_load(vcpu, 0xfee00020, 4, &value));
 	KUNIT_EXPECT_EQ(test, 0, set_base(test, 0xfee00000));
-	KUNIT_EXPECT_FALSE(test, lodge_chip_mmio_read(vcpu, 0xfee00020, 4, &value));
+	KUNIT_EXPECT_FALSE(test, test_load(vcpu, 0xfee00020, 4, &value));
 	lodge_irq_msi(vcpu->vm, 0xfee01000, 0x400);
 	KUNIT_EXPECT_EQ(test, 0, vcpu->nmi_pending);
 	/* CR8 is the processor's, with or without a local APIC */

@@ -446,7 +446,8 @@ enum lodge_next lodge_on_fail_entry(struct lodge_vcpu *vcpu, u64 reason, u64 inf
 /* Ring 2: what ring 1 left in vcpu->exit. */
 enum lodge_next lodge_handle_exit(struct lodge_vcpu *vcpu);
 enum lodge_next lodge_complete_user(struct lodge_vcpu *vcpu);
-enum lodge_next lodge_user_pio(struct lodge_vcpu *vcpu, u16 port, u8 bytes, bool write);
+enum lodge_next lodge_user_access(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes,
+				  bool write, u64 value);
 enum lodge_next lodge_user_internal(struct lodge_vcpu *vcpu, u32 code, u64 info0, u64 info1);
 enum lodge_next lodge_user_memory(struct lodge_vcpu *vcpu, u64 gpa, u32 access, int error);
 /* AL, AX or EAX gets what IN read. */
@@ -622,8 +623,11 @@ int lodge_region_set(struct lodge_vm *vm, const struct lodge_region *region);
 int lodge_domain_set(struct lodge_vm *vm, const struct lodge_domain *domain);
 void *lodge_domain_area(struct lodge_vm *vm, u32 number);
 int lodge_region_mmap(struct lodge_vm *vm, struct vm_area_struct *vma);
-bool lodge_region_read(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, u64 *value);
-bool lodge_region_write(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, u64 value);
+bool lodge_region_access(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, bool write,
+			 u64 *value);
+/* By a chip or a region */
+bool lodge_device_access(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, bool write,
+			 u64 *value);
 void lodge_regions_signal(struct lodge_vm *vm);
 
 /* irqfd.c */

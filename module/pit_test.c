@@ -7,14 +7,14 @@
 /* By the ports and the ioctls: those take the lock, and channel 0 may fire. */
 static void pit_write(struct lodge_vm *vm, u16 port, u8 value)
 {
-	lodge_chip_pio_write(vm->vcpus[0], port, 1, value);
+	test_out(vm->vcpus[0], port, 1, value);
 }
 
 static u8 pit_read(struct lodge_vm *vm, u16 port)
 {
-	u32 value;
+	u64 value;
 
-	lodge_chip_pio_read(vm->vcpus[0], port, 1, &value);
+	test_in(vm->vcpus[0], port, 1, &value);
 	return value;
 }
 

@@ -121,8 +121,8 @@ static void page_is_gone(struct kunit *test)
 	struct lodge_vcpu *vcpu = test_vm(test)->vcpus[1];
 	u64 value;
 
-	KUNIT_EXPECT_FALSE(test, lodge_chip_mmio_read(vcpu, 0xfee00030, 4, &value));
-	KUNIT_EXPECT_FALSE(test, lodge_chip_mmio_write(vcpu, 0xfee00080, 4, 0x20));
+	KUNIT_EXPECT_FALSE(test, test_load(vcpu, 0xfee00030, 4, &value));
+	KUNIT_EXPECT_FALSE(test, test_store(vcpu, 0xfee00080, 4, 0x20));
 	KUNIT_EXPECT_EQ(test, 0ull, value_of(test, 1, 0x808));
 }
 
