@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * bench_kvm, bench_lodge [OPERATION...]: measure what operations of a guest cost.
+ * bench_kvm, bench_lodge [-t] [OPERATION...]: measure what operations of a guest
+ * cost; -t: mark the last of each for the lab's --trace.
  * Each has a process and a VM of its own, and gives one line:
  *
  *	VMM OPERATION MEDIAN LEAST MOST
@@ -10,6 +11,7 @@
 #include <err.h>
 #include <fcntl.h>
 #include <linux/elf.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,24 +21,24 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bench.h"
 #include "operations.h"
 #include "vmm.h"
 
 #define GUEST		"/selftests/bench_guest"
-#define UART		0x3f8
-#define UART_LSR	(UART + 5)
-#define UART_IDLE	0x60
 
 static const struct {
 	const char *name;
 	unsigned int samples;
 	unsigned int times;
+	enum setup setup;
 } operations[] = {
-#define OPERATION(name, samples, times) { #name, samples, times },
+#define OPERATION(name, samples, times, setup) { #name, samples, times, setup },
 	OPERATIONS
 #undef OPERATION
 };
 
+static bool trace;
 static unsigned char *memory;
 static struct box *box;
 
@@ -66,43 +68,56 @@ static unsigned int load(const char *path)
 	return header->e_entry;
 }
 
-static void *populated(size_t bytes, int advice)
+/* The guest's memory, there already, with page tables in it */
+unsigned char *guest_memory(void)
 {
-	char *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char *p = mmap(NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned long *table = (void *)(p + TABLES);
+	unsigned int i;
 
-	if (p == MAP_FAILED || madvise(p, bytes, advice))
+	if (p == MAP_FAILED || madvise(p, MEMORY_BYTES, MADV_NOHUGEPAGE))
 		err(1, "memory");
-	memset(p, 0, bytes);
+	memset(p, 0, MEMORY_BYTES);
+	table[0] = (TABLES + 4096) | 7;
+	for (i = 0; i < 4; i++)
+		table[512 + i] = (TABLES + (2 + i) * 4096) | 7;
+	for (i = 0; i < 2048; i++)
+		table[1024 + i] = (unsigned long)i << 21 | 0x87;
 	return p;
 }
 
-/* Until the guest ends. What it says matters only when it ends badly. */
-static void run(int vcpu)
+/* Until the guest ends */
+static void run(int vcpu, bool registers)
 {
 	void *area = vmm_map(vcpu);
 	struct access access;
-	char said[512] = "";
-	size_t length = 0;
 
+	if (registers)
+		vmm_want_registers(area);
 	for (;;) {
-		switch (vmm_run(vcpu, area, &access)) {
-		case STOP_OUT:
-			if (access.addr == PORT_END && *(char *)access.data)
-				errx(1, "the guest: %s", said);
-			if (access.addr == PORT_END)
-				return;
-			if (access.addr == UART && length < sizeof(said) - 1)
-				said[length++] = *(char *)access.data;
-			break;
-		case STOP_IN:
-			if (access.addr == UART_LSR)
-				*(char *)access.data = UART_IDLE;
-			break;
-		default:
-			break;
-		}
+		if (vmm_run(vcpu, area, &access) == STOP_OUT && access.addr == PORT_END)
+			return;
 		vmm_drain();
+		if (registers)
+			vmm_change_registers(area);
 	}
+}
+
+static void *run_second(void *vcpu)
+{
+	run((long)vcpu, false);
+	return NULL;
+}
+
+static void start_second(int vm, unsigned int entry)
+{
+	long vcpu = vmm_vcpu(vm, 1);
+	pthread_t thread;
+
+	vmm_start(vcpu, entry, 1);
+	if (pthread_create(&thread, NULL, run_second, (void *)vcpu))
+		errx(1, "pthread_create");
 }
 
 static int compare(const void *a, const void *b)
@@ -112,35 +127,76 @@ static int compare(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-static void report(unsigned int n)
+void report(const char *name, unsigned int *result, unsigned int samples, unsigned int times)
 {
-	unsigned int samples = operations[n].samples, times = operations[n].times;
-	unsigned int *result = box->result;
-
+	if (!samples)
+		return;
 	qsort(result, samples, sizeof(*result), compare);
-	printf("%s %s %u %u %u\n", vmm_name, operations[n].name, result[samples / 2] / times,
+	printf("%s %s %u %u %u\n", vmm_name, name, result[samples / 2] / times,
 	       result[0] / times, result[samples - 1] / times);
 	fflush(stdout);
 }
 
+static void add_pages(int vm, enum setup setup)
+{
+	int advice = setup == PAGES_2M ? MADV_HUGEPAGE : MADV_NOHUGEPAGE;
+	char *pages = mmap(NULL, 2 * PAGES_BYTES, PROT_NONE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (pages == MAP_FAILED)
+		err(1, "memory");
+	pages = (char *)(((unsigned long)pages + PAGES_BYTES - 1) & ~(PAGES_BYTES - 1));
+	if (mprotect(pages, PAGES_BYTES, PROT_READ | PROT_WRITE) ||
+	    madvise(pages, PAGES_BYTES, advice))
+		err(1, "memory");
+	memset(pages, 0, PAGES_BYTES);
+	vmm_memory(vm, 1, PAGES, pages, PAGES_BYTES);
+}
+
 static void measure(unsigned int n)
 {
+	enum setup setup = operations[n].setup;
+	unsigned int entry;
 	int vm, vcpu;
 
-	memory = populated(MEMORY_BYTES, MADV_NOHUGEPAGE);
+	memory = guest_memory();
 	box = (void *)(memory + BOX);
 	box->operation = n;
 	box->samples = operations[n].samples;
 	box->times = operations[n].times;
 	box->shadow = vmm_shadow;
+	box->trace = trace;
 	vmm_open();
 	vm = vmm_create();
 	vmm_memory(vm, 0, 0, memory, MEMORY_BYTES);
+	if (setup == PAGES_4K || setup == PAGES_2M)
+		add_pages(vm, setup);
 	vcpu = vmm_vcpu(vm, 0);
 	vmm_regions(vm, eventfd(0, EFD_NONBLOCK));
-	vmm_start(vcpu, load(GUEST));
-	run(vcpu);
-	report(n);
+	entry = load(GUEST);
+	vmm_start(vcpu, entry, 0);
+	if (setup == TWO_CPUS)
+		start_second(vm, entry);
+	run(vcpu, setup == REGISTERS);
+	report(operations[n].name, box->result, box->samples, box->times);
+}
+
+static void measure_host(unsigned int n)
+{
+	unsigned int result[MAX_SAMPLES];
+
+	host_operations[n].measure(result, host_operations[n].samples);
+	report(host_operations[n].name, result, host_operations[n].samples, 1);
+}
+
+static unsigned int count(void)
+{
+	return OP_COUNT + HOST_OP_COUNT;
+}
+
+static const char *name_of(unsigned int n)
+{
+	return n < OP_COUNT ? operations[n].name : host_operations[n - OP_COUNT].name;
 }
 
 /* In a process of its own: 0, or what went wrong has been said. */
@@ -152,11 +208,14 @@ static int measure_apart(unsigned int n)
 	if (pid < 0)
 		err(1, "fork");
 	if (!pid) {
-		measure(n);
+		if (n < OP_COUNT)
+			measure(n);
+		else
+			measure_host(n - OP_COUNT);
 		exit(0);
 	}
 	if (waitpid(pid, &status, 0) != pid || status) {
-		warnx("%s: failed with status %#x", operations[n].name, status);
+		warnx("%s: failed with status %#x", name_of(n), status);
 		return 1;
 	}
 	return 0;
@@ -166,8 +225,8 @@ static int measure_named(const char *name)
 {
 	unsigned int n;
 
-	for (n = 0; n < OP_COUNT; n++)
-		if (!strcmp(operations[n].name, name))
+	for (n = 0; n < count(); n++)
+		if (!strcmp(name_of(n), name))
 			return measure_apart(n);
 	warnx("no such operation: %s", name);
 	return 1;
@@ -175,11 +234,16 @@ static int measure_named(const char *name)
 
 int main(int argc, char **argv)
 {
-	int i, failed = 0;
+	int failed = 0, first = 1;
+	unsigned int i;
 
-	for (i = 1; i < argc; i++)
+	if (argc > 1 && !strcmp(argv[1], "-t")) {
+		trace = true;
+		first++;
+	}
+	for (i = first; i < (unsigned int)argc; i++)
 		failed |= measure_named(argv[i]);
-	for (i = 0; argc < 2 && i < OP_COUNT; i++)
+	for (i = 0; argc == first && i < count(); i++)
 		failed |= measure_apart(i);
 	return failed;
 }

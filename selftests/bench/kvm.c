@@ -117,26 +117,36 @@ void vmm_regions(int vm, int eventfd)
 	doorbell(vm, eventfd, MMIO_DOORBELL, 0, 0);
 }
 
-void vmm_start(int vcpu, unsigned int entry)
+void vmm_start(int vcpu, unsigned int entry, unsigned int cpu)
 {
-	struct kvm_segment flat = { .limit = ~0u, .present = 1, .s = 1, .db = 1, .g = 1 };
-	struct kvm_regs regs = { .rip = entry, .rflags = 2 };
+	struct kvm_segment data = {
+		.limit = ~0u, .selector = SELECTOR_DATA, .type = 3, .s = 1, .present = 1,
+		.db = 1, .g = 1,
+	};
+	struct kvm_segment code = {
+		.limit = ~0u, .selector = SELECTOR_CODE, .type = 11, .s = 1, .present = 1,
+		.l = 1, .g = 1,
+	};
+	struct kvm_regs regs = {
+		.rip = entry, .rflags = 2, .rdi = cpu, .rsp = stack_of(cpu),
+	};
+	struct kvm_mp_state running = { .mp_state = KVM_MP_STATE_RUNNABLE };
 	struct kvm_sregs sregs;
 
 	ask(vcpu, KVM_GET_SREGS, &sregs, "KVM_GET_SREGS");
-	flat.type = 3;
-	flat.selector = 0x10;
-	sregs.ds = flat;
-	sregs.es = flat;
-	sregs.fs = flat;
-	sregs.gs = flat;
-	sregs.ss = flat;
-	flat.type = 11;
-	flat.selector = 8;
-	sregs.cs = flat;
-	sregs.cr0 = 0x11;
+	sregs.cs = code;
+	sregs.ds = data;
+	sregs.es = data;
+	sregs.fs = data;
+	sregs.gs = data;
+	sregs.ss = data;
+	sregs.cr0 = CR0;
+	sregs.cr3 = TABLES;
+	sregs.cr4 = CR4;
+	sregs.efer = EFER;
 	ask(vcpu, KVM_SET_SREGS, &sregs, "KVM_SET_SREGS");
 	ask(vcpu, KVM_SET_REGS, &regs, "KVM_SET_REGS");
+	ask(vcpu, KVM_SET_MP_STATE, &running, "KVM_SET_MP_STATE");
 }
 
 void *vmm_map(int vcpu)
@@ -147,6 +157,26 @@ void *vmm_map(int vcpu)
 		err(1, "the run area");
 	ring = run + KVM_COALESCED_MMIO_PAGE_OFFSET * sysconf(_SC_PAGESIZE);
 	return run;
+}
+
+void vmm_unmap(void *run)
+{
+	munmap(run, run_bytes);
+}
+
+void vmm_want_registers(void *area)
+{
+	struct kvm_run *run = area;
+
+	run->kvm_valid_regs = KVM_SYNC_X86_REGS;
+}
+
+void vmm_change_registers(void *area)
+{
+	struct kvm_run *run = area;
+
+	run->s.regs.regs.r15++;
+	run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
 }
 
 void vmm_drain(void)

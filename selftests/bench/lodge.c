@@ -2,6 +2,7 @@
 /* The benchmark's hypervisor is Lodge. */
 #include <err.h>
 #include <errno.h>
+#include <sys/mman.h>
 
 #include <lodge/liblodge.h>
 
@@ -64,6 +65,9 @@ void vmm_regions(int vm, int eventfd)
 		.space = LODGE_SPACE_PIO, .addr = vmm_shadow, .bytes = 1,
 		.domain = DOMAIN, .read = LODGE_READ_SHADOW, .eventfd = -1 });
 	region(vm, (struct lodge_region) {
+		.space = LODGE_SPACE_PIO, .addr = PORT_PM_TIMER, .bytes = 4,
+		.read = LODGE_READ_PM_TIMER, .eventfd = -1 });
+	region(vm, (struct lodge_region) {
 		.space = LODGE_SPACE_PIO, .addr = PORT_POST, .bytes = 1,
 		.domain = DOMAIN, .write = LODGE_WRITE_POST, .eventfd = -1 });
 	region(vm, (struct lodge_region) {
@@ -74,23 +78,34 @@ void vmm_regions(int vm, int eventfd)
 		.write = LODGE_WRITE_DOORBELL, .eventfd = eventfd });
 }
 
-void vmm_start(int vcpu, unsigned int entry)
+void vmm_start(int vcpu, unsigned int entry, unsigned int cpu)
 {
-	struct lodge_segment flat = { .limit = ~0u, .present = 1, .s = 1, .db = 1, .g = 1 };
+	struct lodge_segment data = {
+		.limit = ~0u, .selector = SELECTOR_DATA, .type = 3, .s = 1, .present = 1,
+		.db = 1, .g = 1,
+	};
+	struct lodge_segment code = {
+		.limit = ~0u, .selector = SELECTOR_CODE, .type = 11, .s = 1, .present = 1,
+		.l = 1, .g = 1,
+	};
+	struct lodge_mp_state running = { .state = LODGE_MP_RUNNABLE };
 	struct lodge_regs regs = { .rip = entry, .rflags = 2 };
 	struct lodge_sregs sregs;
 	int i;
 
 	check(lodge_get_sregs(vcpu, &sregs), "LODGE_GET_SREGS");
-	flat.type = 3;
-	flat.selector = 0x10;
 	for (i = LODGE_ES; i <= LODGE_GS; i++)
-		sregs.seg[i] = flat;
-	sregs.seg[LODGE_CS].type = 11;
-	sregs.seg[LODGE_CS].selector = 8;
-	sregs.cr0 = 0x11;
+		sregs.seg[i] = i == LODGE_CS ? code : data;
+	sregs.seg[LODGE_TR].type = 11;
+	sregs.cr0 = CR0;
+	sregs.cr3 = TABLES;
+	sregs.cr4 = CR4;
+	sregs.efer = EFER;
 	check(lodge_set_sregs(vcpu, &sregs), "LODGE_SET_SREGS");
+	regs.gpr[LODGE_RDI] = cpu;
+	regs.gpr[LODGE_RSP] = stack_of(cpu);
 	check(lodge_set_regs(vcpu, &regs), "LODGE_SET_REGS");
+	check(lodge_set_mp_state(vcpu, &running), "LODGE_SET_MP_STATE");
 }
 
 void *vmm_map(int vcpu)
@@ -99,6 +114,26 @@ void *vmm_map(int vcpu)
 
 	check(lodge_map_run(vcpu, &info, &run), "the run area");
 	return run;
+}
+
+void vmm_unmap(void *run)
+{
+	munmap(run, info.run_size);
+}
+
+void vmm_want_registers(void *area)
+{
+	struct lodge_run *run = area;
+
+	run->wanted = LODGE_SYNC_REGS;
+}
+
+void vmm_change_registers(void *area)
+{
+	struct lodge_run *run = area;
+
+	run->regs.gpr[LODGE_R15]++;
+	run->dirty = LODGE_SYNC_REGS;
 }
 
 static void drop(void *arg, const struct lodge_post *post)

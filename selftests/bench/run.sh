@@ -9,6 +9,7 @@ cd "$(dirname "$0")/../.." || exit 1
 
 OUT=build/bench
 THRESHOLDS=selftests/bench/thresholds
+BARS=selftests/bench/bars
 HOSTS=(amd amd-nrips intel)
 MODES=(off auto)
 OPERATIONS=()
@@ -70,7 +71,7 @@ for cpu in "${HOSTS[@]}"; do
 		((UPDATE)) && update "$cpu" "$mode"
 		awk -v cpu="$cpu" -v mode="$mode" -v json="$OUT/$cpu-$mode.json" \
 			-v some="${#OPERATIONS[@]}" -f selftests/bench/table.awk \
-			"$THRESHOLDS" "$OUT/$cpu-$mode.out" || status=1
+			"$THRESHOLDS" "$BARS" "$OUT/$cpu-$mode.out" || status=1
 		echo
 	done
 done

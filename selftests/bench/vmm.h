@@ -23,6 +23,18 @@ struct access {
 	void *data;
 };
 
+#include "operations.h"
+
+#define CR0	0x80010033ul	/* PG, WP, NE, ET, MP, PE */
+#define CR4	0x620ul		/* OSXMMEXCPT, OSFXSR, PAE */
+#define EFER	0x500ul		/* LMA, LME */
+
+/* As after a call */
+static inline unsigned long stack_of(unsigned int cpu)
+{
+	return STACKS - cpu * 4096 - 8;
+}
+
 extern const char *const vmm_name;
 extern const unsigned int vmm_shadow;		/* port whose reads need no userspace */
 
@@ -32,9 +44,13 @@ void vmm_memory(int vm, unsigned int slot, unsigned long gpa, void *memory, size
 int vmm_vcpu(int vm, unsigned int id);
 /* vmm_shadow, PORT_POST, and the doorbells on an eventfd */
 void vmm_regions(int vm, int eventfd);
-/* 32-bit flat protected mode, paging off */
-void vmm_start(int vcpu, unsigned int entry);
+/* Long mode, paging by TABLES, the first argument and a stack; it may run */
+void vmm_start(int vcpu, unsigned int entry, unsigned int cpu);
 void *vmm_map(int vcpu);
+void vmm_unmap(void *run);
+/* Registers are to be in the run area at each exit; they are read and written. */
+void vmm_want_registers(void *run);
+void vmm_change_registers(void *run);
 /* Writes that were posted since the last call, all of them */
 void vmm_drain(void);
 enum stop vmm_run(int vcpu, void *run, struct access *access);

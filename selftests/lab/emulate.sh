@@ -125,6 +125,7 @@ info: action=ignore
 debug: action=ignore
 pci: enabled=1, chipset=i440fx
 END
+	((TRACE)) && echo "magic_break: enabled=1"
 	i=0
 	for port in console stdout stderr; do
 		i=$((i + 1))
@@ -155,13 +156,28 @@ END
 	rm -r "$tree"
 }
 
+# It stops at the start, and at each XCHG BX, BX.
+debugger_commands()
+{
+	local i
+
+	for ((i = 0; i < 200; i++)); do
+		printf '%s\n' c "trace on" c "trace off"
+	done
+}
+
 start_bochs()
 {
-	local run=$1 kernel=$2 bochs
+	local run=$1 kernel=$2 bochs commands=()
 
-	bochs=$(provide_bochs) || exit 125
+	bochs=$(if ((TRACE)); then provide_bochs_debugger; else provide_bochs; fi) || exit 125
 	make_iso "$run" "$kernel"
 	bochs_config "$run" "$bochs" >"$run/bochsrc"
-	"$bochs/bochs" -q -f "$run/bochsrc" </dev/null >"$run/emulator" 2>&1 &
+	if ((TRACE)); then
+		debugger_commands >"$run/commands"
+		commands=(-rc "$run/commands")
+	fi
+	"$bochs/bochs" -q -f "$run/bochsrc" "${commands[@]}" \
+		</dev/null >"$run/emulator" 2>&1 &
 	EMULATOR=$!
 }
