@@ -19,9 +19,4 @@ struct host_operation {
 
 extern const struct host_operation host_operations[HOST_OP_COUNT];
 
-static inline unsigned long tsc(void)
-{
-	return __builtin_ia32_rdtsc();
-}
-
 #endif /* BENCH_H */

@@ -7,7 +7,6 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,59 +16,18 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "idle.h"
 #include "operations.h"
 #include "vmm.h"
 
 #define ENTRY		0x1000
 #define NAP_NS		1000000
-#define SECOND_NS	1000000000ull
-
-static unsigned long long ns(clockid_t clock)
-{
-	struct timespec t;
-
-	if (clock_gettime(clock, &t))
-		err(1, "clock");
-	return t.tv_sec * SECOND_NS + t.tv_nsec;
-}
-
-/* TSC ticks in a nanosecond */
-static double tsc_rate(void)
-{
-	unsigned long begin = tsc();
-	unsigned long long from = ns(CLOCK_MONOTONIC_RAW), to;
-
-	do {
-		to = ns(CLOCK_MONOTONIC_RAW);
-	} while (to - from < 20 * NAP_NS);
-	return (double)(tsc() - begin) / (to - from);
-}
 
 static void nap(void)
 {
 	struct timespec t = { .tv_nsec = NAP_NS };
 
 	nanosleep(&t, NULL);
-}
-
-/* One that runs when nobody else wants to, so that idle time can be told apart. */
-static pid_t start_idler(clockid_t *clock)
-{
-	struct sched_param param = { 0 };
-	pid_t pid = fork();
-
-	if (pid < 0)
-		err(1, "fork");
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (sched_setscheduler(0, SCHED_IDLE, &param))
-			err(1, "SCHED_IDLE");
-		for (;;)
-			;
-	}
-	if (clock_getcpuclockid(pid, clock))
-		errx(1, "the idler has no clock");
-	return pid;
 }
 
 /* Create, run to the first exit, destroy. */

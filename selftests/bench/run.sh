@@ -51,28 +51,46 @@ update()
 	} >"$THRESHOLDS"
 }
 
-while (($#)); do
-	case $1 in
-	--host)		HOSTS=("$2"); shift ;;
-	--mitigations)	MODES=("$2"); shift ;;
-	--update)	UPDATE=1 ;;
-	-h|--help)	usage; exit 0 ;;
-	-*)		usage >&2; exit 2 ;;
-	*)		OPERATIONS+=("$1") ;;
-	esac
-	shift
-done
-
-mkdir -p "$OUT"
-status=0
-for cpu in "${HOSTS[@]}"; do
-	for mode in "${MODES[@]}"; do
-		measure "$cpu" "$mode" || { status=1; continue; }
-		((UPDATE)) && update "$cpu" "$mode"
-		awk -v cpu="$cpu" -v mode="$mode" -v json="$OUT/$cpu-$mode.json" \
-			-v some="${#OPERATIONS[@]}" -f selftests/bench/table.awk \
-			"$THRESHOLDS" "$BARS" "$OUT/$cpu-$mode.out" || status=1
-		echo
+parse_options()
+{
+	while (($#)); do
+		case $1 in
+		--host)		HOSTS=("$2"); shift ;;
+		--mitigations)	MODES=("$2"); shift ;;
+		--update)	UPDATE=1 ;;
+		-h|--help)	usage; exit 0 ;;
+		-*)		usage >&2; exit 2 ;;
+		*)		OPERATIONS+=("$1") ;;
+		esac
+		shift
 	done
-done
-exit "$status"
+}
+
+# report CPU MODE: the table, and the same as JSON
+report()
+{
+	local file=$OUT/$1-$2
+
+	awk -v cpu="$1" -v mode="$2" -v json="$file.json" -v some="${#OPERATIONS[@]}" \
+		-f selftests/bench/table.awk "$THRESHOLDS" "$BARS" "$file.out"
+}
+
+# A function, so that the shell has read it all when it begins.
+main()
+{
+	local cpu mode status=0
+
+	parse_options "$@"
+	mkdir -p "$OUT"
+	for cpu in "${HOSTS[@]}"; do
+		for mode in "${MODES[@]}"; do
+			measure "$cpu" "$mode" || { status=1; continue; }
+			((UPDATE)) && update "$cpu" "$mode"
+			report "$cpu" "$mode" || status=1
+			echo
+		done
+	done
+	exit "$status"
+}
+
+main "$@"
