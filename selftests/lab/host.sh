@@ -282,7 +282,7 @@ provide_deb()
 # and without it the same Bochs is four times as fast. Its BIOS comes ready-made.
 #
 
-BOCHS_MORE=
+BOCHS_MORE=()
 BOCHS_OPTIONS=(--with-nogui --enable-smp --enable-cpu-level=6 --enable-x86-64
 	       --enable-vmx=2 --enable-svm --enable-avx --enable-evex --enable-cet
 	       --enable-pci --enable-long-phy-address --enable-monitor-mwait
@@ -323,8 +323,7 @@ build_bochs()
 	tar -xf "$apt"/bochs_*.orig.tar.xz -C "$source" --strip-components=1 &&
 	(
 		cd "$source" &&
-		# shellcheck disable=SC2086
-		quietly "$log" ./configure "${BOCHS_OPTIONS[@]}" $BOCHS_MORE \
+		quietly "$log" ./configure "${BOCHS_OPTIONS[@]}" "${BOCHS_MORE[@]}" \
 			CFLAGS=-O2 CXXFLAGS=-O2 &&
 		quietly "$log" make -j"$(nproc)"
 	) &&
@@ -336,9 +335,9 @@ build_bochs()
 provide_bochs_debugger()
 {
 	need_packages "${PACKAGES_BOCHS[@]}"
-	BOCHS_MORE="--enable-debugger --disable-debugger-gui --disable-readline"
-	cached bochs-debugger "$(hash_of $RECIPE_BOCHS "${BOCHS_OPTIONS[@]}" "$BOCHS_MORE")" \
-		build_bochs
+	BOCHS_MORE=(--enable-debugger --disable-debugger-gui --disable-readline)
+	cached bochs-debugger "$(hash_of $RECIPE_BOCHS "${BOCHS_OPTIONS[@]}" \
+		"${BOCHS_MORE[@]}")" build_bochs
 }
 
 provide_bochs()
