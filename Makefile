@@ -28,6 +28,7 @@ help:
 	@echo '  bench          what an exit costs, beside KVM: an hour'
 	@echo '  soak           the long forms of the tests: hours'
 	@echo '  kunit          the KUnit suites, on both vendors'
+	@echo '  deb            the Debian packages, in the parent folder'
 	@echo '  lint           style, sparse, shellcheck, lengths'
 	@echo '  selftests      the test programs, in build/selftests'
 	@echo '  clean          remove what was built'
@@ -105,9 +106,12 @@ check-host: packages
 lint: packages
 	@selftests/lint.sh
 
+deb:
+	dpkg-buildpackage -us -uc -b
+
 clean:
 	rm -rf build
 	@$(MAKE) -C userspace clean
 
 .PHONY: all help module kunit-module lab-modules launcher selftests install \
-	packages demo prepare check bench soak kunit check-amd check-intel check-host lint clean
+	packages demo prepare check bench soak kunit check-amd check-intel check-host lint deb clean
