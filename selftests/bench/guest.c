@@ -36,8 +36,11 @@
 #define CR0_WP		0x10000
 #define CR4_PGE		0x80
 
-/* More than any wake-up takes. */
-#define NAP		400000
+#define DIVIDE_BY_1	0xb
+
+/* More than any wake-up takes, in ns of the local APIC's timer and in TSC ticks */
+#define NAP_NS		3000000
+#define SLEEP		400000
 
 static struct box *const box = (struct box *)(u64)BOX;
 
@@ -291,30 +294,39 @@ static void op_deadline(void)
 static void op_timer_count(void)
 {
 	use_x2apic();
-	x2apic_write(APIC_TDCR, 0xb);
+	x2apic_write(APIC_TDCR, DIVIDE_BY_1);
 	x2apic_write(APIC_LVT_TIMER, LVT_MASKED | VECTOR);
 	MEASURE(, x2apic_write(APIC_TMICT, 0x70000000 + i));
 }
 
-static u32 nap(void)
+/* Let others run, and go on with a fresh share of the CPU. */
+static void nap(void)
 {
-	u64 deadline = tsc64() + NAP;
-
-	wrmsr(MSR_DEADLINE, deadline);
+	x2apic_write(APIC_TMICT, NAP_NS);
 	halt();
 	x2apic_write(APIC_EOI, 0);
-	return deadline;
+}
+
+static void use_nap(void)
+{
+	use_x2apic();
+	x2apic_write(APIC_TDCR, DIVIDE_BY_1);
+	x2apic_write(APIC_LVT_TIMER, VECTOR_BACK);
 }
 
 /* From the deadline to the first instruction of its handler. */
 static void op_hlt_timer(void)
 {
-	u32 i, deadline;
+	u32 i;
 
 	if (!use_deadline())
 		return;
 	for (i = 0; i < box->samples; i++) {
-		deadline = nap();
+		u64 deadline = tsc64() + SLEEP;
+
+		wrmsr(MSR_DEADLINE, deadline);
+		halt();
+		x2apic_write(APIC_EOI, 0);
 		box->result[i] = back_tsc - deadline;
 	}
 }
@@ -335,8 +347,7 @@ static void op_ipi_halted(void)
 {
 	u32 i, begin;
 
-	if (!use_deadline())
-		return;
+	use_nap();
 	for (i = 0; i < box->samples; i++) {
 		nap();
 		begin = tsc();
@@ -368,8 +379,7 @@ static void spin(void)
  */
 static void op_ipi_running(void)
 {
-	if (!use_deadline())
-		return;
+	use_nap();
 	MEASURE(nap(), x2apic_write(APIC_ICR, 1ull << 32 | VECTOR));
 	if (first_count + 1 < box->samples)
 		box->samples = 0;

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=dash
 #
-# Runs inside an emulated host: host.sh [OPERATION...] measures Lodge, then KVM.
+# Runs inside an emulated host: host.sh [-l] [OPERATION...] measures Lodge, then,
+# without -l, KVM.
 # `state VMM WHAT: VALUE' says which protections either has: table.awk compares.
 
 VULNERABILITIES=/sys/devices/system/cpu/vulnerabilities
@@ -25,9 +26,12 @@ if [ $kvm = kvm_intel ] && ! grep -qw flush_l1d /proc/cpuinfo; then
 	args="$args vmentry_l1d_flush=never"
 fi
 
+alone=0
+[ "$1" != -l ] || { alone=1; shift; }
 vulnerabilities lodge
 lodge check | sed -n 's/^warn: untrusted: /state lodge untrusted: /p'
 /selftests/bench_lodge "$@" || exit 1
+[ $alone = 0 ] || exit 0
 
 /kmod/rmmod lodge || exit 1
 # No polling in HLT, and timers that fire when they are due: KVM sets them early

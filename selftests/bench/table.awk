@@ -43,6 +43,10 @@ $1 == "lodge" || $1 == "kvm" {
 function line(op, kvm, lodge,    note)
 {
 	note = ""
+	if (!lodge) {
+		printf "%-16s %8d %8s   %5s  not offered\n", op, kvm, "-", "-"
+		return
+	}
 	if (op in bar && kvm && lodge > kvm * bar[op]) {
 		note = sprintf("  misses %.2f", bar[op])
 		missed++
@@ -68,7 +72,7 @@ function wake(vmm, op, calls)
 
 function less(op, bare, calls,    kvm, lodge)
 {
-	if (!((op in seen) && (bare in seen) && ("syscall" in seen)))
+	if (!(value["kvm", op] && value["lodge", op] && value["kvm", bare]))
 		return
 	kvm = value["kvm", op] - wake("kvm", bare, calls)
 	lodge = value["lodge", op] - wake("lodge", bare, calls)
