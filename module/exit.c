@@ -8,6 +8,10 @@
 #include "lodge.h"
 #include "backend.h"
 
+/* The third bytes of VMCALL and VMMCALL. */
+#define INSN_VMCALL	0xc1
+#define INSN_VMMCALL	0xd9
+
 static enum lodge_next handle(struct lodge_vcpu *vcpu, enum lodge_exit_kind kind)
 {
 	vcpu->exit.kind = kind;
@@ -306,6 +310,25 @@ ON_INSN(invd, do_nothing)
 enum lodge_next lodge_on_undefined(struct lodge_vcpu *vcpu)
 {
 	lodge_queue_exception(vcpu, X86_TRAP_UD);
+	return LODGE_REENTER;
+}
+
+/*
+ * The other vendor's hypercall instruction, three bytes as well, is one here,
+ * too: test kernels made for KVM, which rewrites it, know just one of them.
+ */
+enum lodge_next lodge_on_ud(struct lodge_vcpu *vcpu)
+{
+	u8 bytes[LODGE_INSN_MAX];
+	int count = lodge_fetch_insn(vcpu, bytes, true);
+
+	if (unlikely(count <= 0))
+		return handle(vcpu, LODGE_K_FETCH);
+	if (count < 3 || bytes[0] != 0x0f || bytes[1] != 0x01 ||
+	    (bytes[2] != INSN_VMCALL && bytes[2] != INSN_VMMCALL))
+		return lodge_on_exception(vcpu, X86_TRAP_UD, false, 0);
+	do_hypercall(vcpu, 0, 0);
+	lodge_advance(vcpu, 3);
 	return LODGE_REENTER;
 }
 

@@ -435,6 +435,7 @@ enum lodge_next lodge_on_xsetbv(struct lodge_vcpu *vcpu);
 enum lodge_next lodge_on_invd(struct lodge_vcpu *vcpu);	/* INVD, WBINVD */
 /* The instruction does not exist in this guest: #UD */
 enum lodge_next lodge_on_undefined(struct lodge_vcpu *vcpu);
+enum lodge_next lodge_on_ud(struct lodge_vcpu *vcpu);
 /* #AC, #DB, #MC ... that the vendor intercepts and gives back to the guest */
 enum lodge_next lodge_on_exception(struct lodge_vcpu *vcpu, u8 vector, bool has_error, u32 error);
 enum lodge_next lodge_on_triple_fault(struct lodge_vcpu *vcpu);

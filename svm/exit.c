@@ -223,6 +223,7 @@ static const lodge_handler handlers[] = {
 	[SVM_EXIT_READ_DR0 ... SVM_EXIT_READ_DR7] = on_dr,
 	[SVM_EXIT_WRITE_DR0 ... SVM_EXIT_WRITE_DR7] = on_dr,
 	[SVM_EXIT_EXCP_BASE + X86_TRAP_DB] = on_db,
+	[SVM_EXIT_EXCP_BASE + X86_TRAP_UD] = lodge_on_ud,
 	[SVM_EXIT_EXCP_BASE + X86_TRAP_AC] = on_ac,
 	[SVM_EXIT_EXCP_BASE + X86_TRAP_MC] = lodge_on_machine_check,
 	[SVM_EXIT_INTR] = lodge_on_host_interrupt,

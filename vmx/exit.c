@@ -78,6 +78,8 @@ static enum lodge_next on_exception(struct lodge_vcpu *vcpu)
 		vmx_iret_unblocked(to_vmx(vcpu));
 	if (vector == X86_TRAP_DB)
 		return on_db(vcpu, info);
+	if (vector == X86_TRAP_UD)
+		return lodge_on_ud(vcpu);
 	if (info & INTR_INFO_DELIVER_CODE_MASK)
 		error = vmcs_read(VM_EXIT_INTR_ERROR_CODE);
 	return lodge_on_exception(vcpu, vector, info & INTR_INFO_DELIVER_CODE_MASK, error);

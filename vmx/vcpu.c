@@ -97,7 +97,8 @@ static void init_controls(struct vmx_vcpu *vmx)
 	vmcs_write(VM_EXIT_CONTROLS, controls->exit);
 	vmcs_write(VM_ENTRY_CONTROLS, controls->entry);
 	/* #AC and #DB loops end only by an exit (CVE-2015-5307, -8104). */
-	vmcs_write(EXCEPTION_BITMAP, BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_MC));
+	vmcs_write(EXCEPTION_BITMAP, BIT(X86_TRAP_DB) | BIT(X86_TRAP_UD) | BIT(X86_TRAP_AC) |
+		   BIT(X86_TRAP_MC));
 	vmcs_write(VMCS_LINK_POINTER, NO_VMCS);
 	vmcs_write(MSR_BITMAP, __pa(vmx_msr_bitmap));
 	vmcs_write(EPT_POINTER, vmx->eptp);

@@ -84,7 +84,6 @@ static void test_exceptions(void)
 	check(TRY("ltr %w0", , "r"(SEL_TSS)) == VEC_GP && caught.error == SEL_TSS,
 	      "LTR of a busy TSS: #GP");
 	check_cpu(TRY("lock; mov %%eax, %0", "=m"(zero), ) == VEC_UD, "LOCK MOV: #UD");
-	check(TRY(".byte 0x0f, 0x01, 0xd9", , ) == VEC_UD || !is_intel, "VMMCALL on the wrong CPU");
 }
 
 static u64 user_write(u64 addr)
@@ -397,6 +396,19 @@ static void test_instructions(void)
 	      "RDPMC of a counter that is not there: #GP");
 }
 
+/* The CPU has one of them; a hypervisor makes a hypercall of the other, too. */
+static void test_hypercalls(void)
+{
+	u64 a = 0x7777, b = 0x7777;
+
+	check(TRY(".byte 0x0f, 0x01, 0xc1", OUT("+a"(a)),) == NO_TRAP && a == -1000ul,
+	      "VMCALL of what does not exist: -1000");
+	check(TRY(".byte 0x0f, 0x01, 0xd9", OUT("+a"(b)),) == NO_TRAP && b == -1000ul,
+	      "VMMCALL of what does not exist: -1000");
+	check(TRY(".byte 0x0f, 0x01, 0xc2", , ) == VEC_UD, "its neighbour VMLAUNCH: #UD");
+	check(TRY("ud2", , ) == VEC_UD && caught.rflags & 1 << 16, "UD2: #UD, RF is saved");
+}
+
 void tests(void)
 {
 	mmio_write(APIC + 0xf0, 0x1ff);
@@ -408,5 +420,6 @@ void tests(void)
 	test_software();
 	test_syscall();
 	test_instructions();
+	test_hypercalls();
 	test_debug();
 }
