@@ -342,7 +342,7 @@ multiboot()
 	lodge run --exit-dev 0xf4 --test-dev --timeout 60 -m 64M -c 2 -k /selftests/guest_multiboot \
 		-i "/tmp/module one two" -i /tmp/module -p "2 words" \
 		>$out 2>$err </dev/null
-	expect 1 "exit-dev 0" && said '^ok 17 '
+	expect 1 "exit-dev 0" && said '^ok 17 ' && said '^ok 18 '
 }
 
 # Hardware task switches of every kind. QEMU's TCG does them itself, and not all.

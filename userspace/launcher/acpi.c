@@ -147,6 +147,12 @@ static __u64 build_dsdt(struct builder *b, unsigned int phys_bits)
 	return gpa;
 }
 
+/* FACS is the second table. */
+__u32 acpi_waking_vector(const struct memory *m)
+{
+	return get_le32(m->host + align_up(GUEST_ACPI + RSDP_BYTES, 64) + 12);
+}
+
 static __u64 build_facs(struct builder *b)
 {
 	__u64 gpa = take(b, FACS_BYTES);

@@ -5,6 +5,7 @@
 
 #define STATUS_POWER_BUTTON	0x0100
 #define STATUS_RTC		0x0400
+#define STATUS_WAKE		0x8000
 #define ENABLE_EVENTS		0x0521	/* timer, global lock, power button, RTC */
 #define CONTROL_SCI_EN		0x0001
 #define CONTROL_SLP_TYP_SHIFT	10
@@ -26,8 +27,11 @@ void acpi_pm_init(struct acpi_pm *pm, struct machine *m, void (*sci)(void *arg, 
 /* The SCI is level-triggered: up as long as an enabled event is pending. */
 static void acpi_pm_update(struct acpi_pm *pm)
 {
-	int line = (pm->status & pm->enable & ENABLE_EVENTS) && (pm->control & CONTROL_SCI_EN);
+	bool pending = pm->status & pm->enable & ENABLE_EVENTS;
+	int line = pending && (pm->control & CONTROL_SCI_EN);
 
+	if (pending && pm->asleep)
+		machine_event(pm->machine, EVENT_WAKE, 0);
 	if (line == pm->line)
 		return;
 	pm->line = line;
@@ -36,9 +40,16 @@ static void acpi_pm_update(struct acpi_pm *pm)
 
 void acpi_pm_reset(struct acpi_pm *pm)
 {
-	pm->status = 0;
+	pm->status = pm->asleep ? STATUS_WAKE : 0;
+	pm->asleep = false;
 	pm->enable = 0;
 	pm->control = CONTROL_SCI_EN;
+	acpi_pm_update(pm);
+}
+
+void acpi_pm_sleep(struct acpi_pm *pm)
+{
+	pm->asleep = true;
 	acpi_pm_update(pm);
 }
 
@@ -80,10 +91,15 @@ static __u64 acpi_pm_read(void *dev, __u64 offset, unsigned int bytes)
 
 static void acpi_pm_control(struct acpi_pm *pm, __u16 value)
 {
+	unsigned int state = (value >> CONTROL_SLP_TYP_SHIFT) & CONTROL_SLP_TYP;
+
 	pm->control = (value & ~CONTROL_SLP_EN) | CONTROL_SCI_EN;
-	if ((value & CONTROL_SLP_EN) &&
-	    ((value >> CONTROL_SLP_TYP_SHIFT) & CONTROL_SLP_TYP) == ACPI_SLEEP_S5)
+	if (!(value & CONTROL_SLP_EN))
+		return;
+	if (state == ACPI_SLEEP_S5)
 		machine_event(pm->machine, EVENT_POWEROFF, 0);
+	else if (state == ACPI_SLEEP_S3)
+		machine_event(pm->machine, EVENT_SLEEP, 0);
 }
 
 /* Registers may be written byte by byte, or two at once. */

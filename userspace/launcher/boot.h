@@ -30,6 +30,7 @@ struct boot_module {
 enum boot_mode {
 	BOOT_LONG,		/* 64-bit, paging on; see boot_place_tables() */
 	BOOT_PROTECTED,		/* 32-bit, flat segments, no paging */
+	BOOT_REAL,		/* real mode at CS:RIP */
 	BOOT_RESET,		/* real mode at the reset vector: state as after power-on */
 };
 
@@ -56,17 +57,17 @@ struct boot_images {
 
 /**
  * struct boot_entry - how vCPU 0 starts
- * @mode: BOOT_LONG, BOOT_PROTECTED or BOOT_RESET; the rest is not for BOOT_RESET
+ * @mode: BOOT_*; the rest is not for BOOT_RESET, nor for BOOT_REAL behind @rip
  * @cs: code selector; data's and the task's are the next two
- * @gdt: address of GUEST_GDT_BYTES
  * @rip: first instruction
+ * @gdt: address of GUEST_GDT_BYTES
  * @rax: and the other registers that hold something
  */
 struct boot_entry {
 	enum boot_mode mode;
 	__u16 cs;
-	__u64 gdt;
 	__u64 rip;
+	__u64 gdt;
 	__u64 rax;
 	__u64 rbx;
 	__u64 rsi;

@@ -13,6 +13,8 @@ enum machine_event {
 	EVENT_NONE,
 	EVENT_POWEROFF,
 	EVENT_RESET,
+	EVENT_SLEEP,		/* to RAM, until EVENT_WAKE */
+	EVENT_WAKE,
 	EVENT_TRIPLE_FAULT,
 	EVENT_PANIC,
 	EVENT_EXIT_DEV,		/* value: what the guest wrote */
@@ -99,6 +101,7 @@ struct acpi_pm {
 	__u16 control;
 	__u64 start;
 	int line;
+	bool asleep;
 };
 
 #define ACPI_PM_BYTES	12
@@ -106,6 +109,8 @@ extern const struct bus_ops acpi_pm_ops;
 /* @sci's first argument is @m. */
 void acpi_pm_init(struct acpi_pm *pm, struct machine *m, void (*sci)(void *arg, int level));
 void acpi_pm_reset(struct acpi_pm *pm);
+/* The machine stands still: from now on an enabled event wakes it. */
+void acpi_pm_sleep(struct acpi_pm *pm);
 /* Presses the power button; false when the guest does not listen to it. */
 bool acpi_pm_power_button(struct acpi_pm *pm);
 /* The real-time clock interrupts, which is an event here too. */

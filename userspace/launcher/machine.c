@@ -397,8 +397,28 @@ int machine_load(struct machine *m, struct fault *f)
 	return boot_load(&m->mem, &m->images, &m->entry, f);
 }
 
+void machine_sleep(struct machine *m)
+{
+	pthread_mutex_lock(&m->lock);
+	acpi_pm_sleep(&m->acpi_pm);
+	pthread_mutex_unlock(&m->lock);
+}
+
+/* Memory is as the guest left it; firmware would do no more than this. */
+static int wake_up(struct machine *m)
+{
+	__u32 vector = acpi_waking_vector(&m->mem);
+
+	pci_reset(&m->pci, false);
+	m->entry = (struct boot_entry){
+		.mode = BOOT_REAL, .cs = vector >> 4, .rip = vector & 15,
+	};
+	return 0;
+}
+
 int machine_reset(struct machine *m, struct fault *f)
 {
+	bool asleep = m->acpi_pm.asleep;
 	int ret;
 
 	wait_parked(m);
@@ -412,7 +432,7 @@ int machine_reset(struct machine *m, struct fault *f)
 	pthread_mutex_unlock(&m->lock);
 	if (ret < 0)
 		return fault_set(f, "reset", "the hypervisor refused it", NULL, ret);
-	if (machine_load(m, f))
+	if (asleep ? wake_up(m) : machine_load(m, f))
 		return -1;
 	pthread_mutex_lock(&m->run_lock);
 	m->generation++;

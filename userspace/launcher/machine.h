@@ -130,7 +130,9 @@ int machine_start(struct machine *m, struct fault *f);
 /* What stopped the machine, or EVENT_NONE. */
 enum machine_event machine_take_event(struct machine *m, __u64 *value);
 void machine_resume(struct machine *m);
-/* Starts the guest anew; the machine must be stopped by an event. */
+/* These two want a machine that an event has stopped. It sleeps until EVENT_WAKE. */
+void machine_sleep(struct machine *m);
+/* Starts the guest anew, or, if it slept, where it wants to wake up. */
 int machine_reset(struct machine *m, struct fault *f);
 /*
  * Ends all vCPU threads and handles what the guest posted last; false when a

@@ -145,6 +145,12 @@ static void on_machine_event(struct front *fr)
 	case EVENT_RESET:
 		on_reset(fr);
 		break;
+	case EVENT_SLEEP:
+		machine_sleep(&fr->machine);
+		break;
+	case EVENT_WAKE:
+		restart(fr);
+		break;
 	case EVENT_TRIPLE_FAULT:
 		on_triple_fault(fr);
 		break;

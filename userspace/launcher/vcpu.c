@@ -141,6 +141,12 @@ static void set_flat(struct lodge_segment *seg, __u16 selector, __u8 type, bool 
 	};
 }
 
+static void set_real_mode(struct lodge_sregs *s, __u16 cs)
+{
+	s->seg[LODGE_CS].selector = cs;
+	s->seg[LODGE_CS].base = (__u64)cs << 4;
+}
+
 static void set_segments(struct lodge_sregs *s, const struct boot_entry *entry)
 {
 	bool long_mode = entry->mode == BOOT_LONG;
@@ -173,10 +179,14 @@ static int set_entry(struct vcpu *v)
 
 	if (entry->mode == BOOT_RESET)
 		return 0;
-	set_segments(&sregs, entry);
-	sregs.cr0 = CR0_PE | CR0_ET | CR0_NE;
-	sregs.cr4 = 0;
-	sregs.efer = 0;
+	if (entry->mode == BOOT_REAL) {
+		set_real_mode(&sregs, entry->cs);
+	} else {
+		set_segments(&sregs, entry);
+		sregs.cr0 = CR0_PE | CR0_ET | CR0_NE;
+		sregs.cr4 = 0;
+		sregs.efer = 0;
+	}
 	if (long_mode) {
 		sregs.cr0 |= CR0_PG;
 		sregs.cr3 = GUEST_PAGE_TABLES;

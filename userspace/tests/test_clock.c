@@ -397,6 +397,29 @@ static void power_off_byte_wise(void)
 	CHECK(acpi_pm_ops.read(&pm, 8, 4) <= 0xffffff);
 }
 
+/* An event that is enabled wakes; one that came before the sleep does, too. */
+static void sleep_and_wake(void)
+{
+	setup();
+	acpi_pm_init(&pm, NULL, on_sci);
+	acpi_pm_ops.write(&pm, 2, 2, 0x400);
+	acpi_pm_ops.write(&pm, 4, 2, 0x2400);
+	CHECK(last_event == EVENT_SLEEP);
+	acpi_pm_sleep(&pm);
+	acpi_pm_power_button(&pm);
+	CHECK(last_event == EVENT_SLEEP);
+	acpi_pm_alarm(&pm);
+	CHECK(last_event == EVENT_WAKE);
+	acpi_pm_reset(&pm);
+	CHECK(acpi_pm_ops.read(&pm, 0, 2) == 0x8000);
+	last_event = EVENT_NONE;
+	acpi_pm_ops.write(&pm, 2, 2, 0x400);
+	acpi_pm_alarm(&pm);
+	CHECK(last_event == EVENT_NONE);
+	acpi_pm_sleep(&pm);
+	CHECK(last_event == EVENT_WAKE);
+}
+
 static const struct test tests[] = {
 	{ "rtc: formats", rtc_formats },
 	{ "rtc: update in progress", rtc_says_when_it_updates },
@@ -412,6 +435,7 @@ static const struct test tests[] = {
 	{ "hpet: against a hostile guest", hpet_hostile },
 	{ "acpi_pm: power button", power_button },
 	{ "acpi_pm: power-off by bytes", power_off_byte_wise },
+	{ "acpi_pm: sleep and wake", sleep_and_wake },
 };
 
 int main(void)
