@@ -85,7 +85,7 @@ void lodge_queue_debug(struct lodge_vcpu *vcpu, u64 dr6)
 	queue(vcpu, X86_TRAP_DB, false, 0);
 }
 
-/* One may be in service and one wait; further ones are lost (SDM 6.7.1). */
+/* One is about to be served and one waits; merge_nmis() knows more. */
 void lodge_queue_nmi(struct lodge_vcpu *vcpu)
 {
 	u8 old = READ_ONCE(vcpu->nmi_pending);
@@ -147,6 +147,15 @@ static bool inject_interrupt(struct lodge_vcpu *vcpu)
 	return true;
 }
 
+/* A CPU keeps one of those that come while they are masked (SDM 6.7.1). */
+static void merge_nmis(struct lodge_vcpu *vcpu)
+{
+	u8 two = 2;
+
+	if (READ_ONCE(vcpu->nmi_pending) == two && lodge_op(nmi_masked)(vcpu))
+		try_cmpxchg(&vcpu->nmi_pending, &two, (u8)1);
+}
+
 static bool inject_nmi(struct lodge_vcpu *vcpu)
 {
 	struct lodge_event event = {
@@ -166,6 +175,7 @@ void lodge_prepare_events(struct lodge_vcpu *vcpu)
 	/* What came since the exit may have to wait for an EOI that exits. */
 	if (unlikely(vcpu->pv.eoi_offered))
 		lodge_pv_eoi_sync(vcpu, true, false);
+	merge_nmis(vcpu);
 	if (vcpu->exception.valid)
 		inject_exception(vcpu);
 	else if (inflight_deliverable(vcpu))
