@@ -29,9 +29,9 @@ GUEST64(read_all,
 GUEST64(string_input,
 	"mov $0x40003ffe, %edi\n mov " PORT ", %dx\n insb\n" END);
 
-/* All pages, again and again. */
+/* All pages, again and again. Bochs never leaves a guest with interrupts off. */
 GUEST64(count_all,
-	"1: mov $0x40000000, %ebx\n mov $192, %ecx\n"
+	"sti\n 1: mov $0x40000000, %ebx\n mov $192, %ecx\n"
 	"2: incq 8(%rbx)\n add $4096, %ebx\n loop 2b\n jmp 1b\n");
 
 FIXTURE(memory)
