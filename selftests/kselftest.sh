@@ -10,7 +10,7 @@ shift
 # Threads against a guest that never stops: not on Bochs's one slow CPU.
 several=()
 [[ $cpu == amd ]] && several=(memory smp)
-(($#)) || set -- system vm vcpu stats run io virtio interrupts pv hostile lifetime host "${several[@]}"
+(($#)) || set -- system vm vcpu stats run io virtio interrupts pv hostile unruly lifetime host "${several[@]}"
 
 # A second on Bochs's clock is thousands of millions of instructions.
 spin=2
