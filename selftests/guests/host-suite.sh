@@ -109,6 +109,27 @@ smp_cloud()
 	smp cloud 4
 }
 
+# clocks KERNEL SECONDS: on four CPUs that compute, switch and wait, no clock goes back.
+clocks()
+{
+	{ cat initrd; (cd /selftests && echo guest_load | cpio -o -H newc 2>/dev/null); } >/tmp/load
+	lodge run -k "$1" -i /tmp/load -m 256M -c 4 --timeout 600 \
+		-p "$console quiet lodge.cmd=\"/guest_load $2\"" >$out 2>$err </dev/null
+	expect 0 poweroff || return
+	tr -d '\r' <$out | grep '^load: ' | sed 's/^/# /'
+	said '^load: 4 CPUs' && said 'lodge.cmd: status 0'
+}
+
+clocks_short()
+{
+	clocks lean 2
+}
+
+clocks_long()
+{
+	clocks cloud 20
+}
+
 # More than the host has, by far.
 smp_64()
 {
