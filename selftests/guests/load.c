@@ -14,10 +14,11 @@
 
 #define MAX_CPUS	64
 #define NS		1000000000ll
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 static const clockid_t clocks[] = { CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_BOOTTIME };
 
-#define CLOCKS		(sizeof(clocks) / sizeof(clocks[0]))
+#define CLOCKS		ARRAY_SIZE(clocks)
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static long long last[CLOCKS], worst;

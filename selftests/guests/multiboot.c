@@ -306,7 +306,6 @@ static void cmos_write(u8 reg, u8 v)
 /* S3 until the next second, by the clock's alarm. */
 static void sleep_and_wake(u32 failed)
 {
-	extern const u8 wake_start[], wake_end[];
 	const u8 *fadt = find_table("FACP");
 	volatile u8 *to = at(0x6000);
 	u32 i;

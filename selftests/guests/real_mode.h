@@ -5,7 +5,7 @@
 
 #include "bare.h"
 
-extern u8 real_start[], real_end[];
+extern u8 real_start[], real_end[], wake_start[], wake_end[];
 u32 real_mode(void);
 
 #endif /* _GUESTS_REAL_MODE_H */
