@@ -332,6 +332,10 @@ enum lodge_next lodge_on_ud(struct lodge_vcpu *vcpu)
 	return LODGE_REENTER;
 }
 
+/*
+ * A delivery may raise the next one before the CPU would take a host interrupt
+ * (SDM table 6-2): it is taken here, or a guest would keep the CPU for itself.
+ */
 enum lodge_next lodge_on_exception(struct lodge_vcpu *vcpu, u8 vector, bool has_error, u32 error)
 {
 	lodge_reason(vcpu, LODGE_REASON_EXCEPTION, vector);
@@ -339,7 +343,7 @@ enum lodge_next lodge_on_exception(struct lodge_vcpu *vcpu, u8 vector, bool has_
 		lodge_queue_exception_e(vcpu, vector, error);
 	else
 		lodge_queue_exception(vcpu, vector);
-	return LODGE_REENTER;
+	return LODGE_IRQ;
 }
 
 enum lodge_next lodge_on_triple_fault(struct lodge_vcpu *vcpu)

@@ -37,7 +37,7 @@
 /* What a handler wants next. */
 enum lodge_next {
 	LODGE_REENTER,		/* back into the guest */
-	LODGE_IRQ,		/* a host interrupt waits: open interrupts, go on */
+	LODGE_IRQ,		/* a host interrupt may wait: open interrupts, go on */
 	LODGE_HANDLE,		/* ring 2 has to look at vcpu->exit */
 	LODGE_USER,		/* vcpu->run says why */
 };

@@ -60,7 +60,7 @@ static enum lodge_next on_db(struct lodge_vcpu *vcpu, u32 info)
 		lodge_reg_write(vcpu, LODGE_RIP, lodge_reg_read(vcpu, LODGE_RIP) +
 				vmx_insn_len(vcpu));
 	lodge_queue_debug(vcpu, causes);
-	return LODGE_REENTER;
+	return LODGE_IRQ;	/* as lodge_on_exception() */
 }
 
 /* NMIs are the host's and were taken by it in vmx_run(). */
