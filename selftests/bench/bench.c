@@ -6,7 +6,7 @@
  *
  *	VMM OPERATION MEDIAN LEAST MOST
  *
- * in TSC ticks per operation. What the measuring itself takes is subtracted.
+ * in TSC ticks per operation; `empty' is what the measuring itself takes.
  */
 #include <err.h>
 #include <fcntl.h>
