@@ -83,7 +83,7 @@ check: prepare
 	@selftests/run
 
 bench: prepare
-	@selftests/bench/run.sh
+	@selftests/bench/all.sh
 
 soak: prepare
 	@selftests/soak

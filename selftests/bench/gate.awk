@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # gate.awk -v cpu=HOST -v mode=MITIGATIONS THRESHOLDS OUTPUT WANTED...: KTAP, a case
-# for each WANTED operation: measured, and not over its threshold.
+# for each WANTED operation: measured, and not over its threshold by a tenth. What
+# is worse by less, `make bench' shows.
 
 BEGIN {
-	slack = 1.02
+	slack = 1.1
 	for (i = 3; i < ARGC; i++)
 		want[i] = ARGV[i]
 	last = ARGC

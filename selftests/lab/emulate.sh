@@ -175,7 +175,7 @@ start_bochs()
 	bochs_config "$run" "$bochs" >"$run/bochsrc"
 	if ((TRACE)); then
 		debugger_commands >"$run/commands"
-		commands=(-rc "$run/commands")
+		commands=(-dbg -rc "$run/commands")
 	fi
 	"$bochs/bochs" -q -f "$run/bochsrc" "${commands[@]}" \
 		</dev/null >"$run/emulator" 2>&1 &
