@@ -591,6 +591,53 @@ net_mmio()
 }
 
 #
+# Looking at guests
+#
+
+# busy NAME [OPTION...]: a guest that is up and goes on doing something.
+busy()
+{
+	name=$1
+	shift
+	guest "echo running; while :; do sleep 0.01; done" --name "$name" "$@" &
+	busy=$!
+	wait_for 100 '^running' $out
+}
+
+# number NAME FILE: its value for the whole VM in lodge stat --json; the sum of a histogram.
+number()
+{
+	tr -d ' ' <"$2" | sed 's/"vcpu":0.*//' | grep -o "\"$1\":[0-9]*\|\"$1\":\[[^]]*" |
+		sed 's/.*[:[]//; q' | tr ',' '\n' | awk '{ n += $1 } END { print n + 0 }'
+}
+
+# A running guest is found by name and pid, and by nobody when it has ended.
+observe_stat()
+{
+	busy first -c 2 || return
+	pid=$(pidof lodge)
+	lodge list | grep -q "^first *$pid *2 *256M" || { lodge list; return 1; }
+	lodge run -k lean -i initrd --name first >/dev/null 2>/tmp/second </dev/null
+	[ $? -eq 125 ] && grep -q 'guest of this name is running' /tmp/second || return
+	lodge stat first >/tmp/stat && lodge stat --exits --vcpus "$pid" >>/tmp/stat &&
+		lodge stat --json -i 2 first >/tmp/json || return
+	grep -q '^exits *[1-9]' /tmp/stat && grep -q '^hlt *[1-9]' /tmp/stat &&
+		grep -q '^1 *[1-9]' /tmp/stat || { sed 's/^/# /' /tmp/stat; return 1; }
+	lodge stat nobody 2>/dev/null && return 1
+	# An exit may be under way at either end of the two seconds, on each vCPU.
+	exits=$(number exits /tmp/json)
+	timed=$(number hist.exit /tmp/json)
+	echo "# $exits exits, $timed timed, $(number time.halt /tmp/json) ticks asleep"
+	[ "$exits" -gt 50 ] && [ $((timed - exits)) -le 4 ] && [ $((exits - timed)) -le 4 ] &&
+		[ "$(number time.halt /tmp/json)" -gt 0 ] || return
+	# Who asks nonsense is told so, who asks nothing is sent away.
+	killall -9 lodge
+	wait $busy 2>/dev/null
+	[ "$(lodge list | wc -l)" -eq 1 ] && [ -z "$(ls /run/lodge)" ] || { ls /run/lodge; return 1; }
+	unused
+}
+
+#
 # The host's life
 #
 

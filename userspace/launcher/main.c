@@ -11,6 +11,8 @@ static const char usage[] =
 "\n"
 "  lodge check            say whether this machine can run guests\n"
 "  lodge run [KERNEL]     run a guest\n"
+"  lodge list             guests that are running\n"
+"  lodge stat GUEST       what a guest does, and what it costs\n"
 "  lodge help [COMMAND]   this text, or a command's\n"
 "  lodge --version        version\n"
 "\n"
@@ -22,6 +24,8 @@ static const struct command {
 } commands[] = {
 	{ "check", command_check },
 	{ "run", command_run },
+	{ "list", command_list },
+	{ "stat", command_stat },
 };
 
 static const struct command *find_command(const char *name)

@@ -17,6 +17,7 @@
 
 #include "commands.h"
 #include "console.h"
+#include "control.h"
 #include "firmware.h"
 #include "machine.h"
 #include "options.h"
@@ -48,6 +49,7 @@ enum {
 struct front {
 	struct run_options options;
 	struct machine machine;
+	struct control control;
 	struct console console;
 	struct term term;
 	struct pollfd poll[POLL_COUNT];
@@ -434,12 +436,13 @@ static void run_guest(struct front *fr)
 		return;
 	}
 	fill_poll(fr);
-	if (machine_start(&fr->machine, &f)) {
+	if (control_start(&fr->control, &fr->machine, &f) || machine_start(&fr->machine, &f)) {
 		fault_print(&f);
 		end(fr, STATUS_ERROR, "error");
 	} else {
 		main_loop(fr);
 	}
+	control_stop(&fr->control);
 	if (machine_stop(&fr->machine))
 		machine_destroy(&fr->machine);
 	/* What was posted just before the end may have been a panic's message. */

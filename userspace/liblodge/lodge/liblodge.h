@@ -81,6 +81,14 @@ int lodge_nmi(int vcpu);
 int lodge_reset_vcpu(int vcpu);
 int lodge_vcpu_stats(int vcpu, __u32 flags);		/* a statistics descriptor */
 
+/* A statistics descriptor */
+#define LODGE_STATS_ROOM	16384
+/* Fills @blob, 8-byte aligned; -EPROTO: not statistics. The others are for what it filled. */
+int lodge_stats_read(int fd, void *blob, size_t room);
+const struct lodge_stats_desc *lodge_stats_desc(const void *blob, __u32 n);	/* or NULL */
+const __u64 *lodge_stats_values(const void *blob, const struct lodge_stats_desc *desc);
+__u64 lodge_stats_get(const void *blob, const char *name);	/* 0 when there is none */
+
 /* A virtio device */
 int lodge_ring_serve(int dev, __u64 rings);	/* -EINTR; -EPROTO: the driver erred */
 int lodge_set_features(int dev, __u64 features);

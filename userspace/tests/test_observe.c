@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Control socket, JSON, statistics: what looks at a guest from outside. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "json.h"
+#include "ktap.h"
+#include "machine.h"
+
+static char value[64];
+
+static bool get(const char *text, const char *key)
+{
+	return json_get(text, key, value, sizeof(value));
+}
+
+static void json_good(void)
+{
+	__u64 n = 0;
+
+	CHECK(get("{\"verb\":\"info\"}", "verb") && !strcmp(value, "info"));
+	CHECK(get(" { \"a\" : 1 , \"b\" : \"x y\" }\r\n", "b") && !strcmp(value, "x y"));
+	CHECK(get("{\"a\":true,\"b\":null}", "a") && !strcmp(value, "true"));
+	CHECK(get("{\"a\":\"q\\\"\\\\\\n\\u0041\"}", "a") && !strcmp(value, "q\"\\\nA"));
+	CHECK(get("{\"a\":\"first\",\"a\":\"second\"}", "a") && !strcmp(value, "first"));
+	CHECK(json_get_number("{\"n\":18446744073709551615}", "n", &n) && n == ~0ull);
+	CHECK(!json_get_number("{\"n\":-1}", "n", &n) && !json_get_number("{\"n\":\"\"}", "n", &n));
+}
+
+static void json_bad(void)
+{
+	static const char *const bad[] = {
+		"", "{", "}", "{}", "[]", "{\"a\"}", "{\"a\":}", "{\"a\":1", "{\"a\":1,}", "{a:1}",
+		"{\"a\":1}x", "{\"a\":\"", "{\"a\":\"\\", "{\"a\":\"\\x\"}", "{\"a\":\"\\u12\"}",
+		"{\"a\":\"\\u0000\"}", "{\"a\":\"\t\"}", "{\"a\":{\"b\":1}}", "{\"a\":[1]}",
+		"{\"a\":\"0123456789012345678901234567890123456789012345678901234567890123\"}",
+	};
+	char text[64];
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		CHECK(!get(bad[i], "a"));
+	/* Whatever is sent, nothing but the answer is written. */
+	for (i = 0; i < 20000; i++) {
+		memset(text, 0, sizeof(text));
+		snprintf(text, sizeof(text), "{\"verb\":\"info\",\"a\":\"\\u0041\\n\",\"b\":12}");
+		for (j = 0; j < 1 + i % 4; j++)
+			text[rand() % 48] = "{}\":,\\u0a\"\n\t"[rand() % 12];
+		get(text, "b");
+	}
+}
+
+static void json_written(void)
+{
+	char line[64] = "", text[] = "a\"\\\x01\x7f\xff z";
+	FILE *to = fmemopen(line, sizeof(line), "w");
+
+	json_string(to, text);
+	fclose(to);
+	CHECK(!strcmp(line, "\"a\\\"\\\\\\u0001\\u007f\\u00ff z\""));
+}
+
+/* Statistics from a descriptor that lies. */
+static void stats_that_lie(void)
+{
+	struct {
+		struct lodge_stats_header header;
+		struct lodge_stats_desc desc[2];
+		__u64 value[3];
+	} good = {
+		.header = {
+			.bytes = sizeof(good), .descs = 2, .desc_bytes = sizeof(good.desc[0]),
+			.desc_offset = sizeof(good.header),
+			.value_offset = sizeof(good.header) + sizeof(good.desc),
+		},
+		.desc = {
+			{ .count = 1, .name = "one" },
+			{ .count = 2, .offset = 8, .kind = LODGE_STAT_LOG2, .name = "two" },
+		},
+		.value = { 5, 6, 7 },
+	}, bad, read_back;
+	FILE *f = tmpfile();
+	unsigned int i, kept = 0;
+
+	CHECK(pwrite(fileno(f), &good, sizeof(good), 0) == sizeof(good));
+	CHECK(lodge_stats_read(fileno(f), &read_back, sizeof(read_back)) == sizeof(good));
+	CHECK(lodge_stats_get(&read_back, "one") == 5 && lodge_stats_get(&read_back, "two") == 6);
+	CHECK(lodge_stats_get(&read_back, "three") == 0 && !lodge_stats_desc(&read_back, 2));
+	CHECK(lodge_stats_read(fileno(f), &read_back, sizeof(good) - 1) == -EPROTO);
+	for (i = 0; i < 20000; i++) {
+		bad = good;
+		ktap_damage((__u8 *)&bad, sizeof(bad.header) + sizeof(bad.desc), 1 + i % 3);
+		CHECK(pwrite(fileno(f), &bad, sizeof(bad), 0) == sizeof(bad));
+		if (lodge_stats_read(fileno(f), &read_back, sizeof(read_back)) < 0)
+			continue;
+		kept++;
+		lodge_stats_get(&read_back, "none of these");
+	}
+	CHECK(kept > 0 && kept < 20000);
+	fclose(f);
+	CHECK(lodge_stats_read(-1, &read_back, sizeof(read_back)) == -EBADF);
+}
+
+static struct machine machine;
+static struct control control;
+
+static int start(struct control *c, struct fault *f)
+{
+	char dir[] = "/tmp/lodge-test-XXXXXX";
+	static bool made;
+
+	if (!made)
+		made = mkdtemp(dir) && !setenv("XDG_RUNTIME_DIR", dir, 1);
+	machine.config.name = "a/guest";
+	machine.config.cpus = 2;
+	machine.config.memory = MIB(64);
+	machine.vm = -1;
+	return control_start(c, &machine, f);
+}
+
+static void socket_answers(void)
+{
+	struct control_answer a;
+	struct guest_info info;
+	struct fault f;
+	int fd;
+
+	CHECK(!start(&control, &f) && control.fd >= 0);
+	fd = control_open("a/guest", &info, &f);
+	CHECK(fd >= 0 && info.cpus == 2 && info.memory == MIB(64) && info.pid == (__u64)getpid());
+	CHECK(!control_ask(fd, "{\"verb\":\"nonsense\"}", &a) && strstr(a.line, "no such verb"));
+	CHECK(!control_ask(fd, "garbage", &a) && strstr(a.line, "\"ok\":false"));
+	CHECK(!control_ask(fd, "{\"verb\":\"stats\"}", &a) && strstr(a.line, "\"ok\":false"));
+	CHECK(!a.fds);
+	/* The first of two lines at once, then the other. */
+	CHECK(!control_ask(fd, "{\"verb\":\"x\"}\n{\"verb\":\"info\"}", &a));
+	close(fd);
+	control_stop(&control);
+	CHECK(control_open("a/guest", &info, &f) < 0 && f.error == ESRCH);
+}
+
+static void socket_survives(void)
+{
+	char junk[3 * CONTROL_LINE];
+	struct guest_info info;
+	struct fault f;
+	int fd, i;
+
+	CHECK(!start(&control, &f));
+	memset(junk, 'x', sizeof(junk));
+	for (i = 0; i < 20; i++) {
+		fd = socket(AF_UNIX, SOCK_STREAM, 0);
+		CHECK(!connect(fd, (struct sockaddr *)&control.addr, sizeof(control.addr)));
+		/* Lines without end, halves, none at all. */
+		CHECK(send(fd, junk, i % 3 * 1100, MSG_NOSIGNAL) >= 0);
+		close(fd);
+	}
+	fd = control_open("a/guest", &info, &f);
+	CHECK(fd >= 0);
+	close(fd);
+	control_stop(&control);
+}
+
+static void names_are_unique(void)
+{
+	static struct control second;
+	struct sockaddr_un stale;
+	struct guest_info info;
+	struct stat st;
+	struct fault f;
+	int fd;
+
+	CHECK(!start(&control, &f));
+	CHECK(!stat(control.addr.sun_path, &st) && (st.st_mode & 0777) == 0600);
+	CHECK(start(&second, &f) == -1 && f.error == EEXIST && second.fd < 0);
+	control_stop(&control);
+	CHECK(stat(control.addr.sun_path, &st) && errno == ENOENT);
+	/* What a killed guest leaves is swept up by whoever looks. */
+	stale = control.addr;
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	CHECK(!bind(fd, (struct sockaddr *)&stale, sizeof(stale)));
+	close(fd);
+	CHECK(!stat(stale.sun_path, &st));
+	CHECK(control_open("a/guest", &info, &f) < 0);
+	CHECK(stat(stale.sun_path, &st) && errno == ENOENT);
+	CHECK(!start(&control, &f));
+	control_stop(&control);
+	*strrchr(stale.sun_path, '/') = '\0';
+	CHECK(!rmdir(stale.sun_path));
+	*strrchr(stale.sun_path, '/') = '\0';
+	CHECK(!rmdir(stale.sun_path));
+}
+
+static const struct test tests[] = {
+	{ "json_good", json_good },
+	{ "json_bad", json_bad },
+	{ "json_written", json_written },
+	{ "stats_that_lie", stats_that_lie },
+	{ "socket_answers", socket_answers },
+	{ "socket_survives", socket_survives },
+	{ "names_are_unique", names_are_unique },
+};
+
+int main(void)
+{
+	return ktap_run(tests, ARRAY_SIZE(tests));
+}
