@@ -757,7 +757,7 @@ struct lodge_run {
  * @flags: LODGE_VIRTIO_READONLY
  * @device: LODGE_VIRTIO_*
  * @rings: how many, at most LODGE_MAX_RINGS
- * @fd: back end: a file or block device for BLK, a tap for NET; -1: none
+ * @fd: back end: a file or block device for BLK, a tap or socket for NET; -1: none
  * @gsi: interrupt line, or LODGE_VIRTIO_NO_GSI
  * @sectors: of 512 bytes, for BLK
  * @features: out: feature bits the driver may pick from

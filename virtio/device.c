@@ -5,6 +5,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/module.h>
+#include <linux/net.h>
 #include <linux/nospec.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
@@ -445,13 +446,23 @@ static struct lodge_virtio *alloc(struct lodge_vm *vm, const struct lodge_virtio
 	return dev;
 }
 
-/* A character device's wait queue lives as long as the file. */
+/*
+ * Files whose wait queues live as long as they do: character devices, and of
+ * sockets those that are between processes.
+ */
+static bool waits_safely(struct file *file)
+{
+	struct socket *sock = sock_from_file(file);
+
+	return sock ? READ_ONCE(sock->ops)->family == PF_UNIX : S_ISCHR(file_inode(file)->i_mode);
+}
+
 int lodge_virtio_need_stream(const struct lodge_virtio *dev)
 {
-	const struct file *file = dev->backend;
+	struct file *file = dev->backend;
 	fmode_t both = FMODE_READ | FMODE_WRITE;
 
-	return file && S_ISCHR(file_inode(file)->i_mode) && file->f_op->read_iter &&
+	return file && waits_safely(file) && file->f_op->read_iter &&
 	       file->f_op->write_iter && (file->f_mode & both) == both ? 0 : -EBADF;
 }
 

@@ -2,7 +2,8 @@
 /*
  * Network device (virtio 1.2, 5.1) on a tap that hands out virtio_net headers
  * of HEADER bytes, as the device's own: checksums and segmentation are between
- * the guest and the tap, whose offloads the owner sets.
+ * the guest and the tap, whose offloads the owner sets. A Unix socket of packets
+ * does as well: what is at its other end may be anything.
  */
 #include <linux/fs.h>
 #include <linux/poll.h>

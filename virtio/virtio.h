@@ -226,7 +226,7 @@ u32 lodge_virtio_isr(struct lodge_virtio *dev, u32 set, u32 clear);
 struct lodge_virtio *lodge_virtio_get_fd(struct lodge_vm *vm, int fd);
 void lodge_virtio_put(struct lodge_virtio *dev);	/* any context */
 void lodge_virtio_doorbell(struct lodge_virtio *dev, u64 value);	/* any context */
-/* The back end is a character device to read from and write to: 0 or -EBADF */
+/* The back end is a character device or a Unix socket, for both ways: 0 or -EBADF */
 int lodge_virtio_need_stream(const struct lodge_virtio *dev);
 int lodge_virtio_create_fd(struct lodge_vm *vm, struct lodge_create_virtio *args);
 

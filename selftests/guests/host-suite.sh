@@ -590,6 +590,37 @@ net_mmio()
 	net --transport mmio --packed
 }
 
+# Without privilege: a file from a server of this host's, and one through a
+# forwarded port; NET_MIB of it.
+net_user()
+{
+	mkdir -p /tmp/www
+	dd if=/dev/urandom of=/tmp/www/file bs=1M count=${NET_MIB:-8} 2>/dev/null
+	sum=$(sha256sum </tmp/www/file)
+	httpd -f -p 127.0.0.1:80 -h /tmp/www &
+	server=$!
+	guest "ifconfig eth0 10.0.2.15 up; wget -q -O - http://10.0.2.2/file | sha256sum; dd if=/dev/urandom of=/tmp/file bs=1M count=4; sha256sum /tmp/file; nc -l -p 22 </tmp/file" \
+		-n user,fwd=tcp:2222:22 &
+	pid=$!
+	wait_for 300 ' /tmp/file' $out || { kill -9 $pid $server; return 1; }
+	want=$(tr -d '\r' <$out | sed -n 's| */tmp/file$||p')
+	# Neither end may see the other's end of input before it has all of it.
+	mkfifo /tmp/open
+	exec 6<>/tmp/open
+	for n in $(seq 50); do
+		back=$(nc 127.0.0.1 2222 <&6 | sha256sum)
+		[ "$back" = "$want  -" ] && break
+		sleep 0.5
+	done
+	wait $pid
+	expect 0 poweroff
+	result=$?
+	kill $server
+	[ $result -eq 0 ] && said "^${sum%% *} " || return
+	[ "$back" = "$want  -" ] || { echo "# what came through the port: $back"; return 1; }
+	unused
+}
+
 #
 # Looking at guests
 #

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -296,6 +297,12 @@ TEST_F(virtio, create)
 	with.rings = 2;
 	EXPECT_EQ(-EBADF, create(vm, pipes[0], with));
 	EXPECT_EQ(-EBADF, create(vm, self->file, with));
+	/* Of sockets those between processes */
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	EXPECT_EQ(-EBADF, create(vm, fd, with));
+	close(fd);
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pipes));
+	EXPECT_LE(0, create(vm, pipes[0], with));
 	with.device = LODGE_VIRTIO_CONSOLE;
 	EXPECT_EQ(-EBADF, create(vm, self->file, with));
 	fd = open("/dev/zero", O_RDWR);

@@ -48,8 +48,10 @@ add_checkout()
 {
 	local stage=$1 top=$2 kernel=$3 file
 
-	[[ -x $top/userspace/lodge ]] &&
-		install -D -m 755 "$top/userspace/lodge" "$stage/usr/bin/lodge"
+	for file in lodge lodge-slirp; do
+		[[ -x $top/userspace/$file ]] &&
+			install -D -m 755 "$top/userspace/$file" "$stage/usr/bin/$file"
+	done
 	mkdir -p "$stage/selftests"
 	for file in "$top"/build/selftests/*; do
 		[[ -f $file && -x $file ]] && cp "$file" "$stage/selftests/"

@@ -269,7 +269,7 @@ static int finish(struct virtio *v, struct lodge_create_virtio *create, struct f
 	v->fd = lodge_create_virtio(v->machine->vm, create);
 	if (v->fd < 0)
 		return fault_set(f, v->name, "the hypervisor refused the device", NULL, v->fd);
-	v->offered = create->features;
+	v->offered = create->features & ~v->withheld;
 	if (!v->machine->config.virtio->packed)
 		v->offered &= ~BIT_ULL(VIRTIO_F_RING_PACKED);
 	ret = v->transport->add(v);

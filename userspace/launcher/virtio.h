@@ -57,6 +57,7 @@ struct virtio_transport {
  * @rings: how many
  * @backend: file behind it, or -1
  * @fd: the kernel's part
+ * @withheld: features that the kernel has and the back end has not
  * @offered: features offered; @picked: what the driver picked so far
  * @status: device status field
  * @config: device-specific configuration
@@ -76,6 +77,7 @@ struct virtio {
 	unsigned int rings;
 	int backend;
 	int fd;
+	__u64 withheld;
 	__u64 offered;
 	__u64 picked;
 	__u8 status;

@@ -1,17 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* virtio-net: the tap behind it, and its configuration (virtio 1.2, 5.1.4). */
+/* virtio-net: what is behind it, and its configuration (virtio 1.2, 5.1.4). */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
+#include <spawn.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "virtio.h"
 
 #define HEADER_BYTES	12
+#define SLIRP		"lodge-slirp"
+#define SLIRP_FD	3
+
+/* Checksums and segments of which only a tap can make whole packets */
+#define OFFLOADS (BIT_ULL(VIRTIO_NET_F_CSUM) | BIT_ULL(VIRTIO_NET_F_GUEST_CSUM) |	\
+		  BIT_ULL(VIRTIO_NET_F_GUEST_TSO4) | BIT_ULL(VIRTIO_NET_F_GUEST_TSO6) |	\
+		  BIT_ULL(VIRTIO_NET_F_GUEST_ECN) | BIT_ULL(VIRTIO_NET_F_HOST_TSO4) |	\
+		  BIT_ULL(VIRTIO_NET_F_HOST_TSO6) | BIT_ULL(VIRTIO_NET_F_HOST_ECN))
 
 /* A locally administered address, new for each guest. */
 static void make_mac(__u8 mac[6])
@@ -21,22 +36,138 @@ static void make_mac(__u8 mac[6])
 	mac[0] = (mac[0] & 0xfc) | 0x02;
 }
 
-static int open_tap(struct virtio *v, const struct net_option *o, struct fault *f)
+static int set_header(struct virtio *v, const struct net_option *o, struct fault *f)
 {
-	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
 	int header = HEADER_BYTES;
 
+	if (ioctl(v->backend, TUNSETVNETHDRSZ, &header))
+		return fault_set(f, o->text, "the tap has no virtio-net headers", NULL, errno);
+	return 0;
+}
+
+static int open_tap(struct virtio *v, const struct net_option *o, struct ifreq *ifr,
+		    struct fault *f)
+{
+	*ifr = (struct ifreq){ .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
 	v->backend = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (v->backend < 0)
 		return fault_set(f, "/dev/net/tun", "cannot open it",
 				 "load the tun module, and see who may open it", errno);
-	memcpy(ifr.ifr_name, o->interface, sizeof(o->interface));
-	if (ioctl(v->backend, TUNSETIFF, &ifr))
+	if (o->kind == NET_TAP)
+		memcpy(ifr->ifr_name, o->interface, sizeof(o->interface));
+	if (ioctl(v->backend, TUNSETIFF, ifr))
 		return fault_set(f, o->text, "cannot make or take the tap interface",
 				 "make one of yours: ip tuntap add NAME mode tap user YOU", errno);
-	if (ioctl(v->backend, TUNSETVNETHDRSZ, &header))
-		return fault_set(f, o->text, "the tap has no virtio-net headers", NULL, errno);
+	return set_header(v, o, f);
+}
+
+/* A tap of our own, up and in the bridge. */
+static int open_bridge(struct virtio *v, const struct net_option *o, struct fault *f)
+{
+	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), ret = -1;
+	struct ifreq tap, bridge = { 0 };
+
+	if (open_tap(v, o, &tap, f))
+		goto out;
+	memcpy(bridge.ifr_name, o->interface, sizeof(o->interface));
+	tap.ifr_flags = IFF_UP;
+	ret = ioctl(sock, SIOCGIFINDEX, &tap);
+	bridge.ifr_ifindex = tap.ifr_ifindex;
+	ret = ret ? ret : ioctl(sock, SIOCBRADDIF, &bridge);
+	tap.ifr_flags = IFF_UP;
+	ret = ret ? ret : ioctl(sock, SIOCSIFFLAGS, &tap);
+	if (ret)
+		fault_set(f, o->text, "cannot put a tap into the bridge",
+			  "make it: ip link add NAME type bridge; this needs CAP_NET_ADMIN", errno);
+out:
+	close(sock);
+	return ret;
+}
+
+/* The program beside this one, or, where that is installed, in libexec. */
+static int spawn_slirp(const struct net_option *o, int sock)
+{
+	char *argv[NET_FORWARDS + 3] = { SLIRP, "3" };
+	char self[4096] = "", path[4200];
+	posix_spawn_file_actions_t actions;
+	unsigned int i;
+	pid_t pid;
+	int ret;
+
+	for (i = 0; i < o->fwds; i++)
+		argv[i + 2] = (char *)o->fwd[i];
+	if (readlink("/proc/self/exe", self, sizeof(self) - 1) > 0)
+		dirname(self);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, sock, SLIRP_FD);
+	snprintf(path, sizeof(path), "%s/" SLIRP, self);
+	if (access(path, X_OK))
+		snprintf(path, sizeof(path), "%s/../libexec/" SLIRP, self);
+	ret = posix_spawn(&pid, path, &actions, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	return ret;
+}
+
+static int open_user(struct virtio *v, const struct net_option *o, struct fault *f)
+{
+	int pair[2], ret;
+	char ready;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return fault_set(f, o->text, "cannot make sockets", NULL, errno);
+	v->backend = pair[0];
+	/* The descriptor must not be the number it is to have there. */
+	if (pair[1] == SLIRP_FD)
+		pair[1] = fcntl(SLIRP_FD, F_DUPFD_CLOEXEC, SLIRP_FD + 1);
+	ret = spawn_slirp(o, pair[1]);
+	close(pair[1]);
+	if (ret)
+		return fault_set(f, o->text, "cannot start " SLIRP,
+				 "it is built where there is libslirp-dev; keep it beside lodge",
+				 ret);
+	if (read(v->backend, &ready, 1) != 1)
+		return fault_set(f, o->text, "the user-mode network did not start",
+				 "are the forwarded ports free?", 0);
 	return 0;
+}
+
+static bool is_socket(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISSOCK(st.st_mode);
+}
+
+/* Somebody else opened it: a tap, or a socket of packets with headers. */
+static int open_fd(struct virtio *v, const struct net_option *o, struct fault *f)
+{
+	struct ifreq ifr;
+
+	v->backend = fcntl(o->fd, F_DUPFD_CLOEXEC, 0);
+	if (v->backend < 0 || fcntl(v->backend, F_SETFL, O_RDWR | O_NONBLOCK))
+		return fault_set(f, o->text, "no such descriptor", NULL, errno);
+	if (is_socket(v->backend))
+		return 0;
+	if (ioctl(v->backend, TUNGETIFF, &ifr) || !(ifr.ifr_flags & IFF_VNET_HDR))
+		return fault_set(f, o->text, "neither a tap with headers nor a socket", NULL,
+				 EINVAL);
+	return set_header(v, o, f);
+}
+
+static int open_backend(struct virtio *v, const struct net_option *o, struct fault *f)
+{
+	struct ifreq ifr;
+
+	switch (o->kind) {
+	case NET_BRIDGE:
+		return open_bridge(v, o, f);
+	case NET_USER:
+		return open_user(v, o, f);
+	case NET_FD:
+		return open_fd(v, o, f);
+	default:
+		return open_tap(v, o, &ifr, f);
+	}
 }
 
 /* What the driver can receive decides what the tap may hand over. */
@@ -59,11 +190,14 @@ int virtio_net_init(struct virtio *v, const struct net_option *o, struct fault *
 {
 	struct virtio_net_config *c = (struct virtio_net_config *)v->config;
 
-	if (open_tap(v, o, f))
+	if (open_backend(v, o, f))
 		return -1;
 	v->id = LODGE_VIRTIO_NET;
 	v->rings = 2;
-	v->features_picked = net_features;
+	if (is_socket(v->backend))
+		v->withheld = OFFLOADS;
+	else
+		v->features_picked = net_features;
 	v->config_bytes = sizeof(*c);
 	c->status = VIRTIO_NET_S_LINK_UP;
 	c->max_virtqueue_pairs = 1;

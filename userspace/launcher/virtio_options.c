@@ -86,6 +86,55 @@ static bool parse_mac(const char *text, __u8 mac[6])
 	return !(mac[0] & 1);
 }
 
+static int net_kind(struct net_option *n, const char *word)
+{
+	const char *name = strchr(word, '=');
+	__u64 fd;
+
+	name = name ? name + 1 : NULL;
+	if (name && (!*name || strlen(name) >= sizeof(n->interface)))
+		return -1;
+	if (name)
+		strcpy(n->interface, name);
+	if (!strcmp(word, "tap") || !strncmp(word, "tap=", 4)) {
+		n->kind = NET_TAP;
+	} else if (!strncmp(word, "bridge=", 7)) {
+		n->kind = NET_BRIDGE;
+	} else if (!strcmp(word, "user")) {
+		n->kind = NET_USER;
+	} else if (!strncmp(word, "fd=", 3) && parse_number(name, 0, 1 << 20, &fd)) {
+		n->kind = NET_FD;
+		n->fd = fd;
+	} else {
+		return -1;
+	}
+	return 0;
+}
+
+static bool parse_fwd(const char *text)
+{
+	unsigned int host, guest;
+	char kind[4];
+	int end = 0;
+
+	return sscanf(text, "%3[a-z]:%5u:%5u%n", kind, &host, &guest, &end) == 3 && !text[end] &&
+	       (!strcmp(kind, "tcp") || !strcmp(kind, "udp")) && host - 1 < 65535 &&
+	       guest - 1 < 65535;
+}
+
+static int net_word(struct net_option *n, const char *word)
+{
+	if (!strncmp(word, "mac=", 4) && parse_mac(word + 4, n->mac)) {
+		n->has_mac = true;
+	} else if (!strncmp(word, "fwd=", 4) && n->kind == NET_USER && n->fwds < NET_FORWARDS &&
+		   parse_fwd(word + 4)) {
+		snprintf(n->fwd[n->fwds++], sizeof(n->fwd[0]), "%.19s", word + 4);
+	} else {
+		return -1;
+	}
+	return 0;
+}
+
 int virtio_add_net(struct virtio_options *o, const char *text, struct fault *f)
 {
 	struct net_option *n = &o->net[o->nets];
@@ -96,17 +145,13 @@ int virtio_add_net(struct virtio_options *o, const char *text, struct fault *f)
 		return bad(f, "-n", "more than 4 interfaces");
 	*n = (struct net_option){ .text = text };
 	if (!next_word(&text, word, sizeof(word)))
-		return bad(f, "-n", "neither tap[=NAME] nor none");
+		return bad(f, "-n", "no kind of network");
 	none = !strcmp(word, "none");
-	if (!strncmp(word, "tap=", 4) && word[4] && strlen(word + 4) < sizeof(n->interface))
-		strcpy(n->interface, word + 4);
-	else if (!none && strcmp(word, "tap"))
-		return bad(f, n->text, "neither tap[=NAME] nor none");
-	while (next_word(&text, word, sizeof(word))) {
-		n->has_mac = !strncmp(word, "mac=", 4) && parse_mac(word + 4, n->mac);
-		if (!n->has_mac)
-			return bad(f, n->text, "not mac=XX:XX:XX:XX:XX:XX of one station");
-	}
+	if (!none && net_kind(n, word))
+		return bad(f, n->text, "not one of user, tap[=NAME], bridge=NAME, fd=N, none");
+	while (next_word(&text, word, sizeof(word)))
+		if (net_word(n, word))
+			return bad(f, n->text, "not mac= of one station or (user) fwd=");
 	o->nets += !none;
 	return 0;
 }

@@ -20,10 +20,28 @@ struct disk_option {
 	bool root;
 };
 
-/* -n tap[=IF]|none[,mac=XX:XX:XX:XX:XX:XX]; @interface: empty: the kernel names it */
+enum net_kind {
+	NET_TAP,
+	NET_BRIDGE,
+	NET_USER,
+	NET_FD,
+};
+
+#define NET_FORWARDS	8
+
+/**
+ * struct net_option - -n KIND[,mac=XX:XX:XX:XX:XX:XX][,fwd=tcp:2222:22]
+ * @interface: the tap's name, or empty: the kernel names it; the bridge's
+ * @fd: of NET_FD
+ * @fwd: ports of the host that lead to the guest, of NET_USER
+ */
 struct net_option {
 	const char *text;
+	enum net_kind kind;
 	char interface[16];
+	int fd;
+	char fwd[NET_FORWARDS][20];
+	unsigned int fwds;
 	__u8 mac[6];
 	bool has_mac;
 };
@@ -54,8 +72,12 @@ bool virtio_mmio_place(unsigned int number, __u64 *base, unsigned int *gsi);
 "  -d, --disk PATH[,OPT]  a disk: a file or block device; may be given again.\n" \
 "                         ro, direct (no host page cache), queues=N, serial=S,\n" \
 "                         root (the kernel mounts it)\n" \
-"  -n, --net NET[,OPT]    a network interface: tap[=NAME] or none (no effect);\n" \
-"                         mac=XX:XX:XX:XX:XX:XX; may be given again\n" \
+"  -n, --net NET[,OPT]    a network interface; may be given again:\n" \
+"                         user (needs no privilege; the guest is 10.0.2.15, this\n" \
+"                         host 10.0.2.2), tap[=NAME], bridge=NAME (a new tap in\n" \
+"                         that bridge), fd=N (a tap or a socket), none (no effect);\n" \
+"                         mac=XX:XX:XX:XX:XX:XX; with user: fwd=tcp|udp:HOST:GUEST,\n" \
+"                         a port here that leads to one of the guest's\n" \
 "      --console          a second console, hvc0, on a new pseudo-terminal\n" \
 "      --rng              a source of entropy\n" \
 "      --transport T      how virtio devices are found: pci (default) or mmio\n" \

@@ -55,6 +55,14 @@ static void nets(void)
 	CHECK(!net("") && !net("tap=") && !net("bridge") && !net("tap=sixteen-or-more-"));
 	CHECK(!net("tap,mac=53:54:00:12:34:ff") && !net("tap,mac=52:54:00:12:34") && !o.nets);
 	CHECK(!net("tap,mac=52:54:00:12:34:ff:") && !net("tap,queues=2"));
+	CHECK(net("bridge=br0") && o.net[0].kind == NET_BRIDGE);
+	CHECK(!strcmp(o.net[0].interface, "br0") && !net("bridge=") && !net("user="));
+	CHECK(net("fd=7") && o.net[0].kind == NET_FD && o.net[0].fd == 7 && !net("fd=x"));
+	CHECK(net("user") && o.net[0].kind == NET_USER && !o.net[0].fwds);
+	CHECK(net("user,fwd=tcp:2222:22,fwd=udp:65535:53") && o.net[0].fwds == 2);
+	CHECK(!strcmp(o.net[0].fwd[0], "tcp:2222:22") && !net("tap,fwd=tcp:2222:22"));
+	CHECK(!net("user,fwd=tcp:0:22") && !net("user,fwd=tcp:1:65536") && !net("user,fwd=tcp:1"));
+	CHECK(!net("user,fwd=icmp:1:1") && !net("user,fwd=tcp:1:2x"));
 }
 
 static bool cmdline_is(const char *want)
