@@ -4,6 +4,7 @@
  * ends: the thread that runs it can always be taken away from it.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kselftest_harness.h"
@@ -76,8 +77,12 @@ GUEST64(debug_loop,
 
 TEST_F(unruly, debug_exceptions_without_end)
 {
+	const char *cpu = getenv("LAB_CPU");
 	struct lodge_sregs sregs;
 
+	/* Its host may take the guest's #DB: see run.single_step. */
+	if (cpu && !strcmp(cpu, "amd-nrips"))
+		SKIP(return, "Bochs's SVM");
 	ASSERT_EQ(0, guest_load64(&self->g, debug_loop));
 	guest_gate(&self->g, 1);
 	self->g.mem[GUEST_IDT + 16 + 4] = 1;
