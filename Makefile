@@ -26,6 +26,7 @@ help:
 	@echo '  check-intel    the tests in an emulated Intel host'
 	@echo '  check-host     the tests that need no emulator'
 	@echo '  bench          what an exit costs, beside KVM: an hour'
+	@echo '  matrix         build the module for every kernel it is made for'
 	@echo '  soak           the long forms of the tests: hours'
 	@echo '  kunit          the KUnit suites, on both vendors'
 	@echo '  deb            the Debian packages, in the parent folder'
@@ -84,6 +85,9 @@ check: prepare
 
 bench: prepare
 	@selftests/bench/all.sh
+
+matrix: packages
+	@selftests/matrix.sh
 
 soak: prepare
 	@selftests/soak

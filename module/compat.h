@@ -124,7 +124,7 @@ static inline void lodge_ibpb_before_userspace(void)
 
 #include <linux/syscore_ops.h>
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+#ifndef LODGE_HAVE_SYSCORE
 #define LODGE_SYSCORE(name, suspend_fn, resume_fn, shutdown_fn)		\
 static struct syscore_ops name = {					\
 	.suspend = suspend_fn,						\

@@ -3,9 +3,10 @@
 #ifndef LODGE_SVM_H
 #define LODGE_SVM_H
 
-#include <asm/svm.h>
-
 #include "backend.h"
+
+/* It needs more than it includes. */
+#include <asm/svm.h>
 
 /* VMCB clean bits (APM 15.15.3) */
 enum svm_clean {
