@@ -195,6 +195,7 @@ static enum lodge_next on_task_switch(struct lodge_vcpu *vcpu)
 	struct vmcb_control_area *control = svm_control(vcpu);
 	u64 info = control->exit_info_2;
 	enum lodge_task_source source = LODGE_TASK_CALL;
+	u64 len = control->next_rip - svm_save(vcpu)->rip;
 
 	if (info & TASK_IRET)
 		source = LODGE_TASK_IRET;
@@ -202,6 +203,9 @@ static enum lodge_next on_task_switch(struct lodge_vcpu *vcpu)
 		source = LODGE_TASK_JMP;
 	else if (control->exit_int_info & SVM_EVTINJ_VALID)
 		source = LODGE_TASK_GATE;
+	/* For INT n Bochs leaves an older event there; only instructions have a next RIP. */
+	if (boot_cpu_has(X86_FEATURE_NRIPS) && len - 1 < LODGE_INSN_MAX)
+		vcpu->inflight.valid = false;
 	return lodge_on_task_switch(vcpu, control->exit_info_1, source, info & TASK_HAS_ERROR,
 				    info);
 }
