@@ -5,6 +5,7 @@
 
 #include <kunit/test.h>
 #include <linux/sched.h>
+#include <asm/tsc.h>
 
 #include "lapic.h"
 #include "lodge.h"
@@ -20,6 +21,7 @@ static inline struct lodge_vcpu *fake_vcpu(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, vcpu->vm);
 	KUNIT_ASSERT_NOT_NULL(test, vcpu->lapic);
 	raw_spin_lock_init(&vcpu->vm->tsc_sync.lock);
+	vcpu->vm->tsc_khz = tsc_khz;
 	vcpu->vm->vcpus[0] = vcpu;
 	vcpu->lapic->vcpu = vcpu;
 	lodge_run_init(vcpu);

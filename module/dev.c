@@ -19,7 +19,8 @@ static int get_info(struct lodge_target *target, void *args)
 	info->caps = (lodge_max_leaf >= 2 ? LODGE_CAP_2M_PAGES : 0) |
 		     (lodge_max_leaf >= 3 ? LODGE_CAP_1G_PAGES : 0) |
 		     (lodge_stable_tsc() ? LODGE_CAP_STABLE_TSC : 0) |
-		     (lodge_mitigated() ? LODGE_CAP_UNTRUSTED : 0);
+		     (lodge_mitigated() ? LODGE_CAP_UNTRUSTED : 0) |
+		     (lodge_tsc_fraction ? LODGE_CAP_TSC_SCALING : 0);
 	info->xcr0 = lodge_xcr0;
 	info->run_size = PAGE_ALIGN(sizeof(struct lodge_run));
 	info->domain_size = LODGE_DOMAIN_SHADOW + PAGE_SIZE;

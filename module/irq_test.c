@@ -11,6 +11,7 @@ int lodge_test_machine_init(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, vm);
 	test->priv = vm;
+	vm->tsc_khz = tsc_khz;
 	lodge_chips_create(vm);
 	for (i = 0; i < TEST_VCPUS; i++) {
 		vcpu = fake_vcpu(test);

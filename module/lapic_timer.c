@@ -27,10 +27,10 @@ u64 lodge_tsc_to_ns(u64 cycles, u32 khz)
 
 static u64 timer_deadline_left(struct lodge_lapic *lapic)
 {
-	u64 now = rdtsc() + READ_ONCE(lapic->vcpu->tsc_offset);
+	u64 now = lodge_guest_tsc(lapic->vcpu);
 	u64 deadline = READ_ONCE(lapic->timer.deadline);
 
-	return deadline > now ? lodge_tsc_to_ns(deadline - now, tsc_khz) : 0;
+	return deadline > now ? lodge_tsc_to_ns(deadline - now, lapic->vcpu->vm->tsc_khz) : 0;
 }
 
 static enum hrtimer_restart timer_fired(struct hrtimer *hr)

@@ -194,7 +194,9 @@ struct lodge_vm {
 	struct lodge_chips chips;
 	struct lodge_regions *regions;
 	struct lodge_irqfds irqfds;
-	u64 tsc_base;			/* host TSC when the VM was made */
+	u32 tsc_khz;			/* the guest's */
+	u64 tsc_ratio;			/* to the host's, lodge_tsc_fraction bits; 0: 1 */
+	u64 tsc_base;			/* lodge_scale_tsc() when the VM was made */
 	u64 created_ns;
 	struct lodge_tsc_sync tsc_sync;
 	u32 last_yield;			/* vCPU that a spinning one gave way to */
@@ -386,6 +388,21 @@ static inline void lodge_phase(struct lodge_vcpu *vcpu, enum lodge_phase phase)
 {
 	if (static_branch_unlikely(&lodge_watched))
 		lodge_watch_phase(vcpu, phase);
+}
+
+/* Fraction bits of the ratio by which the CPU scales the TSC; 0: it cannot. Set by probe */
+extern u8 lodge_tsc_fraction;
+
+/* What a guest reads, but for its offset, when the host's TSC is @host. */
+static inline u64 lodge_scale_tsc(const struct lodge_vm *vm, u64 host)
+{
+	return likely(!vm->tsc_ratio) ? host :
+	       mul_u64_u64_shr(host, vm->tsc_ratio, lodge_tsc_fraction);
+}
+
+static inline u64 lodge_guest_tsc(const struct lodge_vcpu *vcpu)
+{
+	return lodge_scale_tsc(vcpu->vm, rdtsc()) + READ_ONCE(vcpu->tsc_offset);
 }
 
 /* run.c: the loop, requests and kicks */
@@ -642,6 +659,7 @@ int lodge_irqfd_set(struct lodge_vm *vm, const struct lodge_irqfd *args);
 extern struct miscdevice lodge_device;
 int lodge_vm_create_fd(const struct lodge_create_vm *args);
 void lodge_vm_put(struct lodge_vm *vm);
+int lodge_set_tsc_khz(struct lodge_vm *vm, u32 khz);
 
 /* By who has one already. */
 static inline void lodge_vm_get(struct lodge_vm *vm)

@@ -188,7 +188,7 @@ static int set_arch_caps(struct lodge_vcpu *vcpu, u64 value, bool host)
 
 static u64 get_tsc(struct lodge_vcpu *vcpu)
 {
-	return rdtsc() + vcpu->tsc_offset;
+	return lodge_guest_tsc(vcpu);
 }
 
 static void move_tsc(struct lodge_vcpu *vcpu, u64 delta)
@@ -207,7 +207,8 @@ static void move_tsc(struct lodge_vcpu *vcpu, u64 delta)
 static u64 wanted_offset(struct lodge_vcpu *vcpu, u64 value)
 {
 	struct lodge_tsc_sync *sync = &vcpu->vm->tsc_sync;
-	u64 second = (u64)tsc_khz * 1000, offset = value - rdtsc();
+	u64 second = (u64)vcpu->vm->tsc_khz * 1000;
+	u64 offset = value - lodge_scale_tsc(vcpu->vm, rdtsc());
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&sync->lock, flags);

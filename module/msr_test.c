@@ -341,6 +341,30 @@ static void passthrough_ends(struct kunit *test)
 	KUNIT_EXPECT_GT(test, i, 0);
 }
 
+/* Ratios as the CPU takes them, whose last bit may be missing. */
+static void tsc_rates(struct kunit *test)
+{
+	struct lodge_vm *vm = fake_vcpu(test)->vm;
+	u8 was = lodge_tsc_fraction;
+
+	lodge_tsc_fraction = 0;
+	KUNIT_EXPECT_EQ(test, 0, lodge_set_tsc_khz(vm, 0));
+	KUNIT_EXPECT_EQ(test, 0, lodge_set_tsc_khz(vm, tsc_khz));
+	KUNIT_EXPECT_EQ(test, 12345ull, lodge_scale_tsc(vm, 12345));
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, lodge_set_tsc_khz(vm, tsc_khz + 1));
+	for (lodge_tsc_fraction = 32; lodge_tsc_fraction <= 48; lodge_tsc_fraction += 16) {
+		KUNIT_EXPECT_EQ(test, -EINVAL, lodge_set_tsc_khz(vm, 1));
+		KUNIT_EXPECT_EQ(test, -EINVAL, lodge_set_tsc_khz(vm, U32_MAX));
+		KUNIT_EXPECT_EQ(test, 0, lodge_set_tsc_khz(vm, tsc_khz * 2));
+		KUNIT_EXPECT_EQ(test, 2000ull << 40, lodge_scale_tsc(vm, 1000ull << 40));
+		KUNIT_EXPECT_EQ(test, tsc_khz * 2, vm->tsc_khz);
+		KUNIT_EXPECT_EQ(test, 0, lodge_set_tsc_khz(vm, tsc_khz / 4));
+		KUNIT_EXPECT_LE(test, lodge_scale_tsc(vm, 4000000), 1000000ull);
+		KUNIT_EXPECT_GE(test, lodge_scale_tsc(vm, 4000000), 999990ull);
+	}
+	lodge_tsc_fraction = was;
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(unknown_gives_gp),
 	KUNIT_CASE(constants_are_read_only),
@@ -363,6 +387,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(random_writes),
 	KUNIT_CASE(list_is_sorted),
 	KUNIT_CASE(passthrough_ends),
+	KUNIT_CASE(tsc_rates),
 	{}
 };
 

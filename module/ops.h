@@ -28,7 +28,7 @@
  * fetch_reg:	fill regs[reg] from hardware; vCPU loaded
  * get_segment, set_segment, get_gdt ...: vCPU loaded
  * set_cr0, set_cr3, set_cr4, set_efer: program checked values, update regs[]
- * set_tsc_offset: guest TSC = host TSC + offset
+ * set_tsc_offset: guest TSC = host TSC, scaled by the VM's ratio, + offset
  * get_msr, set_msr: MSRs that live in hardware state: segment bases, SYSENTER,
  *		SYSCALL, PAT, ...; -EINVAL when not one of ours
  * insn_len:	length of the instruction that exited; 0: not knowable in ring 1

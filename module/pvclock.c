@@ -51,7 +51,7 @@ void lodge_pv_scale(u32 khz, u32 *mul, s8 *shift)
 /* Guest clock as the page has it, on the CPU whose TSC it was made from. */
 static u64 page_ns(struct lodge_vcpu *vcpu)
 {
-	return __pvclock_read_cycles(&vcpu->pv.time, rdtsc() + vcpu->tsc_offset);
+	return __pvclock_read_cycles(&vcpu->pv.time, lodge_guest_tsc(vcpu));
 }
 
 /*
@@ -68,7 +68,7 @@ static void compute_clock(struct lodge_vcpu *vcpu)
 	preempt_disable();
 	if (vcpu->pv.clock_cpu == smp_processor_id())
 		floor = max(floor, page_ns(vcpu));
-	lodge_pv_scale(tsc_khz, &time->tsc_to_system_mul, &time->tsc_shift);
+	lodge_pv_scale(vm->tsc_khz, &time->tsc_to_system_mul, &time->tsc_shift);
 	vcpu->pv.clock_cpu = smp_processor_id();
 	if (lodge_stable_tsc() && lodge_guest_has(vcpu, LODGE_PV_STABLE)) {
 		if (!(time->flags & PVCLOCK_TSC_STABLE_BIT)) {
@@ -78,7 +78,7 @@ static void compute_clock(struct lodge_vcpu *vcpu)
 		time->flags = PVCLOCK_TSC_STABLE_BIT;
 	} else {
 		time->flags = 0;
-		time->tsc_timestamp = rdtsc() + vcpu->tsc_offset;
+		time->tsc_timestamp = lodge_guest_tsc(vcpu);
 		time->system_time = max(ktime_get_ns() - vm->created_ns, floor);
 	}
 	preempt_enable();
@@ -151,7 +151,7 @@ void lodge_pv_update(struct lodge_vcpu *vcpu)
  */
 void lodge_pv_load(struct lodge_vcpu *vcpu)
 {
-	u64 tsc = rdtsc() + vcpu->tsc_offset;
+	u64 tsc = lodge_guest_tsc(vcpu);
 	bool clock = (vcpu->pv.clock & ENABLED) &&
 		     !((vcpu->pv.time.flags & PVCLOCK_TSC_STABLE_BIT) && lodge_stable_tsc());
 
@@ -169,7 +169,7 @@ void lodge_pv_put(struct lodge_vcpu *vcpu)
 	u64 gpa = (vcpu->pv.steal & STEAL_ADDRESS) + offsetof(struct steal_time, preempted);
 	u8 preempted = 1;
 
-	vcpu->pv.last_tsc = rdtsc() + vcpu->tsc_offset;
+	vcpu->pv.last_tsc = lodge_guest_tsc(vcpu);
 	if ((vcpu->pv.clock & ENABLED) && vcpu->pv.clock_cpu == smp_processor_id())
 		vcpu->pv.floor = page_ns(vcpu);
 	if (vcpu->pv.steal & ENABLED)

@@ -18,7 +18,10 @@
 #include "ops.h"
 #include "../virtio/virtio.h"
 
+#define TSC_RATIO_MAX	255
+
 int lodge_max_leaf = 2;
+u8 lodge_tsc_fraction;
 
 /* Names go into logs: NUL-terminated, printable ASCII. */
 static bool name_valid(const char *name, size_t room)
@@ -59,6 +62,20 @@ void lodge_vm_put(struct lodge_vm *vm)
 	kref_put(&vm->ref, destroy);
 }
 
+/* lodge_set_tsc_khz() - of a new VM; 0: the host's. -EOPNOTSUPP: the CPU cannot; -EINVAL */
+int lodge_set_tsc_khz(struct lodge_vm *vm, u32 khz)
+{
+	vm->tsc_khz = khz ?: tsc_khz;
+	if (vm->tsc_khz == tsc_khz)
+		return 0;
+	if (!lodge_tsc_fraction)
+		return -EOPNOTSUPP;
+	if (max_t(u32, khz, tsc_khz) / min_t(u32, khz, tsc_khz) > TSC_RATIO_MAX)
+		return -EINVAL;
+	vm->tsc_ratio = mul_u64_u32_div(1ull << lodge_tsc_fraction, khz, tsc_khz);
+	return 0;
+}
+
 static int create_parts(struct lodge_vm *vm)
 {
 	int ret = lodge_mmu_create(vm, lodge_ops->pt_format, lodge_max_leaf);
@@ -81,7 +98,7 @@ static struct lodge_vm *create(const struct lodge_create_vm *args)
 	vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
 	if (!vm)
 		return ERR_PTR(-ENOMEM);
-	ret = lodge_hardware_get();
+	ret = lodge_set_tsc_khz(vm, args->tsc_khz) ?: lodge_hardware_get();
 	if (ret) {
 		kfree(vm);
 		return ERR_PTR(ret);
@@ -90,7 +107,7 @@ static struct lodge_vm *create(const struct lodge_create_vm *args)
 	mutex_init(&vm->lock);
 	raw_spin_lock_init(&vm->tsc_sync.lock);
 	strscpy(vm->name, args->name, sizeof(vm->name));
-	vm->tsc_base = rdtsc();
+	vm->tsc_base = lodge_scale_tsc(vm, rdtsc());
 	vm->created_ns = ktime_get_ns();
 	vm->mm = current->mm;
 	mmgrab(vm->mm);

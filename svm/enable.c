@@ -7,6 +7,15 @@
 
 #include "svm.h"
 
+/* It counts in guests alone. */
+void svm_load_tsc_ratio(struct svm_cpu *c, u64 ratio)
+{
+	if (!lodge_tsc_fraction || c->tsc_ratio == ratio)
+		return;
+	c->tsc_ratio = ratio;
+	wrmsrq(MSR_AMD64_TSC_RATIO, ratio);
+}
+
 int svm_cpu_enable(void)
 {
 	struct svm_cpu *c = this_cpu_ptr(&svm_cpu);
@@ -24,6 +33,8 @@ int svm_cpu_enable(void)
 	if (boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID))
 		rdmsrq(MSR_TSC_AUX, c->host_tsc_aux);
 	c->tsc_aux = c->host_tsc_aux;
+	c->tsc_ratio = 0;
+	svm_load_tsc_ratio(c, SVM_TSC_ONE);
 	return 0;
 }
 
@@ -32,6 +43,7 @@ void svm_cpu_disable(void)
 {
 	u64 efer;
 
+	svm_load_tsc_ratio(this_cpu_ptr(&svm_cpu), SVM_TSC_ONE);
 	wrmsrq_safe(MSR_VM_HSAVE_PA, 0);
 	if (!rdmsrq_safe(MSR_EFER, &efer))
 		wrmsrq_safe(MSR_EFER, efer & ~EFER_SVME);

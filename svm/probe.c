@@ -39,6 +39,8 @@ int svm_probe(void)
 		pr_err("lodge: %s\n", why);
 		return -ENODEV;
 	}
+	if (boot_cpu_has(X86_FEATURE_TSCRATEMSR))
+		lodge_tsc_fraction = SVM_TSC_FRACTION;
 	if (!boot_cpu_has(X86_FEATURE_GBPAGES))
 		lodge_max_leaf = min(lodge_max_leaf, 2);
 	return 0;

@@ -22,6 +22,9 @@ enum svm_clean {
 	SVM_C_ALL = 0x3ff,
 };
 
+#define SVM_TSC_FRACTION	32	/* bits of TSC_RATIO (APM 15.30.5) */
+#define SVM_TSC_ONE		BIT_ULL(SVM_TSC_FRACTION)
+
 #define SVM_EXIT_INVALID	0xffffffffu
 #define SVM_EXIT_BUSY		0xfffffffeu
 
@@ -34,7 +37,7 @@ enum svm_clean {
  * @host: what VMSAVE stores of the host and entry.S loads back
  * @asid_generation: of the ASIDs handed out; a vCPU whose generation differs
  *	needs a new one
- * @tsc_aux: value the MSR holds now
+ * @tsc_aux, @tsc_ratio: values the MSRs hold now
  */
 struct svm_cpu {
 	void *hsave;
@@ -43,6 +46,7 @@ struct svm_cpu {
 	u32 next_asid;
 	u64 host_tsc_aux;
 	u64 tsc_aux;
+	u64 tsc_ratio;
 };
 
 DECLARE_PER_CPU(struct svm_cpu, svm_cpu);
@@ -124,6 +128,9 @@ LODGE_OPS
 extern u32 svm_asids;			/* that of the host included */
 extern void *svm_iopm;
 extern u8 *svm_msrpm;
+
+/* enable.c; interrupts off or a CPU that stays */
+void svm_load_tsc_ratio(struct svm_cpu *c, u64 ratio);
 
 /* entry.S */
 void svm_enter(u64 *regs, u64 host_pa, u64 guest_spec_ctrl, u64 host_spec_ctrl, u64 vmcb_pa);

@@ -83,6 +83,7 @@ void svm_vcpu_load(struct lodge_vcpu *vcpu, int cpu)
 		svm->vmcb->control.clean = 0;
 	}
 	lodge_isolate(vcpu);
+	svm_load_tsc_ratio(c, vcpu->vm->tsc_ratio ?: SVM_TSC_ONE);
 	asm volatile("1: vmsave %0\n"
 		     "2:\n"
 		     _ASM_EXTABLE(1b, 2b)

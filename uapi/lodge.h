@@ -92,7 +92,7 @@
  * @max_vcpus: vCPUs per VM
  * @max_slots: memory slots per VM
  * @phys_bits: guest physical address width
- * @tsc_khz: guest TSC frequency
+ * @tsc_khz: TSC frequency of the host, and of guests for which no other is asked
  * @version: module version, NUL-terminated
  */
 struct lodge_info {
@@ -118,6 +118,7 @@ struct lodge_info {
 #define LODGE_CAP_1G_PAGES	0x2ull
 #define LODGE_CAP_STABLE_TSC	0x4ull
 #define LODGE_CAP_UNTRUSTED	0x8ull	/* all host mitigations are applied */
+#define LODGE_CAP_TSC_SCALING	0x10ull	/* lodge_create_vm.tsc_khz may be any */
 
 /**
  * struct lodge_cpuid_entry - one CPUID leaf
@@ -161,11 +162,16 @@ struct lodge_msr_list {
 	__u64 indexes;
 };
 
-/* @name: shown in logs and statistics; NUL-terminated, may be empty */
+/*
+ * @name: shown in logs and statistics; NUL-terminated, may be empty
+ * @tsc_khz: the guest's TSC frequency; 0: the host's. Any other takes LODGE_CAP_TSC_SCALING
+ */
 struct lodge_create_vm {
 	__u32 size;
 	__u32 flags;
 	char name[32];
+	__u32 tsc_khz;
+	__u32 pad;
 };
 
 /* @id: vCPU number and initial local APIC id, below LODGE_MAX_VCPUS */

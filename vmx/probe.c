@@ -16,6 +16,7 @@
 #define BASIC_MEMORY_TYPE	GENMASK_ULL(53, 50)
 #define BASIC_WRITE_BACK	(6ull << 50)
 #define CPUID_PERFMON		0xa
+#define TSC_FRACTION		48		/* SDM 25.6.5 */
 
 #define PIN_REQUIRED	(PIN_BASED_EXT_INTR_MASK | PIN_BASED_NMI_EXITING | \
 			 PIN_BASED_VIRTUAL_NMIS)
@@ -35,7 +36,7 @@
 #define SECONDARY_OPTIONAL						\
 	(SECONDARY_EXEC_WBINVD_EXITING | SECONDARY_EXEC_ENABLE_RDTSCP |	\
 	 SECONDARY_EXEC_ENABLE_INVPCID | SECONDARY_EXEC_ENCLS_EXITING |	\
-	 SECONDARY_EXEC_PAUSE_LOOP_EXITING)
+	 SECONDARY_EXEC_PAUSE_LOOP_EXITING | SECONDARY_EXEC_TSC_SCALING)
 #define EXIT_REQUIRED							\
 	(VM_EXIT_HOST_ADDR_SPACE_SIZE | VM_EXIT_LOAD_IA32_EFER |	\
 	 VM_EXIT_LOAD_IA32_PAT)
@@ -155,6 +156,8 @@ static void read_caps(const struct vmx_cap_msrs *msrs)
 		caps->controls.exit &= ~EXIT_OPTIONAL;
 		caps->controls.entry &= ~ENTRY_OPTIONAL;
 	}
+	if (caps->controls.secondary & SECONDARY_EXEC_TSC_SCALING)
+		lodge_tsc_fraction = TSC_FRACTION;
 	caps->perf_global = caps->controls.entry & ENTRY_OPTIONAL;
 	caps->rdtscp = boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
 	read_mitigations(caps);

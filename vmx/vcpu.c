@@ -103,6 +103,9 @@ static void init_controls(struct vmx_vcpu *vmx)
 	vmcs_write(MSR_BITMAP, __pa(vmx_msr_bitmap));
 	vmcs_write(EPT_POINTER, vmx->eptp);
 	vmcs_write(VIRTUAL_PROCESSOR_ID, vmx->vpid);
+	if (lodge_tsc_fraction)
+		vmcs_write(TSC_MULTIPLIER,
+			   vmx->vcpu.vm->tsc_ratio ?: 1ull << lodge_tsc_fraction);
 	if (controls->secondary & SECONDARY_EXEC_ENCLS_EXITING)
 		vmcs_write(ENCLS_EXITING_BITMAP, ~0ull);
 	/* Cycles between two PAUSEs of a loop, and of a loop that is too long (SDM 25.6.13). */

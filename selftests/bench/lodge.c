@@ -35,7 +35,7 @@ void vmm_open(void)
 
 int vmm_create(void)
 {
-	return check(lodge_create_vm(lodge, "bench"), "LODGE_CREATE_VM");
+	return check(lodge_create_vm(lodge, "bench", 0), "LODGE_CREATE_VM");
 }
 
 void vmm_memory(int vm, unsigned int slot, unsigned long gpa, void *memory, size_t bytes)

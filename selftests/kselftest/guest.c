@@ -53,7 +53,7 @@ int guest_add_vcpu(struct guest *g, __u32 id)
 	return call(g->vm, LODGE_CREATE_VCPU, &args);
 }
 
-static int create_vm(struct guest *g)
+static int create_vm(struct guest *g, unsigned int tsc_half)
 {
 	struct lodge_create_vm args = { .size = sizeof(args), .name = "selftest" };
 
@@ -63,16 +63,23 @@ static int create_vm(struct guest *g)
 		return -errno;
 	if (call(g->dev, LODGE_GET_INFO, &g->info))
 		return -errno;
+	if (tsc_half)
+		args.tsc_khz = g->info.tsc_khz / 2 * tsc_half;
 	g->vm = call(g->dev, LODGE_CREATE_VM, &args);
 	return g->vm < 0 ? g->vm : 0;
 }
 
 int guest_create(struct guest *g)
 {
+	return guest_create_tsc(g, 0);
+}
+
+int guest_create_tsc(struct guest *g, unsigned int tsc_half)
+{
 	int ret;
 
 	memset(g, 0, sizeof(*g));
-	ret = create_vm(g);
+	ret = create_vm(g, tsc_half);
 	if (ret)
 		return ret;
 	g->mem = mmap(NULL, GUEST_BYTES, PROT_READ | PROT_WRITE,

@@ -68,6 +68,8 @@ int call(int fd, unsigned long request, const void *args);
 
 /* These return 0, or -errno of the first step that failed. */
 int guest_create(struct guest *g);
+/* Its TSC counts @tsc_half halves of what the host's does; 0: the same. */
+int guest_create_tsc(struct guest *g, unsigned int tsc_half);
 int guest_add_vcpu(struct guest *g, __u32 id);
 void guest_destroy(struct guest *g);
 int guest_load(struct guest *g, const void *code, size_t bytes, bool long_mode);

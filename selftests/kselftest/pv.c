@@ -77,6 +77,15 @@ GUEST64(bad_pages,
 GUEST64(vmcalls, CALLS("vmcall\n"));
 GUEST64(vmmcalls, CALLS("vmmcall\n"));
 
+/* TSC deadline: R8 armed, R9 when it came. 0x6e0 exists where CPUID says so. */
+GUEST64(deadline_program,
+	"mov $0xfee00320, %ebx\n movl $0x40040, (%rbx)\n mfence\n"
+	RDTSC("r8") "mov $0x6e0, %ecx\n mov %r8, %rax\n add $20000000, %rax\n"
+	"mov %rax, %rdx\n shr $32, %rdx\n wrmsr\n"
+	"sti\n hlt\n cli\n" END
+	HANDLER(deadline_program)
+	RDTSC("r9") "mov $0xfee000b0, %ebx\n movl $0, (%rbx)\n iretq\n");
+
 FIXTURE(pv)
 {
 	struct guest g;
@@ -186,6 +195,71 @@ TEST_F(pv, eoi_without_an_exit)
 	}
 	EXPECT_EQ(5, guest_gpr(&self->g, LODGE_R8));
 	EXPECT_EQ(0, self->g.mem[GUEST_DATA] & 1);
+}
+
+static __u64 host_tsc(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+
+/* What MSR 0x10 reads by ioctl is what RDTSC gives. */
+static __u64 msr_tsc(struct guest *g)
+{
+	struct lodge_msr_entry msr = { .index = 0x10 };
+	struct lodge_msrs args = {
+		.size = sizeof(args), .count = 1, .entries = (unsigned long)&msr,
+	};
+
+	return call(g->vcpu, LODGE_GET_MSRS, &args) ? 0 : msr.value;
+}
+
+/* A guest whose TSC is half as fast, or half as fast again, as the host's: all clocks follow. */
+static void scaled(struct __test_metadata *_metadata, unsigned int half)
+{
+	struct clock_page *page;
+	__u64 begin, end, guest, clock;
+	struct guest g;
+
+	ASSERT_EQ(0, guest_create_tsc(&g, half));
+	ASSERT_EQ(0, guest_enable_lapic(&g));
+	guest_gate(&g, VECTOR);
+	page = (void *)g.mem + GUEST_DATA;
+	ASSERT_EQ(0, guest_load64(&g, clock_program));
+	ASSERT_LE(0, guest_run_to_end(&g));
+	begin = host_tsc();
+	guest = guest_gpr(&g, LODGE_R8);
+	clock = read_clock(page, guest);
+	EXPECT_LE(guest, msr_tsc(&g));
+	usleep(20000);
+	end = host_tsc();
+	EXPECT_LE(guest + (end - begin) * half / 2, msr_tsc(&g) + 2);
+	ASSERT_LE(0, guest_run_to_end(&g));
+	EXPECT_LE(guest + (end - begin) * half / 2, guest_gpr(&g, LODGE_R9) + 2);
+	EXPECT_GE(msr_tsc(&g), guest_gpr(&g, LODGE_R9));
+	/* The page's rate is that of this TSC. Where it is measured, it is so badly. */
+	guest = guest_gpr(&g, LODGE_R9) - guest;
+	clock = read_clock(page, guest_gpr(&g, LODGE_R9)) - clock;
+	EXPECT_LE(guest * 1000000 / (g.info.tsc_khz / 2 * half), clock + clock / 4);
+	EXPECT_GE(guest * 1000000 / (g.info.tsc_khz / 2 * half), clock - clock / 4);
+	ASSERT_EQ(0, guest_load64(&g, deadline_program));
+	ASSERT_LE(0, guest_run_to_end(&g));
+	EXPECT_LE(guest_gpr(&g, LODGE_R8) + 20000000, guest_gpr(&g, LODGE_R9));
+	guest_destroy(&g);
+}
+
+TEST_F(pv, tsc_of_its_own)
+{
+	struct guest g;
+
+	if (self->g.info.caps & LODGE_CAP_TSC_SCALING) {
+		scaled(_metadata, 1);
+		scaled(_metadata, 3);
+		EXPECT_EQ(-EINVAL, guest_create_tsc(&g, 1000));
+		close(g.dev);
+		return;
+	}
+	EXPECT_EQ(-EOPNOTSUPP, guest_create_tsc(&g, 1));
+	close(g.dev);
 }
 
 TEST_F(pv, pages_that_do_not_exist)

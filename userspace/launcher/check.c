@@ -165,7 +165,7 @@ static bool check_vm(int fd)
 	snprintf(text, sizeof(text), "version %.31s, %s, up to %u vCPUs", info.version,
 		 info.backend == LODGE_BACKEND_VMX ? "VT-x" : "AMD-V", info.max_vcpus);
 	line("ok", "module", text, NULL);
-	vm = lodge_create_vm(fd, "check");
+	vm = lodge_create_vm(fd, "check", 0);
 	if (vm < 0) {
 		line("FAIL", "vm", strerror(-vm), vm == -EBUSY ?
 		     "another hypervisor owns the CPU: end its guests" :
@@ -174,6 +174,8 @@ static bool check_vm(int fd)
 	}
 	close(vm);
 	line("ok", "vm", "can be created", NULL);
+	line("ok", "tsc", info.caps & LODGE_CAP_TSC_SCALING ? "can be scaled" :
+	     "cannot be scaled: no --tsc-khz", NULL);
 	if (!(info.caps & LODGE_CAP_UNTRUSTED))
 		line("warn", "untrusted", "not all of the host's mitigations are applied",
 		     "run only guests that you trust");

@@ -490,7 +490,10 @@ static int open_vm(struct machine *m, struct fault *f)
 	if (m->info.api_version != LODGE_API_VERSION)
 		return fault_set(f, "/dev/lodge", "the module speaks another API version",
 				 "install module and launcher of the same release", EPROTO);
-	m->vm = lodge_create_vm(m->dev, m->config.name);
+	m->vm = lodge_create_vm(m->dev, m->config.name, m->config.tsc_khz);
+	if (m->vm == -EOPNOTSUPP)
+		return fault_set(f, "--tsc-khz", "this CPU cannot scale a guest's TSC",
+				 "leave it out", m->vm);
 	if (m->vm < 0)
 		return fault_set(f, "/dev/lodge", "cannot create a VM", open_hint, m->vm);
 	return 0;

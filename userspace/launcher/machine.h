@@ -50,6 +50,7 @@ struct machine_config {
 	unsigned int cpus;
 	const int *pin;
 	const char *features;
+	__u32 tsc_khz;
 	int exit_port;
 	bool test_dev;
 	bool debug_port;

@@ -18,6 +18,7 @@ enum {
 	OPT_NAME,
 	OPT_TRANSPORT,
 	OPT_CPU_FEATURES,
+	OPT_TSC_KHZ,
 	OPT_RNG,
 	OPT_CONSOLE,
 	OPT_PACKED,
@@ -46,6 +47,7 @@ static const struct option long_options[] = {
 	{ "packed", no_argument, NULL, OPT_PACKED },
 	{ "transport", required_argument, NULL, OPT_TRANSPORT },
 	{ "cpu-features", required_argument, NULL, OPT_CPU_FEATURES },
+	{ "tsc-khz", required_argument, NULL, OPT_TSC_KHZ },
 	{ "name", required_argument, NULL, OPT_NAME },
 	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
 	{ "triple-fault", required_argument, NULL, OPT_TRIPLE_FAULT },
@@ -75,6 +77,8 @@ static const char usage[] =
 "                         0-3,8, and so on, from its start again at its end\n"
 "      --cpu-features F   take CPU features away or insist on them: -avx2,+aes;\n"
 "                         the names are those of /proc/cpuinfo\n"
+"      --tsc-khz N        the guest's TSC counts so fast, whatever the host's;\n"
+"                         lodge check says whether the CPU can do that\n"
 VIRTIO_USAGE
 "      --serial WHERE     serial port: stdio (default), file=PATH or null\n"
 "      --timeout SEC      end the guest after SEC seconds, with status 124\n"
@@ -256,6 +260,9 @@ static int long_option(struct run_options *o, int opt, struct fault *f)
 	case OPT_CPU_FEATURES:
 		o->cpu_features = optarg;
 		return 0;
+	case OPT_TSC_KHZ:
+		return set_number(optarg, 1, ~0u, &o->tsc_khz) ?
+		       bad(f, "--tsc-khz", "not a frequency") : 0;
 	case OPT_NAME:
 		return set_name(o, optarg, f);
 	case OPT_NO_REBOOT:
@@ -371,6 +378,8 @@ void options_print(const struct run_options *o)
 		fprintf(stderr, ",pin=%s", o->pin_list);
 	if (o->cpu_features)
 		print_option("--cpu-features", o->cpu_features);
+	if (o->tsc_khz)
+		fprintf(stderr, " --tsc-khz %u", o->tsc_khz);
 	print_serial(o);
 	if (o->timeout)
 		fprintf(stderr, " --timeout %u", o->timeout);

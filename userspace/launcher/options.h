@@ -26,6 +26,7 @@ enum serial_kind {
  * @cmdline: NULL for what suits the kernel
  * @pin: host CPU for each vCPU, meaningful if there is a @pin_list
  * @cpu_features: changes such as "+x,-y", or NULL
+ * @tsc_khz: of the guest's TSC, or 0
  * @serial_path: with SERIAL_FILE
  * @timeout: seconds, or 0
  * @exit_port: port of the exit device, or -1
@@ -41,6 +42,7 @@ struct run_options {
 	int pin[LODGE_MAX_VCPUS];
 	const char *pin_list;
 	const char *cpu_features;
+	unsigned int tsc_khz;
 	enum serial_kind serial;
 	const char *serial_path;
 	unsigned int timeout;

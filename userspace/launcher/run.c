@@ -374,6 +374,7 @@ static int prepare(struct front *fr, struct fault *f)
 		.cpus = o->cpus,
 		.pin = o->pin_list ? o->pin : NULL,
 		.features = o->cpu_features,
+		.tsc_khz = o->tsc_khz,
 		.exit_port = o->exit_port,
 		.test_dev = o->test_dev,
 		.debug_port = o->firmware,

@@ -45,9 +45,9 @@ int lodge_get_msr_list(int fd, __u32 *indexes, __u32 *count)
 	return ret;
 }
 
-int lodge_create_vm(int fd, const char *name)
+int lodge_create_vm(int fd, const char *name, __u32 tsc_khz)
 {
-	struct lodge_create_vm arg = { .size = sizeof(arg) };
+	struct lodge_create_vm arg = { .size = sizeof(arg), .tsc_khz = tsc_khz };
 	size_t len = name ? strlen(name) : 0;
 
 	if (len >= sizeof(arg.name))

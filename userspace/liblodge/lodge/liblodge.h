@@ -29,7 +29,8 @@ int lodge_open(const char *path);	/* NULL: /dev/lodge; the descriptor */
 int lodge_get_info(int fd, struct lodge_info *info);
 int lodge_get_supported_cpuid(int fd, struct lodge_cpuid_entry *entries, __u32 *count);
 int lodge_get_msr_list(int fd, __u32 *indexes, __u32 *count);
-int lodge_create_vm(int fd, const char *name);		/* the VM's descriptor */
+/* The VM's descriptor. @tsc_khz: 0 for the host's */
+int lodge_create_vm(int fd, const char *name, __u32 tsc_khz);
 
 /* A VM */
 int lodge_create_vcpu(int vm, __u32 id);		/* the vCPU's descriptor */
