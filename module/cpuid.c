@@ -21,6 +21,7 @@
 #define BASE_EXTENDED		0x80000000u
 #define XSAVE_LEGACY		(512 + 64)
 #define LINEAR_BITS		48
+#define LINEAR_BITS_LA57	57
 #define MAX_PHYS_BITS		48	/* four levels of second-level tables */
 #define SIGNATURE_GENU		0x756e6547u	/* leaf 0 EBX, see repeat_last */
 #define APIC_ENABLED		BIT(11)
@@ -41,7 +42,8 @@
 			 F(AVX512CD) | F(SHA_NI) | F(AVX512BW) | F(AVX512VL))
 #define LEAF7_ECX	(F(AVX512VBMI) | F(UMIP) | F(PKU) | F(AVX512_VBMI2) |	\
 			 F(GFNI) | F(VAES) | F(VPCLMULQDQ) | F(AVX512_VNNI) |	\
-			 F(AVX512_BITALG) | F(AVX512_VPOPCNTDQ) | F(RDPID) |	\
+			 F(AVX512_BITALG) | F(AVX512_VPOPCNTDQ) | F(LA57) |	\
+			 F(RDPID) |						\
 			 F(CLDEMOTE) | F(MOVDIRI) | F(MOVDIR64B))
 /* Bit 27 is STIBP, 26 IBRS and IBPB, 28 L1D_FLUSH, 29 ARCH_CAPABILITIES. */
 #define LEAF7_EDX	(F(AVX512_4VNNIW) | F(AVX512_4FMAPS) | F(FSRM) |	\
@@ -161,7 +163,7 @@ static u32 *regs_of(const struct lodge_cpuid_entry *e)
 static void fit_to_host(const struct lodge_cpuid_host *host, struct lodge_cpuid_entry *e)
 {
 	u64 has = host->xcr0 | (host->stable_tsc ? STABLE_TSC : 0);
-	u32 *regs = regs_of(e);
+	u32 *regs = regs_of(e), leaf7[4];
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(dependent); i++)
@@ -188,7 +190,9 @@ static void fit_to_host(const struct lodge_cpuid_host *host, struct lodge_cpuid_
 		e->eax = min(e->eax, LAST_EXTENDED);
 		break;
 	case 0x80000008:
-		e->eax = host->phys_bits | LINEAR_BITS << 8;
+		host->read(7, 0, leaf7);
+		e->eax = host->phys_bits | (leaf7[LODGE_ECX] & F(LA57) ? LINEAR_BITS_LA57 :
+								      LINEAR_BITS) << 8;
 		break;
 	}
 }
@@ -471,6 +475,7 @@ static const struct {
 	{ X86_CR4_OSFXSR, X86_FEATURE_FXSR },
 	{ X86_CR4_OSXMMEXCPT, X86_FEATURE_XMM },
 	{ X86_CR4_UMIP, X86_FEATURE_UMIP },
+	{ X86_CR4_LA57, X86_FEATURE_LA57 },
 	{ X86_CR4_FSGSBASE, X86_FEATURE_FSGSBASE },
 	{ X86_CR4_PCIDE, X86_FEATURE_PCID },
 	{ X86_CR4_OSXSAVE, X86_FEATURE_XSAVE },

@@ -456,7 +456,8 @@ int lodge_set_msr(struct lodge_vcpu *vcpu, u32 index, u64 value, bool host)
 	if (msr->kind == CONST && !msr->set)
 		return host && value == msr->arg ? 0 : -EINVAL;
 	if ((value & ~msr->mask) || (msr->valid && !msr->valid(vcpu, index, value, host)) ||
-	    (msr->kind == ADDRESS && !lodge_canonical(value, false)))
+	    (msr->kind == ADDRESS &&
+	     !lodge_canonical(value, lodge_guest_has(vcpu, X86_FEATURE_LA57))))
 		return -EINVAL;
 	if (msr->set)
 		return msr->set(vcpu, value, host);

@@ -68,7 +68,7 @@ static bool segment_valid(const struct lodge_segment *s)
 }
 
 /* ES, CS, SS and DS have bases of 32 bits (SDM 27.3.1.2). */
-static bool bases_valid(const struct lodge_sregs *s)
+static bool bases_valid(const struct lodge_sregs *s, bool la57)
 {
 	static const u8 wide[] = { LODGE_FS, LODGE_GS, LODGE_LDTR, LODGE_TR };
 	int i;
@@ -77,9 +77,9 @@ static bool bases_valid(const struct lodge_sregs *s)
 		if (!s->seg[i].unusable && s->seg[i].base >> 32)
 			return false;
 	for (i = 0; i < ARRAY_SIZE(wide); i++)
-		if (!lodge_canonical(s->seg[wide[i]].base, false))
+		if (!lodge_canonical(s->seg[wide[i]].base, la57))
 			return false;
-	return lodge_canonical(s->gdt.base, false) && lodge_canonical(s->idt.base, false);
+	return lodge_canonical(s->gdt.base, la57) && lodge_canonical(s->idt.base, la57);
 }
 
 /* EFER.LMA is what LME and paging make it; long mode needs PAE (SDM 9.8.5). */
@@ -105,7 +105,8 @@ int lodge_sregs_check(const struct lodge_sregs *s, const struct lodge_sregs_rule
 	for (seg = 0; seg < LODGE_NR_SEGS; seg++)
 		if (!segment_valid(&s->seg[seg]))
 			return -EINVAL;
-	if (!bases_valid(s) || !lodge_cr0_valid(s->cr0) || s->cr8 > 15)
+	if (!bases_valid(s, !(rules->cr4_rsvd & X86_CR4_LA57)) ||
+	    !lodge_cr0_valid(s->cr0) || s->cr8 > 15)
 		return -EINVAL;
 	if ((s->cr4 & rules->cr4_rsvd) || (s->efer & ~rules->efer) ||
 	    (s->xcr0 & ~rules->xcr0) || s->cr3 >> rules->maxphyaddr)

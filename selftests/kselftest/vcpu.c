@@ -443,6 +443,63 @@ TEST_F(vcpu, translate)
 	EXPECT_EQ(-EFAULT, call(self->g.vcpu, LODGE_TRANSLATE, &args));
 }
 
+static bool offers_la57(struct guest *g)
+{
+	static struct lodge_cpuid_entry entries[LODGE_MAX_CPUID];
+	struct lodge_cpuid args = {
+		.size = sizeof(args), .count = LODGE_MAX_CPUID, .entries = (unsigned long)entries,
+	};
+	__u32 i;
+
+	if (call(g->dev, LODGE_GET_SUPPORTED_CPUID, &args))
+		return false;
+	for (i = 0; i < args.count; i++)
+		if (entries[i].leaf == 7 && !entries[i].subleaf)
+			return entries[i].ecx & 1 << 16;
+	return false;
+}
+
+/* Bit 55 is beyond what four levels reach. LA57 stays set in long mode; MSRs have 57 bits. */
+GUEST64(five_levels,
+	"mov $0x80000000020000, %rbx\n mov (%rbx), %r8\n"
+	"mov %rbx, %rax\n mov %rbx, %rdx\n shr $32, %rdx\n mov $0xc0000082, %ecx\n wrmsr\n"
+	"mov %cr4, %rax\n btr $12, %rax\n mov %rax, %cr4\n" END
+	"mov $0x800000d0000000, %rbx\n mov %eax, (%rbx)\n" END
+	HANDLER(five_levels) "incl %r9d\n pop %rax\n addq $3, (%rsp)\n iretq\n");
+
+#define TABLE5	0xa000ul
+
+TEST_F(vcpu, five_levels_of_tables)
+{
+	struct lodge_translate args = { .size = sizeof(args), .gva = 1ull << 55 | GUEST_DATA };
+	__u64 *table = (__u64 *)(self->g.mem + TABLE5);
+	struct lodge_sregs sregs;
+
+	ASSERT_EQ(0, guest_load64(&self->g, five_levels));
+	guest_gate(&self->g, 13);
+	ASSERT_EQ(0, guest_get_sregs(&self->g, &sregs));
+	table[0] = GUEST_TABLES | 7;
+	table[0x80] = GUEST_TABLES | 7;
+	sregs.cr4 |= 1 << 12;
+	sregs.cr3 = TABLE5;
+	if (!offers_la57(&self->g)) {
+		EXPECT_EQ(-EINVAL, guest_set_sregs(&self->g, &sregs));
+		return;
+	}
+	*(__u64 *)(self->g.mem + GUEST_DATA) = 0x123456789abcdef0ull;
+	ASSERT_EQ(0, guest_set_sregs(&self->g, &sregs));
+	ASSERT_LE(0, guest_run_to_end(&self->g));
+	EXPECT_EQ(0x123456789abcdef0ull, guest_gpr(&self->g, LODGE_R8));
+	EXPECT_EQ(1, guest_gpr(&self->g, LODGE_R9));
+	ASSERT_EQ(0, call(self->g.vcpu, LODGE_TRANSLATE, &args));
+	EXPECT_EQ(GUEST_DATA, args.gpa);
+	ASSERT_EQ(0, guest_run(&self->g));
+	EXPECT_EQ(LODGE_EXIT_MMIO, self->g.run->exit_reason);
+	EXPECT_EQ(GUEST_NOTHING, self->g.run->mmio.gpa);
+	sregs.seg[LODGE_FS].base = 1ull << 56;
+	EXPECT_EQ(-EINVAL, guest_set_sregs(&self->g, &sregs));
+}
+
 /* Tables outside guest memory are nobody's memory. */
 TEST_F(vcpu, translate_by_wild_tables)
 {
