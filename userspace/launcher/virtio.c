@@ -135,10 +135,10 @@ __u64 virtio_config_read(const struct virtio *v, __u64 offset, unsigned int byte
 	return value;
 }
 
-int virtio_set_doorbell(struct virtio *v, __u64 addr, __u32 read, __u32 write)
+int virtio_set_doorbell(struct virtio *v, __u32 space, __u64 addr, __u32 read, __u32 write)
 {
 	struct lodge_region region = {
-		.space = LODGE_SPACE_MMIO,
+		.space = space,
 		.addr = addr,
 		.bytes = 4,
 		.read = read,
@@ -149,11 +149,11 @@ int virtio_set_doorbell(struct virtio *v, __u64 addr, __u32 read, __u32 write)
 	return lodge_set_region(v->machine->vm, &region);
 }
 
-void virtio_clear_region(struct virtio *v, __u64 addr)
+void virtio_clear_region(struct virtio *v, __u32 space, __u64 addr)
 {
 	struct lodge_region region = {
 		.flags = LODGE_REGION_DELETE,
-		.space = LODGE_SPACE_MMIO,
+		.space = space,
 		.addr = addr,
 		.bytes = 4,
 		.eventfd = -1,

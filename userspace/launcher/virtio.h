@@ -65,7 +65,7 @@ struct virtio_transport {
  * @feature_select: half of @offered that is read; @driver_select: of @picked
  * @queue_select: the ring that registers concern
  * @config_vector: MSI-X vector for configuration changes
- * @doorbell: address of virtio-pci's doorbell, 0 while it is unmapped
+ * @doorbell: of virtio-pci, by port and by address; 0 while it is unmapped
  * @window_cap: offset of its capability for access by configuration space
  * @number: counts devices; @base, @gsi: virtio-mmio's place
  */
@@ -95,7 +95,7 @@ struct virtio {
 	__u64 base;
 	unsigned int gsi;
 	struct pci_device pci;
-	__u64 doorbell;
+	__u64 doorbell[2];
 	unsigned int window_cap;
 	bool stop;
 };
@@ -118,8 +118,9 @@ __u32 virtio_offer(const struct virtio *v);
 struct virtio_ring *virtio_selected(struct virtio *v);
 void virtio_ring_ready(struct virtio *v, bool ready);
 __u64 virtio_config_read(const struct virtio *v, __u64 offset, unsigned int bytes);
-int virtio_set_doorbell(struct virtio *v, __u64 addr, __u32 read, __u32 write);
-void virtio_clear_region(struct virtio *v, __u64 addr);
+/* @space: LODGE_SPACE_* */
+int virtio_set_doorbell(struct virtio *v, __u32 space, __u64 addr, __u32 read, __u32 write);
+void virtio_clear_region(struct virtio *v, __u32 space, __u64 addr);
 
 /* The devices: fill @create, @v->config and @v->rings; -1 with @f filled. */
 int virtio_blk_init(struct virtio *v, const struct disk_option *o,

@@ -142,13 +142,14 @@ static int mmio_add(struct virtio *v)
 	int ret = bus_add(&v->machine->mmio, v->base, VIRTIO_MMIO_BYTES, &mmio_ops, v);
 
 	if (!ret)
-		ret = virtio_set_doorbell(v, v->base + VIRTIO_MMIO_QUEUE_NOTIFY, LODGE_READ_EXIT,
-					  LODGE_WRITE_DOORBELL);
+		ret = virtio_set_doorbell(v, LODGE_SPACE_MMIO, v->base + VIRTIO_MMIO_QUEUE_NOTIFY,
+					  LODGE_READ_EXIT, LODGE_WRITE_DOORBELL);
 	if (!ret)
-		ret = virtio_set_doorbell(v, v->base + VIRTIO_MMIO_INTERRUPT_STATUS,
+		ret = virtio_set_doorbell(v, LODGE_SPACE_MMIO,
+					  v->base + VIRTIO_MMIO_INTERRUPT_STATUS,
 					  LODGE_READ_ISR, LODGE_WRITE_EXIT);
 	if (!ret)
-		ret = virtio_set_doorbell(v, v->base + VIRTIO_MMIO_INTERRUPT_ACK,
+		ret = virtio_set_doorbell(v, LODGE_SPACE_MMIO, v->base + VIRTIO_MMIO_INTERRUPT_ACK,
 					  LODGE_READ_EXIT, LODGE_WRITE_ISR_ACK);
 	return ret;
 }

@@ -21,6 +21,9 @@
 #define NOTIFY		0x3000
 #define BAR_BYTES	0x4000
 #define MSIX_BAR	2
+/* A doorbell of one port: an exit that tells all, and no instruction to decode */
+#define PORT_BAR	4
+#define PORT_BYTES	4
 
 /* Behind what older headers know of the common configuration. */
 #define QUEUE_RESET	0x3a
@@ -165,24 +168,50 @@ static void bar_write(void *dev, __u64 offset, unsigned int bytes, __u64 value)
 		lodge_ring_kick(v->fd, value & 0xffff);
 }
 
+static __u64 port_read(void *dev, __u64 offset, unsigned int bytes)
+{
+	(void)dev;
+	(void)offset;
+	(void)bytes;
+	return 0;
+}
+
+static void port_write(void *dev, __u64 offset, unsigned int bytes, __u64 value)
+{
+	struct virtio *v = dev;
+
+	(void)bytes;
+	if (!offset)
+		lodge_ring_kick(v->fd, value & 0xffff);
+}
+
+static const struct bus_ops port_ops = {
+	.read = port_read,
+	.write = port_write,
+	.width = 4,
+};
+
 static const struct bus_ops bar_ops = {
 	.read = bar_read,
 	.write = bar_write,
 	.width = 4,
 };
 
-/* The doorbell is where the guest has put the BAR. */
+/* The doorbells are where the guest has put the BARs. */
 static void moved(struct pci_device *d, unsigned int bar)
 {
+	__u32 space = bar == PORT_BAR ? LODGE_SPACE_PIO : LODGE_SPACE_MMIO;
+	__u64 at = d->bar[bar].addr;
 	struct virtio *v = d->arg;
+	__u64 *doorbell = &v->doorbell[space];
 
-	if (bar)
+	if (bar && bar != PORT_BAR)
 		return;
-	if (v->doorbell)
-		virtio_clear_region(v, v->doorbell);
-	v->doorbell = d->bar[0].addr == PCI_UNMAPPED ? 0 : d->bar[0].addr + NOTIFY;
-	if (v->doorbell)
-		virtio_set_doorbell(v, v->doorbell, LODGE_READ_EXIT, LODGE_WRITE_DOORBELL);
+	if (*doorbell)
+		virtio_clear_region(v, space, *doorbell);
+	*doorbell = at == PCI_UNMAPPED ? 0 : at + (bar ? 0 : NOTIFY);
+	if (*doorbell)
+		virtio_set_doorbell(v, space, *doorbell, LODGE_READ_EXIT, LODGE_WRITE_DOORBELL);
 }
 
 static void msix_changed(struct pci_device *d, unsigned int vector)
@@ -238,13 +267,14 @@ static const struct pci_device_ops pci_ops = {
 	.msix_changed = msix_changed,
 };
 
-static unsigned int add_cap(struct pci_device *d, __u8 type, __u32 offset, __u32 length,
-			    unsigned int bytes)
+static unsigned int add_cap(struct pci_device *d, __u8 type, __u8 bar, __u32 offset,
+			    __u32 length, unsigned int bytes)
 {
 	unsigned int at = pci_add_cap(d, CAP_VENDOR, bytes);
 
 	d->config[at + VIRTIO_PCI_CAP_LEN] = bytes;
 	d->config[at + VIRTIO_PCI_CAP_CFG_TYPE] = type;
+	d->config[at + VIRTIO_PCI_CAP_BAR] = bar;
 	put_le32(d->config + at + VIRTIO_PCI_CAP_OFFSET, offset);
 	put_le32(d->config + at + VIRTIO_PCI_CAP_LENGTH, length);
 	return at;
@@ -274,12 +304,17 @@ static int add(struct virtio *v)
 	put_le16(d->config + PCI_SUBSYSTEM + 2, v->id);
 	pci_add_bar(d, 0, BAR_BYTES, PCI_BAR_MEM64, &bar_ops, v);
 	pci_add_msix(d, MSIX_BAR, v->rings + 1);
-	add_cap(d, VIRTIO_PCI_CAP_COMMON_CFG, COMMON, COMMON_BYTES, 16);
-	add_cap(d, VIRTIO_PCI_CAP_ISR_CFG, ISR, 1, 16);
-	add_cap(d, VIRTIO_PCI_CAP_DEVICE_CFG, DEVICE, VIRTIO_CONFIG_BYTES, 16);
-	/* All rings at one address: the multiplier stays 0. */
-	add_cap(d, VIRTIO_PCI_CAP_NOTIFY_CFG, NOTIFY, 4, 20);
-	v->window_cap = add_cap(d, VIRTIO_PCI_CAP_PCI_CFG, 0, 0, 20);
+	pci_add_bar(d, PORT_BAR, PORT_BYTES, PCI_BAR_IO, &port_ops, v);
+	add_cap(d, VIRTIO_PCI_CAP_COMMON_CFG, 0, COMMON, COMMON_BYTES, 16);
+	add_cap(d, VIRTIO_PCI_CAP_ISR_CFG, 0, ISR, 1, 16);
+	add_cap(d, VIRTIO_PCI_CAP_DEVICE_CFG, 0, DEVICE, VIRTIO_CONFIG_BYTES, 16);
+	/*
+	 * All rings at one address: the multiplier stays 0. A driver takes the
+	 * first doorbell that it can reach (4.1.4.1).
+	 */
+	add_cap(d, VIRTIO_PCI_CAP_NOTIFY_CFG, PORT_BAR, 0, PORT_BYTES, 20);
+	add_cap(d, VIRTIO_PCI_CAP_NOTIFY_CFG, 0, NOTIFY, 4, 20);
+	v->window_cap = add_cap(d, VIRTIO_PCI_CAP_PCI_CFG, 0, 0, 0, 20);
 	d->writable[v->window_cap + VIRTIO_PCI_CAP_BAR] = 0xff;
 	memset(d->writable + v->window_cap + VIRTIO_PCI_CAP_OFFSET, 0xff, 12);
 	return pci_add(&v->machine->pci, d);
