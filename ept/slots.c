@@ -105,8 +105,7 @@ static void merge(struct lodge_memslots *new, const struct lodge_memslots *old,
  * lodge_slots_change() - a new array, for kvfree(), with one slot set, replaced or deleted; or
  * -ENOENT, -EEXIST, -ENOMEM
  */
-struct lodge_memslots *lodge_slots_change(struct lodge_memslots *old,
-					  const struct lodge_slot *args)
+struct lodge_memslots *lodge_slots_change(struct lodge_memslots *old, const struct lodge_slot *args)
 {
 	struct lodge_memslots *new;
 

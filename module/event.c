@@ -127,8 +127,7 @@ static bool inflight_deliverable(struct lodge_vcpu *vcpu)
 {
 	if (!vcpu->inflight.valid)
 		return false;
-	return vcpu->inflight.type != LODGE_EV_INTERRUPT ||
-	       lodge_op(interrupt_allowed)(vcpu);
+	return vcpu->inflight.type != LODGE_EV_INTERRUPT || lodge_op(interrupt_allowed)(vcpu);
 }
 
 static bool inject_interrupt(struct lodge_vcpu *vcpu)

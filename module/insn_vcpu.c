@@ -266,8 +266,7 @@ static int on_system(struct lodge_emul *e, int what, u64 value[2], bool write)
 	if (what == LODGE_SYS_GDTR || what == LODGE_SYS_IDTR)
 		return on_table(e, what == LODGE_SYS_IDTR, value, write);
 	if (what == LODGE_SYS_CR0 && write)
-		return lodge_set_cr0(vcpu, value[0]) ?
-		       lodge_raise(&e->fault, X86_TRAP_GP, 0) : 0;
+		return lodge_set_cr0(vcpu, value[0]) ? lodge_raise(&e->fault, X86_TRAP_GP, 0) : 0;
 	if (what == LODGE_SYS_CR0) {
 		value[0] = e->cr0;
 	} else if (write) {

@@ -330,8 +330,7 @@ static int replace(struct lodge_regions *regions, u32 number, u32 at, bool exist
 	if (new)
 		space->region[space->count++] = new;
 	if (rest)
-		memcpy(&space->region[space->count], &old->region[at + exists],
-		       rest * sizeof(new));
+		memcpy(&space->region[space->count], &old->region[at + exists], rest * sizeof(new));
 	space->count += rest;
 	rcu_assign_pointer(regions->spaces[number], space);
 	if (exists)

@@ -62,8 +62,7 @@ static u32 irq_rank(struct lodge_vcpu *vcpu, u32 turn)
  * @source: vCPU whose ICR sends it, or NULL. @dest: APIC id or logical destination
  * of 32 bits, LODGE_BROADCAST. @icr: the rest, as in the low half of the ICR
  */
-unsigned int lodge_irq_deliver(struct lodge_vm *vm, struct lodge_vcpu *source, u32 dest,
-			       u32 icr)
+unsigned int lodge_irq_deliver(struct lodge_vm *vm, struct lodge_vcpu *source, u32 dest, u32 icr)
 {
 	u32 turn = READ_ONCE(vm->chips.turn), best_rank = U32_MAX, rank, first, i, count;
 	bool lowest = (icr & APIC_MODE_MASK) == APIC_DM_LOWEST;
@@ -293,8 +292,7 @@ int lodge_chip_set(struct lodge_vm *vm, const struct lodge_chip *chip)
 	int ret;
 
 	if (chip->chip >= ARRAY_SIZE(chips) || chip->pad ||
-	    memchr_inv(chip->data + chips[index].bytes, 0,
-		       sizeof(chip->data) - chips[index].bytes))
+	    memchr_inv(chip->data + chips[index].bytes, 0, sizeof(chip->data) - chips[index].bytes))
 		return -EINVAL;
 	memcpy(&state, chip->data, sizeof(state));
 	raw_spin_lock_irqsave(&vm->chips.lock, flags);

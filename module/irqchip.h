@@ -77,8 +77,7 @@ void lodge_chips_destroy(struct lodge_vm *vm);
 void lodge_chips_reset(struct lodge_vm *vm);
 int lodge_chip_get(struct lodge_vm *vm, struct lodge_chip *chip);
 int lodge_chip_set(struct lodge_vm *vm, const struct lodge_chip *chip);
-unsigned int lodge_irq_deliver(struct lodge_vm *vm, struct lodge_vcpu *source, u32 dest,
-			       u32 icr);
+unsigned int lodge_irq_deliver(struct lodge_vm *vm, struct lodge_vcpu *source, u32 dest, u32 icr);
 int lodge_irq_line(struct lodge_vm *vm, u32 gsi, bool level);
 /* The same for a line that exists, chips locked */
 void lodge_irq_set_line(struct lodge_vm *vm, u32 gsi, bool level);

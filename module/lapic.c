@@ -61,8 +61,7 @@ static u32 lapic_bits(const struct lodge_lapic *lapic, u32 offset)
 
 	if (offset == APIC_ICR2 && lapic_x2(lapic))
 		return ~0u;
-	if (offset == APIC_LVTT &&
-	    !lodge_guest_has(lapic->vcpu, X86_FEATURE_TSC_DEADLINE_TIMER))
+	if (offset == APIC_LVTT && !lodge_guest_has(lapic->vcpu, X86_FEATURE_TSC_DEADLINE_TIMER))
 		bits &= ~APIC_LVT_TIMER_TSCDEADLINE;
 	return bits;
 }
@@ -259,8 +258,7 @@ void lodge_lapic_eoi(struct lodge_lapic *lapic)
 	if (vector < 0)
 		return;
 	__clear_bit(vector, lapic->isr);
-	if (test_bit(vector, lapic->tmr) &&
-	    !(lapic_reg(lapic, APIC_SPIV) & APIC_SPIV_DIRECTED_EOI))
+	if (test_bit(vector, lapic->tmr) && !(lapic_reg(lapic, APIC_SPIV) & APIC_SPIV_DIRECTED_EOI))
 		lodge_irq_eoi(lapic->vcpu->vm, vector);
 	if (lapic_deliverable(lapic) >= 0)
 		lapic_look_again(lapic);

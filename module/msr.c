@@ -401,8 +401,7 @@ static const struct msr_row *find(u32 index)
 /* These have a short way: EOI, IPIs and the timer are the hottest there are. */
 static bool is_x2apic(struct lodge_vcpu *vcpu, u32 index, bool host)
 {
-	return index - APIC_BASE_MSR < 0x100 && !host &&
-	       lodge_guest_has(vcpu, X86_FEATURE_X2APIC);
+	return index - APIC_BASE_MSR < 0x100 && !host && lodge_guest_has(vcpu, X86_FEATURE_X2APIC);
 }
 
 /* Userspace may save and restore what this guest's CPUID does not offer. */

@@ -38,8 +38,7 @@ static u32 pit_range(const struct lodge_pit_channel *ch)
 
 static u16 to_bcd(u32 value)
 {
-	return value % 10 | value / 10 % 10 << 4 | value / 100 % 10 << 8 |
-	       value / 1000 % 10 << 12;
+	return value % 10 | value / 10 % 10 << 4 | value / 100 % 10 << 8 | value / 1000 % 10 << 12;
 }
 
 /* Digits above 9 have no meaning; they count as what they weigh. */

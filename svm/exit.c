@@ -36,8 +36,7 @@ enum lodge_next svm_on_unexpected(struct lodge_vcpu *vcpu)
 }
 
 /* The guest's instruction, while it is still there: 0, or what to do instead. */
-static int decode(struct lodge_vcpu *vcpu, struct lodge_insn *insn,
-		  enum lodge_next *next)
+static int decode(struct lodge_vcpu *vcpu, struct lodge_insn *insn, enum lodge_next *next)
 {
 	u8 bytes[LODGE_INSN_MAX];
 	int ret = lodge_fetch_insn(vcpu, bytes, true);

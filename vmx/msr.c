@@ -186,8 +186,7 @@ void vmx_load_user_msrs(struct vmx_vcpu *vmx, struct vmx_cpu *c)
 	int i;
 
 	for (i = 0; i < VMX_NR_USER_MSRS; i++) {
-		if (c->msr[i] == vmx->user_msr[i] ||
-		    (i == VMX_TSC_AUX && !vmx_caps.rdtscp))
+		if (c->msr[i] == vmx->user_msr[i] || (i == VMX_TSC_AUX && !vmx_caps.rdtscp))
 			continue;
 		if (!c->user_return_armed) {
 			c->user_return_armed = true;

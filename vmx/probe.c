@@ -123,8 +123,7 @@ static bool disabled_by_firmware(void)
 
 static bool has_perf_global(void)
 {
-	return boot_cpu_data.cpuid_level >= CPUID_PERFMON &&
-	       (cpuid_eax(CPUID_PERFMON) & 0xff) >= 2;
+	return boot_cpu_data.cpuid_level >= CPUID_PERFMON && (cpuid_eax(CPUID_PERFMON) & 0xff) >= 2;
 }
 
 /* Which of the host's mitigations this CPU needs around a guest. */
@@ -132,8 +131,7 @@ static void read_mitigations(struct vmx_caps *caps)
 {
 	if (cpu_mitigations_off())
 		return;
-	if (boot_cpu_has(X86_FEATURE_CLEAR_CPU_BUF) ||
-	    boot_cpu_has_bug(X86_BUG_MMIO_STALE_DATA))
+	if (boot_cpu_has(X86_FEATURE_CLEAR_CPU_BUF) || boot_cpu_has_bug(X86_BUG_MMIO_STALE_DATA))
 		caps->enter_flags |= BIT(VMX_ENTER_VERW);
 	if (boot_cpu_has(LODGE_FEATURE_BHB_VMEXIT))
 		caps->enter_flags |= BIT(VMX_ENTER_CLEAR_BHB);
@@ -168,8 +166,7 @@ static void limit_leaf(u64 ept_vpid)
 {
 	if (!(ept_vpid & VMX_EPT_1GB_PAGE_BIT))
 		lodge_max_leaf = min(lodge_max_leaf, 2);
-	if (!(ept_vpid & VMX_EPT_2MB_PAGE_BIT) ||
-	    boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT))
+	if (!(ept_vpid & VMX_EPT_2MB_PAGE_BIT) || boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT))
 		lodge_max_leaf = 1;
 }
 

@@ -25,8 +25,7 @@ void vmx_sanitize_pdptrs(u64 *pdptr, u8 maxphyaddr)
 static bool pae_paging(struct lodge_vcpu *vcpu)
 {
 	return (lodge_reg_read(vcpu, LODGE_CR0) & X86_CR0_PG) &&
-	       (lodge_reg_read(vcpu, LODGE_CR4) & X86_CR4_PAE) &&
-	       !lodge_long_mode(vcpu);
+	       (lodge_reg_read(vcpu, LODGE_CR4) & X86_CR4_PAE) && !lodge_long_mode(vcpu);
 }
 
 /*

@@ -272,8 +272,7 @@ void vmx_cpuid_changed(struct lodge_vcpu *vcpu)
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 	u32 secondary = vmx_caps.controls.secondary;
 
-	if (!lodge_guest_has(vcpu, X86_FEATURE_RDTSCP) &&
-	    !lodge_guest_has(vcpu, X86_FEATURE_RDPID))
+	if (!lodge_guest_has(vcpu, X86_FEATURE_RDTSCP) && !lodge_guest_has(vcpu, X86_FEATURE_RDPID))
 		secondary &= ~SECONDARY_EXEC_ENABLE_RDTSCP;
 	if (!lodge_guest_has(vcpu, X86_FEATURE_INVPCID))
 		secondary &= ~SECONDARY_EXEC_ENABLE_INVPCID;
