@@ -244,30 +244,25 @@ static u64 get_signed(struct decoder *d, unsigned int bytes)
 	return lodge_sign_extend(value, bytes);
 }
 
-static void set_override(struct decoder *d, u8 seg)
-{
-	/* 64-bit code knows only FS and GS; the others change nothing. */
-	if (d->code != LODGE_CODE64 || seg >= LODGE_FS)
-		d->override = seg;
-}
-
 static bool legacy_prefix(struct decoder *d, u8 byte)
 {
-	if ((byte & 0xe7) == 0x26)
-		set_override(d, LODGE_ES + (byte >> 3 & 3));
-	else if ((byte & 0xfe) == 0x64)
-		set_override(d, LODGE_FS + (byte & 1));
-	else if (byte == 0x66)
+	if ((byte & 0xe7) == 0x26) {
+		/* 64-bit code knows only FS and GS; the others change nothing. */
+		if (d->code != LODGE_CODE64)
+			d->override = LODGE_ES + (byte >> 3 & 3);
+	} else if ((byte & 0xfe) == 0x64) {
+		d->override = LODGE_FS + (byte & 1);
+	} else if (byte == 0x66) {
 		d->opsize66 = true;
-	else if (byte == 0x67)
+	} else if (byte == 0x67) {
 		d->addr67 = true;
-	else if (byte == 0xf0)
+	} else if (byte == 0xf0) {
 		d->insn->lock = true;
-	else if ((byte & 0xfe) != 0xf2)
-		return false;
-	if ((byte & 0xfe) == 0xf2) {
+	} else if ((byte & 0xfe) == 0xf2) {
 		d->insn->rep = byte & 1;
 		d->insn->repne = !(byte & 1);
+	} else {
+		return false;
 	}
 	return true;
 }
@@ -304,16 +299,9 @@ static u8 operand_size(const struct decoder *d, u32 attr)
 	if (d->code == LODGE_CODE64) {
 		if (d->insn->rex & 8 || attr & NEAR)
 			return 8;
-		if (d->opsize66)
-			return 2;
-		return attr & D64 ? 8 : 4;
+		return d->opsize66 ? 2 : attr & D64 ? 8 : 4;
 	}
 	return (d->code == LODGE_CODE32) != d->opsize66 ? 4 : 2;
-}
-
-static void displacement(struct decoder *d, unsigned int bytes)
-{
-	d->insn->disp = (s64)get_signed(d, bytes);
 }
 
 /* SDM table 2-1. */
@@ -326,14 +314,14 @@ static void modrm16(struct decoder *d, u8 mod, u8 rm)
 	struct lodge_insn *insn = d->insn;
 
 	if (mod == 0 && rm == 6) {
-		displacement(d, 2);
+		insn->disp = get_signed(d, 2);
 		return;
 	}
 	insn->base = bases[rm];
 	if (rm < 4)
 		insn->index = rm & 1 ? LODGE_RDI : LODGE_RSI;
 	if (mod)
-		displacement(d, mod);
+		insn->disp = get_signed(d, mod);
 }
 
 /* SDM table 2-3. Returns the base field, which 5 makes special. */
@@ -362,9 +350,9 @@ static void modrm32(struct decoder *d, u8 mod, u8 rm)
 	if (mod == 0 && base == 5) {
 		insn->base = LODGE_NO_REG;
 		insn->rip_relative = rm == 5 && d->code == LODGE_CODE64;
-		displacement(d, 4);
+		insn->disp = get_signed(d, 4);
 	} else if (mod) {
-		displacement(d, mod == 1 ? 1 : 4);
+		insn->disp = get_signed(d, mod == 1 ? 1 : 4);
 	}
 }
 
@@ -391,7 +379,7 @@ static void immediates(struct decoder *d, u32 attr)
 	struct lodge_insn *insn = d->insn;
 
 	if (attr & MOFFS)
-		displacement(d, insn->addrsize);
+		insn->disp = get_signed(d, insn->addrsize);
 	if (attr & IV)
 		insn->imm = get_signed(d, insn->opsize);
 	if (attr & IZ)

@@ -677,15 +677,12 @@ static int operands(struct lodge_emul *e, bool write, struct place *dst)
 		dst->reg = (insn->opcode[0] & 7) | (insn->rex & 1) << 3;
 		return 0;
 	case LODGE_FORM_R_RM:
+	case LODGE_FORM_A_MEM:	/* without ModRM ->reg is RAX */
 		dst->reg = insn->reg;
 		return load_source(e);
-	case LODGE_FORM_A_MEM:
-		return load_source(e);
 	case LODGE_FORM_RM_R:
-		e->s = read_gpr(e, insn->reg, insn->opsize);
-		break;
 	case LODGE_FORM_MEM_A:
-		e->s = read_gpr(e, LODGE_RAX, insn->opsize);
+		e->s = read_gpr(e, insn->reg, insn->opsize);
 		break;
 	case LODGE_FORM_RM_1:
 		e->s = 1;

@@ -137,17 +137,14 @@ u64 lodge_shift(enum lodge_insn_op op, u32 bytes, u64 value, u64 src, u8 count, 
 
 u64 lodge_bit_op(enum lodge_insn_op op, u64 value, u32 bit, u64 *rflags)
 {
-	set_flags(rflags, CF, value >> bit & 1 ? CF : 0);
-	switch (op) {
-	case LODGE_OP_BTS:
-		return value | 1ull << bit;
-	case LODGE_OP_BTR:
-		return value & ~(1ull << bit);
-	case LODGE_OP_BTC:
-		return value ^ 1ull << bit;
-	default:
-		return value;
-	}
+	u64 mask = 1ull << bit;
+
+	set_flags(rflags, CF, value & mask ? CF : 0);
+	if (op == LODGE_OP_BTS)
+		return value | mask;
+	if (op == LODGE_OP_BTR)
+		return value & ~mask;
+	return op == LODGE_OP_BTC ? value ^ mask : value;
 }
 
 u64 lodge_scan(enum lodge_insn_op op, u32 bytes, u64 old, u64 value, u64 *rflags)

@@ -73,16 +73,14 @@ static u8 *mmx(const struct lodge_emul *e, u8 reg)
 int lodge_simd_check(struct lodge_emul *e)
 {
 	const struct lodge_insn *insn = e->insn;
-	u8 vector = X86_TRAP_UD;
+	bool exists = !(e->cr0 & X86_CR0_EM) &&
+		      (insn->simd & LODGE_SIMD_MMX || e->cr4 & X86_CR4_OSFXSR);
 
-	if (insn->vex) {
-		if (!(e->cr4 & X86_CR4_OSXSAVE) || (e->xcr0 & (SSE | AVX)) != (SSE | AVX) ||
-		    !(e->cr0 & X86_CR0_PE) || e->rflags & X86_EFLAGS_VM)
-			return lodge_raise(&e->fault, vector, 0);
-	} else if (e->cr0 & X86_CR0_EM ||
-		   (!(insn->simd & LODGE_SIMD_MMX) && !(e->cr4 & X86_CR4_OSFXSR))) {
-		return lodge_raise(&e->fault, vector, 0);
-	}
+	if (insn->vex)
+		exists = e->cr4 & X86_CR4_OSXSAVE && (e->xcr0 & (SSE | AVX)) == (SSE | AVX) &&
+			 e->cr0 & X86_CR0_PE && !(e->rflags & X86_EFLAGS_VM);
+	if (!exists)
+		return lodge_raise(&e->fault, X86_TRAP_UD, 0);
 	if (e->cr0 & X86_CR0_TS)
 		return lodge_raise(&e->fault, X86_TRAP_NM, 0);
 	if (insn->simd & LODGE_SIMD_MMX && *xstate_bv(e) & X87 && e->xsave[FSW_OFFSET] & FSW_ES)
