@@ -16,6 +16,10 @@ MAX_FUNCTION=90
 MAX_MEDIAN=15
 MAX_P90=45
 MAX_FILE=1000
+# Lines of code of module, vmx, svm and ept; of virtio; of all these
+MAX_CORE=16000
+MAX_VIRTIO=5000
+MAX_MODULE=20000
 
 # Types that do not fit: version checks have one home, compat.h; the X-macro of
 # module/ops.h is code; asm goto labels are not the modulo operator; a loop
@@ -98,6 +102,43 @@ files()
 	END { exit bad }'
 }
 
+# Lines of code in FOLDER...: no tests, no blank lines, no comments.
+code_lines()
+{
+	# shellcheck disable=SC2016
+	git ls-files -- "$@" | grep '\.[chS]$' | grep -v '_test\.' | xargs awk '
+	FNR == 1 { comment = 0 }
+	{
+		line = $0
+		sub(/\/\/.*/, "", line)
+		code = ""
+		while (line != "") {
+			at = index(line, comment ? "*/" : "/*")
+			if (!comment)
+				code = code (at ? substr(line, 1, at - 1) : line)
+			if (!at)
+				break
+			comment = !comment
+			line = substr(line, at + 2)
+		}
+		count += code ~ /[^ \t]/
+	}
+	END { print count }'
+}
+
+size()
+{
+	local core virtio
+
+	core=$(code_lines module vmx svm ept)
+	virtio=$(code_lines virtio)
+	echo "# core: $core lines of code; virtio: $virtio; the module: $((core + virtio))"
+	if ((core > MAX_CORE || virtio > MAX_VIRTIO || core + virtio > MAX_MODULE)); then
+		echo "too many lines of code" >&2
+		return 1
+	fi
+}
+
 # Rooms name no vendor, and nothing but compat knows kernel versions.
 rooms()
 {
@@ -108,7 +149,7 @@ rooms()
 		grep -vE '_H$|module/compat\.[ch]' >&2
 }
 
-checks=(style sparse shell lengths files rooms)
+checks=(style sparse shell lengths files size rooms)
 failed=0
 number=0
 echo "1..${#checks[@]}"
