@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.." || exit 1
 
 OUT=build/bench
 BUDGETS=selftests/bench/budgets
-OPERATIONS=(cpuid hypercall rdmsr wrmsr out_user eoi_x2apic in_pic in_shadow out_post
+OPERATIONS=(cpuid hypercall rdmsr wrmsr out_user eoi_x2apic in_pic in_shadow
 	    doorbell_pio doorbell_mmio deadline cr8)
 
 # update CPU COUNTS: what was counted becomes the budget, but for CPUID on Intel.
