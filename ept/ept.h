@@ -119,8 +119,8 @@ void lodge_mmu_stop(struct lodge_vm *vm);
 void lodge_mmu_destroy(struct lodge_vm *vm);
 /* Guest physical address bits that @format and this CPU can map. */
 u32 lodge_mmu_phys_bits(const struct lodge_pt_format *format);
-int lodge_dirty_get(struct lodge_vm *vm, struct lodge_dirty *args);
-int lodge_slot_set(struct lodge_vm *vm, const struct lodge_slot *args);
+int lodge_dirty_get(struct lodge_vm *vm, void *args);
+int lodge_slot_set(struct lodge_vm *vm, void *args);
 
 enum lodge_fault {
 	LODGE_FAULT_DONE,	/* mapped: enter again */

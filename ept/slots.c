@@ -178,8 +178,9 @@ static void replace_slots(struct lodge_mmu *mmu, struct lodge_memslots *old,
 }
 
 /** lodge_slot_set() - LODGE_SET_SLOT; vm->lock held */
-int lodge_slot_set(struct lodge_vm *vm, const struct lodge_slot *args)
+int lodge_slot_set(struct lodge_vm *vm, void *from)
 {
+	const struct lodge_slot *args = from;
 	struct lodge_mmu *mmu = &vm->mmu;
 	struct lodge_memslots *old, *new;
 	unsigned long *dirty = NULL;
@@ -253,8 +254,9 @@ static int collect(struct lodge_vm *vm, const struct lodge_memslot *slot, u64 wo
  * Bits go first, then permission to write, then stale TLB entries, and then the caller copies
  * pages: a write is in what he copies, or sets its bit again.
  */
-int lodge_dirty_get(struct lodge_vm *vm, struct lodge_dirty *args)
+int lodge_dirty_get(struct lodge_vm *vm, void *from)
 {
+	const struct lodge_dirty *args = from;
 	struct lodge_memslots *slots;
 	struct lodge_memslot *slot;
 	u64 word, end, now, pages;

@@ -121,22 +121,17 @@ enum lodge_next lodge_on_rdpmc(struct lodge_vcpu *vcpu)
 
 static void dump_segments(struct lodge_vcpu *vcpu)
 {
-	static const char names[LODGE_NR_SEGS][5] = {
-		"es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"
+	static const char names[][5] = {
+		"es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr", "gdtr", "idtr"
 	};
-	struct lodge_dtable gdt, idt;
 	struct lodge_segment seg;
 	int i;
 
-	for (i = 0; i < LODGE_NR_SEGS; i++) {
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
 		lodge_op(get_segment)(vcpu, i, &seg);
 		pr_err("lodge: %-4s %04x rights %04x limit %08x base %016llx\n", names[i],
 		       seg.selector, lodge_pack_rights(&seg), seg.limit, seg.base);
 	}
-	lodge_op(get_dtable)(vcpu, false, &gdt);
-	lodge_op(get_dtable)(vcpu, true, &idt);
-	pr_err("lodge: gdt limit %04x base %016llx idt limit %04x base %016llx\n",
-	       gdt.limit, gdt.base, idt.limit, idt.base);
 }
 
 void lodge_dump(struct lodge_vcpu *vcpu)

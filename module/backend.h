@@ -30,8 +30,6 @@ void lodge_isolate(struct lodge_vcpu *vcpu);
 void lodge_load_debug(struct lodge_vcpu *vcpu);
 void lodge_restore_debug(struct lodge_vcpu *vcpu);
 
-#define LODGE_RFLAGS_DEFINED	0x3f7fd5ull	/* without bit 1, which is always set */
-
 /*
  * RFLAGS an entry takes, whatever userspace asked for. Virtual-8086 mode is one
  * of protected mode: VMX refuses it elsewhere (SDM 27.3.1.4), SVM does not (APM

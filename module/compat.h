@@ -50,7 +50,7 @@ static inline void lodge_hrtimer_setup(struct hrtimer *timer,
 #endif
 
 /*
- * An asynchronous write holds off freezing until lodge_end_write() in its
+ * An asynchronous write holds off freezing until kiocb_end_write() in its
  * completion; vfs_iocb_iter_write() does the first half from 6.8 on.
  */
 static inline ssize_t lodge_start_write(struct file *file, struct kiocb *kiocb,
@@ -67,11 +67,6 @@ static inline ssize_t lodge_start_write(struct file *file, struct kiocb *kiocb,
 #else
 	return vfs_iocb_iter_write(file, kiocb, iter);
 #endif
-}
-
-static inline void lodge_end_write(struct kiocb *kiocb)
-{
-	kiocb_end_write(kiocb);
 }
 
 /* Without the tracepoint that later kernels put around it. */
@@ -110,17 +105,13 @@ static inline u64 lodge_run_delay(void)
 #include <asm/nospec-branch.h>
 
 /* VMSCAPE: predictions that a guest trained do not reach userspace. */
-#ifdef X86_FEATURE_IBPB_EXIT_TO_USER
 static inline void lodge_ibpb_before_userspace(void)
 {
+#ifdef X86_FEATURE_IBPB_EXIT_TO_USER
 	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
 		this_cpu_write(x86_ibpb_exit_to_user, true);
-}
-#else
-static inline void lodge_ibpb_before_userspace(void)
-{
-}
 #endif
+}
 
 #include <linux/syscore_ops.h>
 

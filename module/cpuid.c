@@ -26,58 +26,52 @@
 #define SIGNATURE_GENU		0x756e6547u	/* leaf 0 EBX, see repeat_last */
 #define APIC_ENABLED		BIT(11)
 
-#define LEAF1_ECX	(F(XMM3) | F(PCLMULQDQ) | F(SSSE3) | F(FMA) | F(CX16) |	\
-			 F(PCID) | F(XMM4_1) | F(XMM4_2) | F(MOVBE) |		\
-			 F(POPCNT) | F(AES) | F(XSAVE) | F(AVX) | F(F16C) |	\
-			 F(RDRAND))
-#define LEAF1_EDX	(F(FPU) | F(VME) | F(DE) | F(PSE) | F(TSC) | F(MSR) |	\
-			 F(PAE) | F(MCE) | F(CX8) | F(SEP) | F(MTRR) | F(PGE) |	\
-			 F(MCA) | F(CMOV) | F(PAT) | F(PSE36) | F(CLFLUSH) |	\
-			 F(MMX) | F(FXSR) | F(XMM) | F(XMM2))
-#define LEAF7_EBX	(F(FSGSBASE) | F(BMI1) | F(AVX2) | F(FDP_EXCPTN_ONLY) |	\
-			 F(SMEP) | F(BMI2) | F(ERMS) | F(INVPCID) |		\
-			 F(ZERO_FCS_FDS) | F(AVX512F) | F(AVX512DQ) |		\
-			 F(RDSEED) | F(ADX) | F(SMAP) | F(AVX512IFMA) |		\
-			 F(CLFLUSHOPT) | F(CLWB) | F(AVX512PF) | F(AVX512ER) |	\
-			 F(AVX512CD) | F(SHA_NI) | F(AVX512BW) | F(AVX512VL))
-#define LEAF7_ECX	(F(AVX512VBMI) | F(UMIP) | F(PKU) | F(AVX512_VBMI2) |	\
-			 F(GFNI) | F(VAES) | F(VPCLMULQDQ) | F(AVX512_VNNI) |	\
-			 F(AVX512_BITALG) | F(AVX512_VPOPCNTDQ) | F(LA57) |	\
-			 F(RDPID) |						\
-			 F(CLDEMOTE) | F(MOVDIRI) | F(MOVDIR64B))
+#define LEAF1_ECX	(F(XMM3) | F(PCLMULQDQ) | F(SSSE3) | F(FMA) | F(CX16) | F(PCID) |	\
+			 F(XMM4_1) | F(XMM4_2) | F(MOVBE) | F(POPCNT) | F(AES) | F(XSAVE) |	\
+			 F(AVX) | F(F16C) | F(RDRAND))
+#define LEAF1_EDX	(F(FPU) | F(VME) | F(DE) | F(PSE) | F(TSC) | F(MSR) | F(PAE) | F(MCE) |	\
+			 F(CX8) | F(SEP) | F(MTRR) | F(PGE) | F(MCA) | F(CMOV) | F(PAT) |	\
+			 F(PSE36) | F(CLFLUSH) | F(MMX) | F(FXSR) | F(XMM) | F(XMM2))
+#define LEAF7_EBX	(F(FSGSBASE) | F(BMI1) | F(AVX2) | F(FDP_EXCPTN_ONLY) | F(SMEP) |	\
+			 F(BMI2) | F(ERMS) | F(INVPCID) | F(ZERO_FCS_FDS) | F(AVX512F) |	\
+			 F(AVX512DQ) | F(RDSEED) | F(ADX) | F(SMAP) | F(AVX512IFMA) |		\
+			 F(CLFLUSHOPT) | F(CLWB) | F(AVX512PF) | F(AVX512ER) | F(AVX512CD) |	\
+			 F(SHA_NI) | F(AVX512BW) | F(AVX512VL))
+#define LEAF7_ECX	(F(AVX512VBMI) | F(UMIP) | F(PKU) | F(AVX512_VBMI2) | F(GFNI) |		\
+			 F(VAES) | F(VPCLMULQDQ) | F(AVX512_VNNI) | F(AVX512_BITALG) |		\
+			 F(AVX512_VPOPCNTDQ) | F(RDPID) | F(CLDEMOTE) | F(MOVDIRI) |		\
+			 F(MOVDIR64B))
 /* Bit 27 is STIBP, 26 IBRS and IBPB, 28 L1D_FLUSH, 29 ARCH_CAPABILITIES. */
-#define LEAF7_EDX	(F(AVX512_4VNNIW) | F(AVX512_4FMAPS) | F(FSRM) |	\
-			 F(AVX512_VP2INTERSECT) | F(MD_CLEAR) | F(SERIALIZE) |	\
-			 F(AVX512_FP16) | F(SPEC_CTRL) | BIT(27) |		\
-			 F(FLUSH_L1D) | F(ARCH_CAPABILITIES) | F(SPEC_CTRL_SSBD))
+#define LEAF7_EDX	(F(AVX512_4VNNIW) | F(AVX512_4FMAPS) | F(FSRM) |			\
+			 F(AVX512_VP2INTERSECT) | F(MD_CLEAR) | F(SERIALIZE) | F(AVX512_FP16) |	\
+			 F(SPEC_CTRL) | BIT(27) | F(FLUSH_L1D) | F(ARCH_CAPABILITIES) |		\
+			 F(SPEC_CTRL_SSBD))
 /* AVX_VNNI, AVX512_BF16, FZRM, FSRS, FSRC, AVX_IFMA */
 #define LEAF71_EAX	(BIT(4) | BIT(5) | BIT(10) | BIT(11) | BIT(12) | BIT(23))
-#define EXT1_ECX	(F(LAHF_LM) | F(ABM) | F(SSE4A) | F(MISALIGNSSE) |	\
-			 F(3DNOWPREFETCH) | F(OSVW) | F(XOP) | F(FMA4) |	\
-			 F(TBM) | F(TOPOEXT))
+#define EXT1_ECX	(F(LAHF_LM) | F(ABM) | F(SSE4A) | F(MISALIGNSSE) | F(3DNOWPREFETCH) |	\
+			 F(OSVW) | F(XOP) | F(FMA4) | F(TBM) | F(TOPOEXT))
 /* The low half repeats leaf 1 on some CPUs; bit 9 is the APIC there too. */
-#define EXT1_EDX	((LEAF1_EDX & 0x0183f1ff) | BIT(9) | F(SYSCALL) |	\
-			 F(NX) | F(MMXEXT) | F(FXSR_OPT) | F(GBPAGES) |		\
-			 F(RDTSCP) | F(LM) | F(3DNOWEXT) | F(3DNOW))
+#define EXT1_EDX	((LEAF1_EDX & 0x0183f1ff) | BIT(9) | F(SYSCALL) | F(NX) | F(MMXEXT) |	\
+			 F(FXSR_OPT) | F(GBPAGES) | F(RDTSCP) | F(LM) | F(3DNOWEXT) |		\
+			 F(3DNOW))
 /*
  * CLZERO, XSAVEERPTR, WBNOINVD, IBPB, IBRS, STIBP, STIBP_ALWAYS_ON, SSBD,
  * SSB_NO, PSFD, BTC_NO
  */
-#define EXT8_EBX	(BIT(0) | BIT(2) | BIT(9) | BIT(12) | BIT(14) | BIT(15) | \
-			 BIT(17) | BIT(24) | BIT(26) | BIT(28) | BIT(29))
+#define EXT8_EBX	(BIT(0) | BIT(2) | BIT(9) | BIT(12) | BIT(14) | BIT(15) | BIT(17) |	\
+			 BIT(24) | BIT(26) | BIT(28) | BIT(29))
 /* LFENCE is serialising; null selectors clear bases and limits */
 #define EXT21_EAX	(BIT(2) | BIT(6))
-#define AVX512_EBX	(F(AVX512F) | F(AVX512DQ) | F(AVX512IFMA) |		\
-			 F(AVX512PF) | F(AVX512ER) | F(AVX512CD) |		\
-			 F(AVX512BW) | F(AVX512VL))
-#define AVX512_ECX	(F(AVX512VBMI) | F(AVX512_VBMI2) | F(AVX512_VNNI) |	\
-			 F(AVX512_BITALG) | F(AVX512_VPOPCNTDQ))
-#define AVX512_EDX	(F(AVX512_4VNNIW) | F(AVX512_4FMAPS) |			\
-			 F(AVX512_VP2INTERSECT) | F(AVX512_FP16))
+#define AVX512_EBX	(F(AVX512F) | F(AVX512DQ) | F(AVX512IFMA) | F(AVX512PF) | F(AVX512ER) |	\
+			 F(AVX512CD) | F(AVX512BW) | F(AVX512VL))
+#define AVX512_ECX	(F(AVX512VBMI) | F(AVX512_VBMI2) | F(AVX512_VNNI) | F(AVX512_BITALG) |	\
+			 F(AVX512_VPOPCNTDQ))
+#define AVX512_EDX	(F(AVX512_4VNNIW) | F(AVX512_4FMAPS) | F(AVX512_VP2INTERSECT) |		\
+			 F(AVX512_FP16))
 
 #define PV(feature)	BIT(LODGE_PV_##feature & 31)
-#define PV_OFFERED	(PV(CLOCK_OLD) | PV(NO_IO_DELAY) | PV(CLOCK) | PV(STEAL) |	\
-			 PV(EOI) | PV(KICK) | PV(IPI) | PV(STABLE))
+#define PV_OFFERED	(PV(CLOCK_OLD) | PV(NO_IO_DELAY) | PV(CLOCK) | PV(STEAL) | PV(EOI) |	\
+			 PV(KICK) | PV(IPI) | PV(STABLE))
 /* Components of XCR0 that may be offered, as subleaves of leaf 0xd */
 #define XSTATES		(BIT(2) | GENMASK(7, 5) | BIT(9))
 
@@ -259,14 +253,10 @@ static const struct {
 	u8 subleaf;
 	u32 leaf;
 } words[] = {
-	{ CPUID_1_EDX, LODGE_EDX, 0, 0x1 },
-	{ CPUID_1_ECX, LODGE_ECX, 0, 0x1 },
-	{ CPUID_7_0_EBX, LODGE_EBX, 0, 0x7 },
-	{ CPUID_7_ECX, LODGE_ECX, 0, 0x7 },
-	{ CPUID_7_EDX, LODGE_EDX, 0, 0x7 },
-	{ CPUID_7_1_EAX, LODGE_EAX, 1, 0x7 },
-	{ CPUID_D_1_EAX, LODGE_EAX, 1, 0xd },
-	{ CPUID_8000_0001_EDX, LODGE_EDX, 0, 0x80000001 },
+	{ CPUID_1_EDX, LODGE_EDX, 0, 0x1 }, { CPUID_1_ECX, LODGE_ECX, 0, 0x1 },
+	{ CPUID_7_0_EBX, LODGE_EBX, 0, 0x7 }, { CPUID_7_ECX, LODGE_ECX, 0, 0x7 },
+	{ CPUID_7_EDX, LODGE_EDX, 0, 0x7 }, { CPUID_7_1_EAX, LODGE_EAX, 1, 0x7 },
+	{ CPUID_D_1_EAX, LODGE_EAX, 1, 0xd }, { CPUID_8000_0001_EDX, LODGE_EDX, 0, 0x80000001 },
 	{ CPUID_8000_0001_ECX, LODGE_ECX, 0, 0x80000001 },
 	{ CPUID_8000_0008_EBX, LODGE_EBX, 0, 0x80000008 },
 	{ CPUID_8000_0021_EAX, LODGE_EAX, 0, 0x80000021 },
@@ -295,19 +285,6 @@ bool lodge_stable_tsc(void)
 u8 lodge_phys_bits(void)
 {
 	return min_t(u8, boot_cpu_data.x86_phys_bits, MAX_PHYS_BITS);
-}
-
-/* What this host can offer a guest: the number of entries, or -ENOSPC. */
-int lodge_cpuid_supported(struct lodge_cpuid_entry *entries, u32 room)
-{
-	struct lodge_cpuid_host host = {
-		.read = read_host,
-		.xcr0 = lodge_xcr0,
-		.phys_bits = lodge_phys_bits(),
-		.stable_tsc = lodge_stable_tsc(),
-	};
-
-	return lodge_cpuid_build(&host, entries, room);
 }
 
 /* A leaf without subleaves answers to all of them. */
@@ -465,23 +442,14 @@ static const struct {
 	u64 cr4;
 	u16 feature;
 } cr4_features[] = {
-	{ X86_CR4_VME | X86_CR4_PVI, X86_FEATURE_VME },
-	{ X86_CR4_TSD, X86_FEATURE_TSC },
-	{ X86_CR4_DE, X86_FEATURE_DE },
-	{ X86_CR4_PSE, X86_FEATURE_PSE },
-	{ X86_CR4_PAE, X86_FEATURE_PAE },
-	{ X86_CR4_MCE, X86_FEATURE_MCE },
-	{ X86_CR4_PGE, X86_FEATURE_PGE },
-	{ X86_CR4_OSFXSR, X86_FEATURE_FXSR },
-	{ X86_CR4_OSXMMEXCPT, X86_FEATURE_XMM },
-	{ X86_CR4_UMIP, X86_FEATURE_UMIP },
-	{ X86_CR4_LA57, X86_FEATURE_LA57 },
-	{ X86_CR4_FSGSBASE, X86_FEATURE_FSGSBASE },
-	{ X86_CR4_PCIDE, X86_FEATURE_PCID },
-	{ X86_CR4_OSXSAVE, X86_FEATURE_XSAVE },
-	{ X86_CR4_SMEP, X86_FEATURE_SMEP },
-	{ X86_CR4_SMAP, X86_FEATURE_SMAP },
-	{ X86_CR4_PKE, X86_FEATURE_PKU },
+	{ X86_CR4_VME | X86_CR4_PVI, X86_FEATURE_VME }, { X86_CR4_TSD, X86_FEATURE_TSC },
+	{ X86_CR4_DE, X86_FEATURE_DE }, { X86_CR4_PSE, X86_FEATURE_PSE },
+	{ X86_CR4_PAE, X86_FEATURE_PAE }, { X86_CR4_MCE, X86_FEATURE_MCE },
+	{ X86_CR4_PGE, X86_FEATURE_PGE }, { X86_CR4_OSFXSR, X86_FEATURE_FXSR },
+	{ X86_CR4_OSXMMEXCPT, X86_FEATURE_XMM }, { X86_CR4_UMIP, X86_FEATURE_UMIP },
+	{ X86_CR4_FSGSBASE, X86_FEATURE_FSGSBASE }, { X86_CR4_PCIDE, X86_FEATURE_PCID },
+	{ X86_CR4_OSXSAVE, X86_FEATURE_XSAVE }, { X86_CR4_SMEP, X86_FEATURE_SMEP },
+	{ X86_CR4_SMAP, X86_FEATURE_SMAP }, { X86_CR4_PKE, X86_FEATURE_PKU },
 };
 
 /* CR4 bits that a guest with these words of X86_FEATURE_* may not set. */
@@ -517,16 +485,21 @@ static u64 table_xcr0(const struct lodge_cpuid_table *table)
 	return ((e->eax | (u64)e->edx << 32) & lodge_xcr0) | XFEATURE_MASK_FP;
 }
 
-static struct lodge_cpuid_table *supported_table(void)
+/* All that this host can offer a guest, for kvfree(); NULL without memory. */
+struct lodge_cpuid_table *lodge_cpuid_supported(void)
 {
+	const struct lodge_cpuid_host host = {
+		.read = read_host,
+		.xcr0 = lodge_xcr0,
+		.phys_bits = lodge_phys_bits(),
+		.stable_tsc = lodge_stable_tsc(),
+	};
 	struct lodge_cpuid_table *table;
-	int count;
 
 	table = kvzalloc(struct_size(table, entries, LODGE_MAX_CPUID), GFP_KERNEL_ACCOUNT);
 	if (!table)
 		return NULL;
-	count = lodge_cpuid_supported(table->entries, LODGE_MAX_CPUID);
-	table->count = max(count, 0);
+	table->count = max(lodge_cpuid_build(&host, table->entries, LODGE_MAX_CPUID), 0);
 	lodge_cpuid_prepare(table);
 	return table;
 }
@@ -546,7 +519,7 @@ int lodge_cpuid_set(struct lodge_vcpu *vcpu, struct lodge_cpuid_table *table)
 
 	if (ret || !bits)
 		return -EINVAL;
-	supported = supported_table();
+	supported = lodge_cpuid_supported();
 	if (!supported)
 		return -ENOMEM;
 	kvfree(vcpu->cpuid);
@@ -563,7 +536,7 @@ int lodge_cpuid_set(struct lodge_vcpu *vcpu, struct lodge_cpuid_table *table)
 /* A new vCPU has all that is supported: 0 or -ENOMEM. */
 int lodge_cpuid_set_default(struct lodge_vcpu *vcpu)
 {
-	struct lodge_cpuid_table *table = supported_table();
+	struct lodge_cpuid_table *table = lodge_cpuid_supported();
 	int ret;
 
 	if (!table)

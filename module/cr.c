@@ -8,12 +8,11 @@
 #include "lodge.h"
 #include "ops.h"
 
-#define CR0_DEFINED	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | \
-			 X86_CR0_ET | X86_CR0_NE | X86_CR0_WP | X86_CR0_AM | \
-			 X86_CR0_NW | X86_CR0_CD | X86_CR0_PG)
-#define CR4_TLB		(X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | \
-			 X86_CR4_PCIDE | X86_CR4_SMEP | X86_CR4_SMAP | \
-			 X86_CR4_LA57 | X86_CR4_PKE)
+#define CR0_DEFINED	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET |	\
+			 X86_CR0_NE | X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | X86_CR0_CD |	\
+			 X86_CR0_PG)
+#define CR4_TLB		(X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_PCIDE |		\
+			 X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_LA57 | X86_CR4_PKE)
 /* A change of one of these loads the PDPTEs. */
 #define CR0_PDPTES	(X86_CR0_PG | X86_CR0_CD | X86_CR0_NW)
 #define CR4_PDPTES	(X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_SMEP)
@@ -23,11 +22,8 @@
 /* Combinations that MOV to CR0 accepts at all. */
 bool lodge_cr0_valid(u64 cr0)
 {
-	if (cr0 >> 32)
-		return false;
-	if ((cr0 & X86_CR0_NW) && !(cr0 & X86_CR0_CD))
-		return false;
-	return !(cr0 & X86_CR0_PG) || (cr0 & X86_CR0_PE);
+	return !(cr0 >> 32) && (!(cr0 & X86_CR0_NW) || (cr0 & X86_CR0_CD)) &&
+	       (!(cr0 & X86_CR0_PG) || (cr0 & X86_CR0_PE));
 }
 
 /*
@@ -113,11 +109,9 @@ int lodge_set_cr3(struct lodge_vcpu *vcpu, u64 value)
 
 static bool cr4_valid(struct lodge_vcpu *vcpu, u64 old, u64 value)
 {
-	if (value & vcpu->cr4_guest_rsvd)
-		return false;
-	if (lodge_long_mode(vcpu) && !(value & X86_CR4_PAE))
-		return false;
-	if (lodge_long_mode(vcpu) && ((old ^ value) & X86_CR4_LA57))
+	bool fixed = !(value & X86_CR4_PAE) || ((old ^ value) & X86_CR4_LA57);
+
+	if ((value & vcpu->cr4_guest_rsvd) || (lodge_long_mode(vcpu) && fixed))
 		return false;
 	if (!(old & X86_CR4_PCIDE) && (value & X86_CR4_PCIDE))
 		return lodge_long_mode(vcpu) &&
@@ -154,20 +148,10 @@ int lodge_set_cr8(struct lodge_vcpu *vcpu, u64 value)
 /* Bits of EFER that this guest's CPUID offers, and LMA. */
 u64 lodge_efer_offered(struct lodge_vcpu *vcpu)
 {
-	static const struct {
-		u16 feature;
-		u16 bit;
-	} bits[] = {
-		{ X86_FEATURE_SYSCALL, EFER_SCE }, { X86_FEATURE_LM, EFER_LME },
-		{ X86_FEATURE_NX, EFER_NX }, { X86_FEATURE_FXSR_OPT, EFER_FFXSR },
-	};
-	u64 efer = EFER_LMA;
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(bits); i++)
-		if (lodge_guest_has(vcpu, bits[i].feature))
-			efer |= bits[i].bit;
-	return efer;
+	return EFER_LMA | (lodge_guest_has(vcpu, X86_FEATURE_SYSCALL) ? EFER_SCE : 0) |
+	       (lodge_guest_has(vcpu, X86_FEATURE_LM) ? EFER_LME : 0) |
+	       (lodge_guest_has(vcpu, X86_FEATURE_NX) ? EFER_NX : 0) |
+	       (lodge_guest_has(vcpu, X86_FEATURE_FXSR_OPT) ? EFER_FFXSR : 0);
 }
 
 /* LMA is the CPU's own: writes leave it as it is. */
@@ -175,9 +159,8 @@ int lodge_set_efer(struct lodge_vcpu *vcpu, u64 value)
 {
 	u64 old = vcpu->efer;
 
-	if (value & ~lodge_efer_offered(vcpu))
-		return -EINVAL;
-	if (((value ^ old) & EFER_LME) && (lodge_reg_read(vcpu, LODGE_CR0) & X86_CR0_PG))
+	if ((value & ~lodge_efer_offered(vcpu)) ||
+	    (((value ^ old) & EFER_LME) && (lodge_reg_read(vcpu, LODGE_CR0) & X86_CR0_PG)))
 		return -EINVAL;
 	if ((value ^ old) & EFER_NX)
 		set_bit(LODGE_REQ_TLB, &vcpu->requests);

@@ -10,7 +10,7 @@
 #include "ioctl.h"
 #include "ops.h"
 
-static int get_info(struct lodge_target *target, void *args)
+static int get_info(void *args)
 {
 	struct lodge_info *info = args;
 
@@ -32,23 +32,21 @@ static int get_info(struct lodge_target *target, void *args)
 	return 0;
 }
 
-static int supported_cpuid(struct lodge_target *target, void *args)
+static int get_cpuid(void *args)
 {
+	struct lodge_cpuid_table *table = lodge_cpuid_supported();
 	struct lodge_cpuid *cpuid = args;
-	struct lodge_cpuid_entry *entries = kcalloc(LODGE_MAX_CPUID, sizeof(*entries), GFP_KERNEL);
 	int ret;
 
-	if (!entries)
+	if (!table)
 		return -ENOMEM;
-	ret = lodge_cpuid_supported(entries, LODGE_MAX_CPUID);
-	if (ret >= 0)
-		ret = lodge_array_out(cpuid->entries, &cpuid->count, entries, ret,
-				      sizeof(*entries));
-	kfree(entries);
+	ret = lodge_array_out(cpuid->entries, &cpuid->count, table->entries, table->count,
+			      sizeof(table->entries[0]));
+	kvfree(table);
 	return ret;
 }
 
-static int get_msr_list(struct lodge_target *target, void *args)
+static int get_msr_list(void *args)
 {
 	struct lodge_msr_list *list = args;
 	u32 *indexes = kcalloc(LODGE_MAX_MSRS, sizeof(*indexes), GFP_KERNEL);
@@ -62,16 +60,11 @@ static int get_msr_list(struct lodge_target *target, void *args)
 	return ret;
 }
 
-static int create_vm(struct lodge_target *target, void *args)
-{
-	return lodge_vm_create_fd(args);
-}
-
 const struct lodge_ioctl lodge_dev_ioctls[] = {
-	LODGE_IOCTL(GET_INFO, lodge_info, flags, 0, NONE, INOUT, get_info),
-	LODGE_IOCTL(GET_SUPPORTED_CPUID, lodge_cpuid, entries, 0, NONE, ALWAYS, supported_cpuid),
-	LODGE_IOCTL(GET_MSR_LIST, lodge_msr_list, indexes, 0, NONE, ALWAYS, get_msr_list),
-	LODGE_IOCTL(CREATE_VM, lodge_create_vm, flags, 0, NONE, IN, create_vm),
+	LODGE_IOCTL(dev, GET_INFO, lodge_info, flags, 0, NONE, INOUT, get_info),
+	LODGE_IOCTL(dev, GET_SUPPORTED_CPUID, lodge_cpuid, entries, 0, NONE, ALWAYS, get_cpuid),
+	LODGE_IOCTL(dev, GET_MSR_LIST, lodge_msr_list, indexes, 0, NONE, ALWAYS, get_msr_list),
+	LODGE_IOCTL(dev, CREATE_VM, lodge_create_vm, flags, 0, NONE, IN, lodge_vm_create_fd),
 };
 
 const unsigned int lodge_dev_ioctl_count = ARRAY_SIZE(lodge_dev_ioctls);

@@ -479,11 +479,11 @@ static int op_return(struct lodge_emul *e)
 static int op_system(struct lodge_emul *e)
 {
 	static const u8 registers[] = {
-		LODGE_LDTR, LODGE_TR, LODGE_SYS_GDTR, LODGE_SYS_IDTR, LODGE_SYS_CR0,
-		LODGE_LDTR, LODGE_TR, LODGE_SYS_GDTR, LODGE_SYS_IDTR, LODGE_SYS_CR0,
+		LODGE_LDTR, LODGE_TR, LODGE_GDTR, LODGE_IDTR, LODGE_SYS_CR0,
+		LODGE_LDTR, LODGE_TR, LODGE_GDTR, LODGE_IDTR, LODGE_SYS_CR0,
 	};
 	int what = registers[e->insn->op - LODGE_OP_SLDT];
-	bool table = what == LODGE_SYS_GDTR || what == LODGE_SYS_IDTR;
+	bool table = what == LODGE_GDTR || what == LODGE_IDTR;
 	bool write = e->insn->op >= LODGE_OP_LLDT;
 	u32 bytes = e->code == LODGE_CODE64 ? 8 : 4;
 	u64 addr, value[2] = { e->d };

@@ -276,19 +276,19 @@ static void system_tables(struct kunit *test)
 {
 	struct machine *m = lodge_new_machine(test);
 
-	m->system[LODGE_SYS_IDTR][0] = 0xfff;
-	m->system[LODGE_SYS_IDTR][1] = 0x8877665544332211ull;
+	m->system[LODGE_IDTR][0] = 0xfff;
+	m->system[LODGE_IDTR][1] = 0x8877665544332211ull;
 	KUNIT_EXPECT_EQ(test, 0, RUN(test, m, 0x0f, 0x01, 0x0b));	/* sidt */
 	KUNIT_EXPECT_EQ(test, 0x6655443322110fffull, mem(m, 0, 8));
 	KUNIT_EXPECT_EQ(test, 0x8877ull, mem(m, 8, 2));
 	KUNIT_EXPECT_EQ(test, 0, RUN(test, m, 0x0f, 0x01, 0x13));	/* lgdt */
-	KUNIT_EXPECT_EQ(test, 0xfffull, m->system[LODGE_SYS_GDTR][0]);
-	KUNIT_EXPECT_EQ(test, 0x8877665544332211ull, m->system[LODGE_SYS_GDTR][1]);
+	KUNIT_EXPECT_EQ(test, 0xfffull, m->system[LODGE_GDTR][0]);
+	KUNIT_EXPECT_EQ(test, 0x8877665544332211ull, m->system[LODGE_GDTR][1]);
 	/* 16-bit operands load 24 bits of base. */
 	m->e.code = LODGE_CODE16;
 	m->e.gpr[LODGE_RBX] = BASE;
 	KUNIT_EXPECT_EQ(test, 0, RUN(test, m, 0x0f, 0x01, 0x1f));	/* lidt */
-	KUNIT_EXPECT_EQ(test, 0x332211ull, m->system[LODGE_SYS_IDTR][1]);
+	KUNIT_EXPECT_EQ(test, 0x332211ull, m->system[LODGE_IDTR][1]);
 	m->e.code = LODGE_CODE64;
 	KUNIT_EXPECT_EQ(test, 0, RUN(test, m, 0x0f, 0x00, 0x1b));	/* ltr */
 	KUNIT_EXPECT_EQ(test, 0x0fffull, m->system[LODGE_TR][0]);

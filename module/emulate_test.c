@@ -72,9 +72,9 @@ static int on_system(struct lodge_emul *e, int what, u64 value[2], bool write)
 	u64 *state = machine(e)->system[what];
 
 	/* Selector 0x50 is a gate, 0x58 is not present. */
-	if (write && what < LODGE_SYS_GDTR && value[0] == 0x50)
+	if (write && what < LODGE_GDTR && value[0] == 0x50)
 		return -EOPNOTSUPP;
-	if (write && what < LODGE_SYS_GDTR && value[0] == 0x58)
+	if (write && what < LODGE_GDTR && value[0] == 0x58)
 		return lodge_raise(&e->fault, 11, 0x58);
 	memcpy(write ? state : value, write ? value : state, 16);
 	return 0;

@@ -8,6 +8,9 @@
 
 #define CONTRIBUTORY	(BIT(X86_TRAP_DE) | BIT(X86_TRAP_TS) | BIT(X86_TRAP_NP) | \
 			 BIT(X86_TRAP_SS) | BIT(X86_TRAP_GP))
+/* Those that push an error code, outside real mode (SDM table 6-1) */
+#define WITH_ERROR	((CONTRIBUTORY & ~BIT(X86_TRAP_DE)) | BIT(X86_TRAP_DF) | \
+			 BIT(X86_TRAP_PF) | BIT(X86_TRAP_AC))
 
 static bool contributory(u8 vector)
 {
@@ -26,14 +29,13 @@ int lodge_merge_exceptions(u8 first, u8 second)
 {
 	if (first == X86_TRAP_DF)
 		return -1;
-	if (first == X86_TRAP_PF && (second == X86_TRAP_PF || contributory(second)))
-		return X86_TRAP_DF;
-	if (contributory(first) && contributory(second))
+	if (first == X86_TRAP_PF ? second == X86_TRAP_PF || contributory(second) :
+				   contributory(first) && contributory(second))
 		return X86_TRAP_DF;
 	return second;
 }
 
-static void queue(struct lodge_vcpu *vcpu, u8 vector, bool has_error, u32 error)
+void lodge_queue_exception(struct lodge_vcpu *vcpu, u8 vector, u32 error)
 {
 	const struct lodge_event *first = NULL;
 	int merged = vector;
@@ -54,35 +56,24 @@ static void queue(struct lodge_vcpu *vcpu, u8 vector, bool has_error, u32 error)
 		.valid = true,
 		.type = LODGE_EV_EXCEPTION,
 		.vector = merged,
-		.has_error = has_error || merged == X86_TRAP_DF,
+		.has_error = BIT(merged & 31) & WITH_ERROR &&
+			     (merged == X86_TRAP_DF ||
+			      lodge_reg_read(vcpu, LODGE_CR0) & X86_CR0_PE),
 		.error = merged == X86_TRAP_DF ? 0 : error,
 	};
 	set_bit(LODGE_REQ_EVENT, &vcpu->requests);
 }
 
-void lodge_queue_exception(struct lodge_vcpu *vcpu, u8 vector)
-{
-	queue(vcpu, vector, false, 0);
-}
-
-/* Real mode pushes no error codes. */
-void lodge_queue_exception_e(struct lodge_vcpu *vcpu, u8 vector, u32 error)
-{
-	bool protected = lodge_reg_read(vcpu, LODGE_CR0) & X86_CR0_PE;
-
-	queue(vcpu, vector, protected, error);
-}
-
 void lodge_queue_page_fault(struct lodge_vcpu *vcpu, u64 gva, u32 error)
 {
 	vcpu->cr2 = gva;
-	queue(vcpu, X86_TRAP_PF, true, error);
+	lodge_queue_exception(vcpu, X86_TRAP_PF, error);
 }
 
 void lodge_queue_debug(struct lodge_vcpu *vcpu, u64 dr6)
 {
 	vcpu->dr6 = (vcpu->dr6 & ~(u64)DR_TRAP_BITS) | dr6;
-	queue(vcpu, X86_TRAP_DB, false, 0);
+	lodge_queue_exception(vcpu, X86_TRAP_DB, 0);
 }
 
 /* One is about to be served and one waits; merge_nmis() knows more. */
@@ -122,12 +113,23 @@ static void inject_exception(struct lodge_vcpu *vcpu)
 	inject(vcpu, &vcpu->exception);
 }
 
+static bool interrupt_allowed(struct lodge_vcpu *vcpu)
+{
+	return (lodge_reg_read(vcpu, LODGE_RFLAGS) & X86_EFLAGS_IF) && !lodge_op(get_shadow)(vcpu);
+}
+
+/* Some CPUs let an NMI in behind STI and some do not (SDM 27.3.1.5). */
+static bool nmi_allowed(struct lodge_vcpu *vcpu)
+{
+	return !lodge_op(nmi_masked)(vcpu) && !lodge_op(get_shadow)(vcpu);
+}
+
 /* What was interrupted goes on, unless an exception's handler now masks it. */
 static bool inflight_deliverable(struct lodge_vcpu *vcpu)
 {
 	if (!vcpu->inflight.valid)
 		return false;
-	return vcpu->inflight.type != LODGE_EV_INTERRUPT || lodge_op(interrupt_allowed)(vcpu);
+	return vcpu->inflight.type != LODGE_EV_INTERRUPT || interrupt_allowed(vcpu);
 }
 
 static bool inject_interrupt(struct lodge_vcpu *vcpu)
@@ -135,7 +137,7 @@ static bool inject_interrupt(struct lodge_vcpu *vcpu)
 	struct lodge_event event = { .valid = true, .type = LODGE_EV_INTERRUPT };
 	int vector;
 
-	if (!lodge_has_interrupt(vcpu) || !lodge_op(interrupt_allowed)(vcpu))
+	if (!lodge_has_interrupt(vcpu) || !interrupt_allowed(vcpu))
 		return false;
 	vector = lodge_ack_interrupt(vcpu);
 	if (vector < 0)
@@ -161,7 +163,7 @@ static bool inject_nmi(struct lodge_vcpu *vcpu)
 		.valid = true, .type = LODGE_EV_NMI, .vector = X86_TRAP_NMI,
 	};
 
-	if (!READ_ONCE(vcpu->nmi_pending) || !lodge_op(nmi_allowed)(vcpu))
+	if (!READ_ONCE(vcpu->nmi_pending) || !nmi_allowed(vcpu))
 		return false;
 	take_nmi(vcpu);
 	inject(vcpu, &event);

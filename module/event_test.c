@@ -45,7 +45,7 @@ static void exception_is_queued_once(struct kunit *test)
 {
 	struct lodge_vcpu *vcpu = fake_vcpu(test);
 
-	lodge_queue_exception_e(vcpu, X86_TRAP_GP, 0x18);
+	lodge_queue_exception(vcpu, X86_TRAP_GP, 0x18);
 	KUNIT_EXPECT_TRUE(test, vcpu->exception.valid);
 	KUNIT_EXPECT_EQ(test, X86_TRAP_GP, (int)vcpu->exception.vector);
 	KUNIT_EXPECT_TRUE(test, vcpu->exception.has_error);
@@ -58,7 +58,7 @@ static void real_mode_pushes_no_error_code(struct kunit *test)
 	struct lodge_vcpu *vcpu = fake_vcpu(test);
 
 	vcpu->regs[LODGE_CR0] = 0;
-	lodge_queue_exception_e(vcpu, X86_TRAP_GP, 0x18);
+	lodge_queue_exception(vcpu, X86_TRAP_GP, 0x18);
 	KUNIT_EXPECT_FALSE(test, vcpu->exception.has_error);
 }
 
@@ -66,8 +66,8 @@ static void two_faults_make_a_double_fault(struct kunit *test)
 {
 	struct lodge_vcpu *vcpu = fake_vcpu(test);
 
-	lodge_queue_exception_e(vcpu, X86_TRAP_GP, 0x18);
-	lodge_queue_exception_e(vcpu, X86_TRAP_NP, 0x20);
+	lodge_queue_exception(vcpu, X86_TRAP_GP, 0x18);
+	lodge_queue_exception(vcpu, X86_TRAP_NP, 0x20);
 	KUNIT_EXPECT_EQ(test, X86_TRAP_DF, (int)vcpu->exception.vector);
 	KUNIT_EXPECT_TRUE(test, vcpu->exception.has_error);
 	KUNIT_EXPECT_EQ(test, 0u, vcpu->exception.error);
@@ -77,8 +77,8 @@ static void third_fault_shuts_down(struct kunit *test)
 {
 	struct lodge_vcpu *vcpu = fake_vcpu(test);
 
-	lodge_queue_exception(vcpu, X86_TRAP_DF);
-	lodge_queue_exception_e(vcpu, X86_TRAP_GP, 0);
+	lodge_queue_exception(vcpu, X86_TRAP_DF, 0);
+	lodge_queue_exception(vcpu, X86_TRAP_GP, 0);
 	KUNIT_EXPECT_TRUE(test, test_bit(LODGE_REQ_TRIPLE, &vcpu->requests));
 }
 
@@ -102,7 +102,7 @@ static void interrupt_in_flight_is_kept(struct kunit *test)
 	vcpu->inflight = (struct lodge_event) {
 		.valid = true, .type = LODGE_EV_INTERRUPT, .vector = 0x31,
 	};
-	lodge_queue_exception_e(vcpu, X86_TRAP_GP, 0);
+	lodge_queue_exception(vcpu, X86_TRAP_GP, 0);
 	KUNIT_EXPECT_EQ(test, X86_TRAP_GP, (int)vcpu->exception.vector);
 	KUNIT_EXPECT_TRUE(test, vcpu->inflight.valid);
 }

@@ -309,7 +309,7 @@ ON_INSN(invd, do_nothing)
 
 enum lodge_next lodge_on_undefined(struct lodge_vcpu *vcpu)
 {
-	lodge_queue_exception(vcpu, X86_TRAP_UD);
+	lodge_queue_exception(vcpu, X86_TRAP_UD, 0);
 	return LODGE_REENTER;
 }
 
@@ -326,7 +326,7 @@ enum lodge_next lodge_on_ud(struct lodge_vcpu *vcpu)
 		return handle(vcpu, LODGE_K_FETCH);
 	if (count < 3 || bytes[0] != 0x0f || bytes[1] != 0x01 ||
 	    (bytes[2] != INSN_VMCALL && bytes[2] != INSN_VMMCALL))
-		return lodge_on_exception(vcpu, X86_TRAP_UD, false, 0);
+		return lodge_on_exception(vcpu, X86_TRAP_UD, 0);
 	do_hypercall(vcpu, 0, 0);
 	lodge_advance(vcpu, 3);
 	return LODGE_REENTER;
@@ -336,13 +336,10 @@ enum lodge_next lodge_on_ud(struct lodge_vcpu *vcpu)
  * A delivery may raise the next one before the CPU would take a host interrupt
  * (SDM table 6-2): it is taken here, or a guest would keep the CPU for itself.
  */
-enum lodge_next lodge_on_exception(struct lodge_vcpu *vcpu, u8 vector, bool has_error, u32 error)
+enum lodge_next lodge_on_exception(struct lodge_vcpu *vcpu, u8 vector, u32 error)
 {
 	lodge_reason(vcpu, LODGE_REASON_EXCEPTION, vector);
-	if (has_error)
-		lodge_queue_exception_e(vcpu, vector, error);
-	else
-		lodge_queue_exception(vcpu, vector);
+	lodge_queue_exception(vcpu, vector, error);
 	return LODGE_IRQ;
 }
 

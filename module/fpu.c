@@ -200,16 +200,9 @@ int lodge_fpu_get(struct lodge_vcpu *vcpu, void __user *to, u32 bytes)
 static bool area_valid(const void *area)
 {
 	const u64 *header = area + OFFSET_XSTATE_BV;
-	int i;
 
-	if (*(const u32 *)(area + OFFSET_MXCSR) & ~mxcsr_mask)
-		return false;
-	if (header[0] & ~lodge_xcr0)
-		return false;
-	for (i = 1; i < 8; i++)
-		if (header[i])
-			return false;
-	return true;
+	return !(*(const u32 *)(area + OFFSET_MXCSR) & ~mxcsr_mask) &&
+	       !(header[0] & ~lodge_xcr0) && !memchr_inv(header + 1, 0, 7 * sizeof(*header));
 }
 
 /*

@@ -161,21 +161,19 @@ int lodge_hardware_get(void)
 	int ret = 0;
 
 	mutex_lock(&hardware_lock);
-	if (vms == 0) {
+	if (!vms)
 		ret = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "lodge:online", online_here,
 					offline_here);
-		if (ret >= 0) {
-			hotplug_state = ret;
-			take_emergency();
-			ret = 0;
-		}
+	if (ret > 0) {
+		hotplug_state = ret;
+		take_emergency();
 	}
-	if (!ret)
+	if (ret >= 0)
 		vms++;
 	mutex_unlock(&hardware_lock);
 	if (ret == -EBUSY)
 		pr_err_ratelimited("lodge: another hypervisor is using this CPU: end its VMs, then try again\n");
-	return ret;
+	return min(ret, 0);
 }
 
 /** lodge_hardware_put() - one VM less: disable with the last */

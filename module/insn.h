@@ -144,8 +144,8 @@ static inline int lodge_raise(struct lodge_exception *fault, u8 vector, u32 erro
 	return -EFAULT;
 }
 
-/* What lodge_emul.system() names beyond enum lodge_seg. */
-enum lodge_system { LODGE_SYS_GDTR = 8, LODGE_SYS_IDTR, LODGE_SYS_CR0 };
+/* Beyond enum lodge_seg: tables, of which only base and limit count, and a register. */
+enum lodge_system { LODGE_GDTR = 8, LODGE_IDTR, LODGE_SYS_CR0 };
 
 /**
  * struct lodge_emul - one instruction's environment

@@ -18,9 +18,6 @@
 
 #define NR_CACHED	4
 
-#define WITH_ERROR	(BIT(X86_TRAP_TS) | BIT(X86_TRAP_NP) | BIT(X86_TRAP_SS) | \
-			 BIT(X86_TRAP_GP) | BIT(X86_TRAP_AC))
-
 /* One page translated for this instruction, as a TLB would keep it. */
 struct cached_page {
 	bool valid;
@@ -48,10 +45,8 @@ void lodge_queue_fault(struct lodge_vcpu *vcpu, const struct lodge_exception *fa
 {
 	if (fault->vector == X86_TRAP_PF)
 		lodge_queue_page_fault(vcpu, fault->cr2, fault->error);
-	else if (BIT(fault->vector) & WITH_ERROR)
-		lodge_queue_exception_e(vcpu, fault->vector, fault->error);
 	else
-		lodge_queue_exception(vcpu, fault->vector);
+		lodge_queue_exception(vcpu, fault->vector, fault->error);
 }
 
 void lodge_replay_clear(struct lodge_replay *log)
@@ -241,40 +236,27 @@ static int on_linear(struct lodge_emul *e, int seg, u64 offset, u32 bytes, bool 
 	return vector ? lodge_raise(&e->fault, vector, 0) : 0;
 }
 
-static int on_table(struct lodge_emul *e, bool idt, u64 value[2], bool write)
-{
-	struct lodge_dtable table = { .limit = value[0], .base = value[1] };
-
-	if (!write) {
-		lodge_op(get_dtable)(emulation(e)->vcpu, idt, &table);
-		value[0] = table.limit;
-		value[1] = table.base;
-		return 0;
-	}
-	if (e->code == LODGE_CODE64 && !lodge_canonical(table.base, e->cr4 & X86_CR4_LA57))
-		return lodge_raise(&e->fault, X86_TRAP_GP, 0);
-	lodge_op(set_dtable)(emulation(e)->vcpu, idt, &table);
-	return 0;
-}
-
 static int on_system(struct lodge_emul *e, int what, u64 value[2], bool write)
 {
+	struct lodge_segment s = { .limit = value[0], .base = value[1] };
 	struct lodge_vcpu *vcpu = emulation(e)->vcpu;
-	struct lodge_segment s;
 	int rc = 0;
 
-	if (what == LODGE_SYS_GDTR || what == LODGE_SYS_IDTR)
-		return on_table(e, what == LODGE_SYS_IDTR, value, write);
 	if (what == LODGE_SYS_CR0 && write)
 		return lodge_set_cr0(vcpu, value[0]) ? lodge_raise(&e->fault, X86_TRAP_GP, 0) : 0;
 	if (what == LODGE_SYS_CR0) {
 		value[0] = e->cr0;
-	} else if (write) {
+	} else if (!write) {
+		lodge_op(get_segment)(vcpu, what, &s);
+		value[0] = what >= LODGE_GDTR ? s.limit : s.selector;
+		value[1] = s.base;
+	} else if (what < LODGE_GDTR) {
 		rc = lodge_load_segment(vcpu, what, value[0], &e->fault);
 		e->code = lodge_code_size(vcpu);
+	} else if (e->code == LODGE_CODE64 && !lodge_canonical(s.base, e->cr4 & X86_CR4_LA57)) {
+		rc = lodge_raise(&e->fault, X86_TRAP_GP, 0);
 	} else {
-		lodge_op(get_segment)(vcpu, what, &s);
-		value[0] = s.selector;
+		lodge_op(set_segment)(vcpu, what, &s);
 	}
 	return rc;
 }
@@ -346,13 +328,7 @@ static void commit(struct emulation *m, bool more)
 		lodge_queue_debug(vcpu, e->dr6);
 }
 
-/* Is there something that a long REP instruction has to give way to? */
-static bool interrupted(struct lodge_vcpu *vcpu)
-{
-	return READ_ONCE(vcpu->requests) || signal_pending(current) || need_resched();
-}
-
-/* Elements of a REP instruction, or one instruction. */
+/* One instruction; elements of a REP instruction until there is something to give way to. */
 static int execute(struct emulation *m)
 {
 	struct lodge_vcpu *vcpu = m->vcpu;
@@ -374,7 +350,8 @@ static int execute(struct emulation *m)
 			return rc;
 		more = (insn->rep || insn->repne) && m->e.rip == start;
 		commit(m, more);
-	} while (more && --left && !interrupted(vcpu));
+	} while (more && --left && !READ_ONCE(vcpu->requests) && !signal_pending(current) &&
+		 !need_resched());
 	return 0;
 }
 

@@ -72,6 +72,15 @@ static int copy_out(const struct lodge_ioctl *row, const struct header *args, u3
 	return clear_user(to + known, size - known) ? -EFAULT : 0;
 }
 
+static int call(const struct lodge_ioctl *row, struct lodge_target *target, void *args)
+{
+	if (target->vcpu)
+		return row->vcpu(target->vcpu, args);
+	if (target->virtio)
+		return row->virtio(target->virtio, args);
+	return target->vm ? row->vm(target->vm, args) : row->dev(args);
+}
+
 /* vcpu->lock is held for the whole of LODGE_RUN: only a kill may be waited for. */
 static int call_handler(const struct lodge_ioctl *row, struct lodge_target *target, void *args)
 {
@@ -80,13 +89,13 @@ static int call_handler(const struct lodge_ioctl *row, struct lodge_target *targ
 	int ret;
 
 	if (row->lock == LODGE_LOCK_NONE)
-		return row->handler(target, args);
+		return call(row, target, args);
 	lock = row->lock == LODGE_LOCK_VM ? &target->vm->lock : &vcpu->lock;
 	if (mutex_lock_killable(lock))
 		return -EINTR;
 	if (row->lock == LODGE_LOCK_LOADED)
 		lodge_vcpu_load(vcpu);
-	ret = row->handler(target, args);
+	ret = call(row, target, args);
 	if (row->lock == LODGE_LOCK_LOADED)
 		lodge_vcpu_put(vcpu);
 	mutex_unlock(lock);

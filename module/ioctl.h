@@ -33,16 +33,22 @@ enum lodge_ioctl_copy {
 /**
  * struct lodge_ioctl - one row
  * @cmd: number
- * @handler: gets the struct in kernel memory; its result is the ioctl's
+ * @dev, @vm, @vcpu, @virtio: the handler, by what it is called on: gets the struct
+ *	in kernel memory; its result is the ioctl's
  * @bytes: size of the struct, 0 for an ioctl without one
  * @min_bytes: the least a caller may pass
  * @flags: bits allowed in the struct's flags
- * @lock: held around @handler
+ * @lock: held around the handler
  * @copy: direction
  */
 struct lodge_ioctl {
 	unsigned int cmd;
-	int (*handler)(struct lodge_target *target, void *args);
+	union {
+		int (*dev)(void *args);
+		int (*vm)(struct lodge_vm *vm, void *args);
+		int (*vcpu)(struct lodge_vcpu *vcpu, void *args);
+		int (*virtio)(struct lodge_virtio *dev, void *args);
+	};
 	u16 bytes;
 	u16 min_bytes;
 	u32 flags;
@@ -51,8 +57,8 @@ struct lodge_ioctl {
 };
 
 /* @need: the last member that a caller cannot do without */
-#define LODGE_IOCTL(name, type, need, flag_mask, lock_kind, copy_kind, fn) {			\
-	.cmd = LODGE_##name, .handler = (fn), .bytes = sizeof(struct type),			\
+#define LODGE_IOCTL(on, name, type, need, flag_mask, lock_kind, copy_kind, fn) {		\
+	.cmd = LODGE_##name, .on = (fn), .bytes = sizeof(struct type),			\
 	.min_bytes = offsetofend(struct type, need), .flags = (flag_mask),			\
 	.lock = LODGE_LOCK_##lock_kind, .copy = LODGE_COPY_##copy_kind,				\
 }

@@ -6,14 +6,14 @@
 #include "lodge.h"
 #include "ioctl.h"
 
-static int no_handler(struct lodge_target *target, void *args)
+static int no_handler(void *args)
 {
 	return 0;
 }
 
 /* A struct of 32 bytes of which 16 are needed, with two flags. */
 static const struct lodge_ioctl row = {
-	.cmd = 1, .handler = no_handler, .bytes = 32, .min_bytes = 16, .flags = 0x5,
+	.cmd = 1, .dev = no_handler, .bytes = 32, .min_bytes = 16, .flags = 0x5,
 };
 
 static void size_below_minimum(struct kunit *test)
@@ -76,7 +76,7 @@ static void check_table(struct kunit *test, const struct lodge_ioctl *rows,
 	for (i = 0; i < count; i++) {
 		const struct lodge_ioctl *r = &rows[i];
 
-		KUNIT_EXPECT_NOT_NULL(test, r->handler);
+		KUNIT_EXPECT_NOT_NULL(test, r->dev);
 		KUNIT_EXPECT_PTR_EQ(test, r, lodge_ioctl_find(rows, count, r->cmd));
 		KUNIT_EXPECT_EQ(test, 'L', (int)_IOC_TYPE(r->cmd));
 		KUNIT_EXPECT_EQ(test, 0u, (u32)_IOC_SIZE(r->cmd));

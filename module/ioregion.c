@@ -161,8 +161,9 @@ void lodge_regions_destroy(struct lodge_vm *vm)
  * lodge_domain_set() - make an ordering domain, or change its eventfd; vm->lock held. 0; -EINVAL
  * (number, not an eventfd), -EBADF, -ENOMEM
  */
-int lodge_domain_set(struct lodge_vm *vm, const struct lodge_domain *args)
+int lodge_domain_set(struct lodge_vm *vm, void *from)
 {
+	const struct lodge_domain *args = from;
 	struct eventfd_ctx *eventfd = NULL;
 	struct domain *domain;
 
@@ -252,23 +253,15 @@ static int bind(struct lodge_vm *vm, struct region *region)
 {
 	const struct lodge_region *args = &region->args;
 	bool doorbell = args->write == LODGE_WRITE_DOORBELL;
-	int ret = 0;
 
 	if (!doorbell && args->write != LODGE_WRITE_ISR_ACK && args->read != LODGE_READ_ISR)
 		return 0;
 	region->virtio = lodge_virtio_get_fd(vm, args->eventfd);
-	if (!IS_ERR(region->virtio))
-		return 0;
-	ret = PTR_ERR(region->virtio);
-	region->virtio = NULL;
-	if (ret != -EINVAL || !doorbell || args->read == LODGE_READ_ISR)
-		return ret;
-	region->doorbell = eventfd_ctx_fdget(args->eventfd);
-	if (!IS_ERR(region->doorbell))
-		return 0;
-	ret = PTR_ERR(region->doorbell);
-	region->doorbell = NULL;
-	return ret;
+	if (region->virtio == ERR_PTR(-EINVAL) && doorbell && args->read != LODGE_READ_ISR) {
+		region->virtio = NULL;
+		region->doorbell = eventfd_ctx_fdget(args->eventfd);
+	}
+	return PTR_ERR_OR_ZERO(region->virtio) ?: PTR_ERR_OR_ZERO(region->doorbell);
 }
 
 static struct region *make_region(struct lodge_vm *vm, const struct lodge_region *args)
@@ -344,8 +337,9 @@ static int replace(struct lodge_regions *regions, u32 number, u32 at, bool exist
  * lodge_region_set() - declare, replace or delete an I/O region; vm->lock held. 0; -EINVAL;
  * -EEXIST (overlap); -ENOENT (delete); -ENOSPC; -EBADF; -ENOMEM
  */
-int lodge_region_set(struct lodge_vm *vm, const struct lodge_region *args)
+int lodge_region_set(struct lodge_vm *vm, void *from)
 {
+	const struct lodge_region *args = from;
 	bool delete = args->flags & LODGE_REGION_DELETE, exists = false;
 	struct region *found, *new = NULL;
 	struct space *old;

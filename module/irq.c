@@ -235,11 +235,6 @@ void lodge_chips_create(struct lodge_vm *vm)
 	lodge_chips_reset(vm);
 }
 
-void lodge_chips_destroy(struct lodge_vm *vm)
-{
-	lodge_pit_destroy(vm);
-}
-
 void lodge_chips_reset(struct lodge_vm *vm)
 {
 	unsigned long flags;
@@ -269,9 +264,10 @@ struct chip_state {
 };
 
 /* LODGE_GET_CHIP: -EINVAL when there is no such chip */
-int lodge_chip_get(struct lodge_vm *vm, struct lodge_chip *chip)
+int lodge_chip_get(struct lodge_vm *vm, void *args)
 {
 	struct chip_state state = {};
+	struct lodge_chip *chip = args;
 	unsigned long flags;
 
 	if (chip->chip >= ARRAY_SIZE(chips) || chip->pad)
@@ -284,8 +280,9 @@ int lodge_chip_get(struct lodge_vm *vm, struct lodge_chip *chip)
 }
 
 /* LODGE_SET_CHIP: -EINVAL too when it cannot be in that state; nothing is changed then */
-int lodge_chip_set(struct lodge_vm *vm, const struct lodge_chip *chip)
+int lodge_chip_set(struct lodge_vm *vm, void *args)
 {
+	const struct lodge_chip *chip = args;
 	u32 index = array_index_nospec(chip->chip, ARRAY_SIZE(chips));
 	struct chip_state state;
 	unsigned long flags;

@@ -34,7 +34,7 @@ void lodge_test_machine_exit(struct kunit *test)
 
 	if (!vm)
 		return;
-	lodge_chips_destroy(vm);
+	lodge_pit_destroy(vm);
 	for (i = 0; i < TEST_VCPUS && vm->vcpus[i]; i++)
 		lodge_lapic_destroy(vm->vcpus[i]);
 }

@@ -72,11 +72,9 @@ struct lodge_irqfds {
 /* irq.c */
 
 void lodge_chips_create(struct lodge_vm *vm);
-/* Before the vCPUs are freed: the PIT's timer interrupts them until here. */
-void lodge_chips_destroy(struct lodge_vm *vm);
 void lodge_chips_reset(struct lodge_vm *vm);
-int lodge_chip_get(struct lodge_vm *vm, struct lodge_chip *chip);
-int lodge_chip_set(struct lodge_vm *vm, const struct lodge_chip *chip);
+int lodge_chip_get(struct lodge_vm *vm, void *args);
+int lodge_chip_set(struct lodge_vm *vm, void *args);
 unsigned int lodge_irq_deliver(struct lodge_vm *vm, struct lodge_vcpu *source, u32 dest, u32 icr);
 int lodge_irq_line(struct lodge_vm *vm, u32 gsi, bool level);
 /* The same for a line that exists, chips locked */
@@ -118,6 +116,7 @@ void lodge_pic_get(struct lodge_vm *vm, void *state);
 int lodge_pic_set(struct lodge_vm *vm, const void *state);
 
 void lodge_pit_create(struct lodge_vm *vm);	/* no lock, as the next one */
+/* Before the vCPUs are freed: its timer interrupts them until here. */
 void lodge_pit_destroy(struct lodge_vm *vm);
 void lodge_pit_reset(struct lodge_vm *vm);
 u8 lodge_pit_read(struct lodge_vm *vm, u16 port);

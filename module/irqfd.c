@@ -20,7 +20,6 @@ struct irqfd {
 	struct eventfd_ctx *eventfd;
 	wait_queue_entry_t wait;
 	poll_table poll;
-	bool waiting;		/* on the eventfd's wait queue */
 	bool dying;
 	struct lodge_irqfd args;
 };
@@ -62,8 +61,7 @@ static void reap(struct work_struct *work)
 	spin_unlock_irq(&irqfds->lock);
 	list_for_each_entry_safe(irqfd, next, &dying, list) {
 		/* On return no wake-up is under way and none will come. */
-		if (irqfd->waiting)
-			eventfd_ctx_remove_wait_queue(irqfd->eventfd, &irqfd->wait, &count);
+		eventfd_ctx_remove_wait_queue(irqfd->eventfd, &irqfd->wait, &count);
 		eventfd_ctx_put(irqfd->eventfd);
 		kfree(irqfd);
 	}
@@ -92,10 +90,7 @@ static int woken(wait_queue_entry_t *wait, unsigned int mode, int sync, void *ke
 
 static void queue(struct file *file, wait_queue_head_t *head, poll_table *poll)
 {
-	struct irqfd *irqfd = container_of(poll, struct irqfd, poll);
-
-	irqfd->waiting = true;
-	add_wait_queue(head, &irqfd->wait);
+	add_wait_queue(head, &container_of(poll, struct irqfd, poll)->wait);
 }
 
 void lodge_irqfds_create(struct lodge_vm *vm)
@@ -187,8 +182,9 @@ static int deassign(struct lodge_vm *vm, struct file *file)
  * LODGE_SET_IRQFD, VM locked: -EINVAL (line, not an eventfd); -EBADF; -EBUSY (the
  * eventfd has one already); -ENOENT (nothing to undo); -ENOMEM.
  */
-int lodge_irqfd_set(struct lodge_vm *vm, const struct lodge_irqfd *args)
+int lodge_irqfd_set(struct lodge_vm *vm, void *from)
 {
+	const struct lodge_irqfd *args = from;
 	bool undo = args->flags & LODGE_IRQFD_DEASSIGN;
 	struct file *file;
 	int ret;

@@ -85,7 +85,7 @@ enum lodge_event_type {
 	LODGE_EV_INTERRUPT = 0,
 	LODGE_EV_NMI = 2,
 	LODGE_EV_EXCEPTION = 3,
-	LODGE_EV_SOFT_INTERRUPT = 4,
+	LODGE_EV_SOFT_INTERRUPT = 4,		/* by an instruction, as what follows */
 	LODGE_EV_PRIV_SOFT_EXCEPTION = 5,	/* INT1 */
 	LODGE_EV_SOFT_EXCEPTION = 6,		/* INT3, INTO */
 };
@@ -123,6 +123,8 @@ enum lodge_mode {
 /* Interrupt shadow bits: same encoding as VMX interruptibility (SDM 25.4.2). */
 #define LODGE_SHADOW_STI	BIT(0)
 #define LODGE_SHADOW_MOVSS	BIT(1)
+
+#define LODGE_RFLAGS_DEFINED	0x3f7fd5ull	/* without bit 1, which is always set */
 
 /* Debug register bits the kernel has no name for (SDM 17.2). */
 #define LODGE_DR6_BD		BIT(13)
@@ -407,7 +409,7 @@ static inline u64 lodge_guest_tsc(const struct lodge_vcpu *vcpu)
 
 /* run.c: the loop, requests and kicks */
 
-int lodge_vcpu_run(struct lodge_vcpu *vcpu);
+int lodge_vcpu_run(struct lodge_vcpu *vcpu, void *args);
 void lodge_run_init(struct lodge_vcpu *vcpu);
 void lodge_run_destroy(struct lodge_vcpu *vcpu);
 void lodge_vcpu_load(struct lodge_vcpu *vcpu);
@@ -454,7 +456,7 @@ enum lodge_next lodge_on_invd(struct lodge_vcpu *vcpu);	/* INVD, WBINVD */
 enum lodge_next lodge_on_undefined(struct lodge_vcpu *vcpu);
 enum lodge_next lodge_on_ud(struct lodge_vcpu *vcpu);
 /* #AC, #DB, #MC ... that the vendor intercepts and gives back to the guest */
-enum lodge_next lodge_on_exception(struct lodge_vcpu *vcpu, u8 vector, bool has_error, u32 error);
+enum lodge_next lodge_on_exception(struct lodge_vcpu *vcpu, u8 vector, u32 error);
 enum lodge_next lodge_on_triple_fault(struct lodge_vcpu *vcpu);
 /* @has_error, @error: of the event that went through a task gate */
 enum lodge_next lodge_on_task_switch(struct lodge_vcpu *vcpu, u16 selector,
@@ -499,8 +501,8 @@ void lodge_replay_add(struct lodge_replay *log,
 
 /* event.c: what is injected, in the order SDM 6.9 and APM 8.5 give */
 
-void lodge_queue_exception(struct lodge_vcpu *vcpu, u8 vector);
-void lodge_queue_exception_e(struct lodge_vcpu *vcpu, u8 vector, u32 error);
+/* @error: of vectors that have one */
+void lodge_queue_exception(struct lodge_vcpu *vcpu, u8 vector, u32 error);
 void lodge_queue_page_fault(struct lodge_vcpu *vcpu, u64 gva, u32 error);
 /* @dr6: cause bits to be merged into DR6 (SDM 17.2.3) */
 void lodge_queue_debug(struct lodge_vcpu *vcpu, u64 dr6);
@@ -511,7 +513,7 @@ void lodge_prepare_events(struct lodge_vcpu *vcpu);
 
 static inline enum lodge_next lodge_gp(struct lodge_vcpu *vcpu)
 {
-	lodge_queue_exception_e(vcpu, 13, 0);
+	lodge_queue_exception(vcpu, 13, 0);
 	return LODGE_REENTER;
 }
 
@@ -533,7 +535,7 @@ u64 lodge_get_dr(struct lodge_vcpu *vcpu, int dr);
 
 /* cpuid.c */
 
-int lodge_cpuid_supported(struct lodge_cpuid_entry *entries, u32 room);
+struct lodge_cpuid_table *lodge_cpuid_supported(void);
 int lodge_cpuid_set(struct lodge_vcpu *vcpu, struct lodge_cpuid_table *table);
 /* Ring 1. Live bits (OSXSAVE, APIC, sizes) are computed here. */
 void lodge_cpuid_query(struct lodge_vcpu *vcpu, u32 regs[4]);
@@ -637,8 +639,8 @@ unsigned int lodge_insn_len_atomic(struct lodge_vcpu *vcpu);
 
 int lodge_regions_create(struct lodge_vm *vm);
 void lodge_regions_destroy(struct lodge_vm *vm);
-int lodge_region_set(struct lodge_vm *vm, const struct lodge_region *region);
-int lodge_domain_set(struct lodge_vm *vm, const struct lodge_domain *domain);
+int lodge_region_set(struct lodge_vm *vm, void *args);
+int lodge_domain_set(struct lodge_vm *vm, void *args);
 void *lodge_domain_area(struct lodge_vm *vm, u32 number);
 int lodge_region_mmap(struct lodge_vm *vm, struct vm_area_struct *vma);
 bool lodge_region_access(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, bool write,
@@ -652,12 +654,12 @@ void lodge_regions_signal(struct lodge_vm *vm);
 
 void lodge_irqfds_create(struct lodge_vm *vm);
 void lodge_irqfds_destroy(struct lodge_vm *vm);
-int lodge_irqfd_set(struct lodge_vm *vm, const struct lodge_irqfd *args);
+int lodge_irqfd_set(struct lodge_vm *vm, void *args);
 
 /* dev.c, vm.c, vcpu.c, state.c */
 
 extern struct miscdevice lodge_device;
-int lodge_vm_create_fd(const struct lodge_create_vm *args);
+int lodge_vm_create_fd(void *args);
 void lodge_vm_put(struct lodge_vm *vm);
 int lodge_set_tsc_khz(struct lodge_vm *vm, u32 khz);
 
@@ -667,7 +669,7 @@ static inline void lodge_vm_get(struct lodge_vm *vm)
 	kref_get(&vm->ref);
 }
 
-int lodge_vcpu_create_fd(struct lodge_vm *vm, u32 id);
+int lodge_vcpu_create_fd(struct lodge_vm *vm, void *args);
 void lodge_vcpu_destroy(struct lodge_vcpu *vcpu);	/* with the VM */
 void lodge_vcpu_reset(struct lodge_vcpu *vcpu, bool init);
 void lodge_get_regs(struct lodge_vcpu *vcpu, struct lodge_regs *regs);

@@ -8,6 +8,8 @@
  * vendor's, after the checks made here. Memory is write-back whatever PAT and
  * MTRRs say: they are storage with the checks that SDM 12.11 and 12.12 give.
  */
+#include <linux/bsearch.h>
+
 #include "lodge.h"
 #include "ops.h"
 #include "translate.h"
@@ -44,6 +46,7 @@ enum msr_kind {
 	HARDWARE,		/* the vendor's */
 	ADDRESS,		/* the vendor's, and has to be canonical */
 	WRITE_ONLY,		/* reads give #GP */
+	COMMAND,		/* the same; for the CPU when it has feature @arg */
 };
 
 /*
@@ -79,12 +82,14 @@ static bool mtrr_def_valid(struct lodge_vcpu *vcpu, u32 index, u64 value, bool h
 	return memory_type_valid(value);
 }
 
-static bool mtrr_fixed_valid(struct lodge_vcpu *vcpu, u32 index, u64 value, bool host)
+/* Eight memory types; PAT has UC- (7), too. */
+static bool types_valid(struct lodge_vcpu *vcpu, u32 index, u64 value, bool host)
 {
 	int i;
 
 	for (i = 0; i < 64; i += 8)
-		if (!memory_type_valid(value >> i))
+		if (!memory_type_valid(value >> i) &&
+		    !(index == MSR_IA32_CR_PAT && (u8)(value >> i) == 7))
 			return false;
 	return true;
 }
@@ -97,17 +102,6 @@ static bool mtrr_variable_valid(struct lodge_vcpu *vcpu, u32 index, u64 value, b
 	if (index & 1)
 		return !(value & GENMASK(10, 0));
 	return memory_type_valid(value) && !(value & 0xf00);
-}
-
-/* Eight memory types, with UC- (7) and without the reserved 2 and 3. */
-static bool pat_valid(struct lodge_vcpu *vcpu, u32 index, u64 value, bool host)
-{
-	int i;
-
-	for (i = 0; i < 64; i += 8)
-		if ((u8)(value >> i) != 7 && !memory_type_valid(value >> i))
-			return false;
-	return true;
 }
 
 /*
@@ -158,20 +152,6 @@ static u64 spec_ctrl_bits(struct lodge_vcpu *vcpu)
 static bool spec_ctrl_valid(struct lodge_vcpu *vcpu, u32 index, u64 value, bool host)
 {
 	return !(value & ~spec_ctrl_bits(vcpu));
-}
-
-static int set_pred_cmd(struct lodge_vcpu *vcpu, u64 value, bool host)
-{
-	if (value && boot_cpu_has(X86_FEATURE_IBPB))
-		wrmsrq_safe(MSR_IA32_PRED_CMD, PRED_IBPB);
-	return 0;
-}
-
-static int set_flush_cmd(struct lodge_vcpu *vcpu, u64 value, bool host)
-{
-	if (value && boot_cpu_has(X86_FEATURE_FLUSH_L1D))
-		wrmsrq_safe(MSR_IA32_FLUSH_CMD, FLUSH_L1);
-	return 0;
 }
 
 static u64 get_arch_caps(struct lodge_vcpu *vcpu)
@@ -245,16 +225,6 @@ static int set_deadline(struct lodge_vcpu *vcpu, u64 value, bool host)
 	return 0;
 }
 
-static int set_apic_base(struct lodge_vcpu *vcpu, u64 value, bool host)
-{
-	return lodge_lapic_set_base(vcpu, value, host);
-}
-
-static u64 get_efer(struct lodge_vcpu *vcpu)
-{
-	return vcpu->efer;
-}
-
 static int set_efer(struct lodge_vcpu *vcpu, u64 value, bool host)
 {
 	return lodge_set_efer(vcpu, value);
@@ -284,7 +254,7 @@ static int set_misc_enable(struct lodge_vcpu *vcpu, u64 value, bool host)
 #define S(index, n, member, bits)	AT(STORED, index, n, msr.member, bits), .saved = true
 #define T(index, member, bits)		AT(TOLD, index, 0, msr.member, bits), .saved = true
 #define P(index, member, bits)		AT(PV, index, 0, pv.member, bits)
-#define A(index)		{ (index), .kind = ADDRESS, .saved = true, .mask = ANY }
+#define A(index, n)		{ (index), (n), ADDRESS, .saved = true, .mask = ANY }
 #define H(index, bits)		{ (index), .kind = HARDWARE, .saved = true, .mask = (bits) }
 /* What functions of its own read and write. */
 #define X(index, reader, writer)					\
@@ -295,13 +265,12 @@ static int set_misc_enable(struct lodge_vcpu *vcpu, u64 value, bool host)
  * one vendor each, and a guest on the other never asks.
  */
 static const struct msr_row msrs[] = {
-	I(0x0, 0),				/* P5_MC_ADDR */
-	I(0x1, 0),				/* P5_MC_TYPE */
+	{ 0x0, 1, IGNORED, .mask = ANY },	/* P5_MC_ADDR, P5_MC_TYPE */
 	{ X(MSR_IA32_TSC, get_tsc, set_tsc) },
 	{ P(LODGE_MSR_PV_WALL_OLD, wall, ANY), .feature = LODGE_PV_CLOCK_OLD },
 	{ P(LODGE_MSR_PV_CLOCK_OLD, clock, ANY), .feature = LODGE_PV_CLOCK_OLD },
 	C(MSR_IA32_PLATFORM_ID, 0),
-	{ X(MSR_IA32_APICBASE, lodge_lapic_get_base, set_apic_base) },
+	{ X(MSR_IA32_APICBASE, lodge_lapic_get_base, lodge_lapic_set_base) },
 	I(0x2a, 0),				/* EBL_CR_POWERON */
 	C(0x34, 0),				/* SMI_COUNT */
 	C(MSR_IA32_FEAT_CTL, 1),		/* locked, nothing enabled */
@@ -309,7 +278,7 @@ static const struct msr_row msrs[] = {
 	  .feature = X86_FEATURE_TSC_ADJUST },
 	{ T(MSR_IA32_SPEC_CTRL, spec_ctrl, ANY),
 	  .feature = LODGE_SPEC_CTRL_ANY, .valid = spec_ctrl_valid },
-	{ MSR_IA32_PRED_CMD, .kind = WRITE_ONLY, .mask = PRED_IBPB, .set = set_pred_cmd,
+	{ MSR_IA32_PRED_CMD, .kind = COMMAND, .mask = PRED_IBPB, .arg = X86_FEATURE_IBPB,
 	  .feature = X86_FEATURE_SPEC_CTRL, .or = EXT_IBPB },
 	{ MSR_IA32_UCODE_WRITE, .kind = WRITE_ONLY, .mask = ANY },
 	{ S(MSR_IA32_UCODE_REV, 0, bios_sign, ANY), .set = set_ucode_rev },
@@ -317,12 +286,11 @@ static const struct msr_row msrs[] = {
 	C(0xfe, MTRR_CAP),
 	{ MSR_IA32_ARCH_CAPABILITIES, .mask = ANY, .get = get_arch_caps, .set = set_arch_caps,
 	  .feature = X86_FEATURE_ARCH_CAPABILITIES },
-	{ MSR_IA32_FLUSH_CMD, .kind = WRITE_ONLY, .mask = FLUSH_L1, .set = set_flush_cmd,
+	{ MSR_IA32_FLUSH_CMD, .kind = COMMAND, .mask = FLUSH_L1, .arg = X86_FEATURE_FLUSH_L1D,
 	  .feature = X86_FEATURE_FLUSH_L1D },
 	C(MSR_MISC_FEATURES_ENABLES, 0),
 	H(MSR_IA32_SYSENTER_CS, U32_MAX),
-	A(MSR_IA32_SYSENTER_ESP),
-	A(MSR_IA32_SYSENTER_EIP),
+	A(MSR_IA32_SYSENTER_ESP, 1),		/* and EIP */
 	C(MSR_IA32_MCG_CAP, MC_BANKS),
 	{ S(MSR_IA32_MCG_STATUS, 0, mcg_status, 0x7) },
 	I(MSR_IA32_PERF_STATUS, 0),
@@ -332,10 +300,10 @@ static const struct msr_row msrs[] = {
 	{ MSR_IA32_DEBUGCTLMSR, .kind = IGNORED, .mask = DEBUGCTL_IGNORED },
 	I(MSR_IA32_POWER_CTL, 0),
 	{ S(0x200, 15, mtrr_var, ANY), .valid = mtrr_variable_valid },
-	{ S(0x250, 0, mtrr_fixed[0], ANY), .valid = mtrr_fixed_valid },
-	{ S(0x258, 1, mtrr_fixed[1], ANY), .valid = mtrr_fixed_valid },
-	{ S(0x268, 7, mtrr_fixed[3], ANY), .valid = mtrr_fixed_valid },
-	{ T(MSR_IA32_CR_PAT, pat, ANY), .valid = pat_valid },
+	{ S(0x250, 0, mtrr_fixed[0], ANY), .valid = types_valid },
+	{ S(0x258, 1, mtrr_fixed[1], ANY), .valid = types_valid },
+	{ S(0x268, 7, mtrr_fixed[3], ANY), .valid = types_valid },
+	{ T(MSR_IA32_CR_PAT, pat, ANY), .valid = types_valid },
 	{ S(0x2ff, 0, mtrr_def, MTRR_DEF_BITS), .valid = mtrr_def_valid },
 	{ S(MSR_IA32_MC0_CTL, MC_BANKS * 4 - 1, mc_banks, ANY), .valid = bank_valid },
 	{ X(MSR_IA32_TSC_DEADLINE, lodge_lapic_get_deadline, set_deadline),
@@ -344,14 +312,11 @@ static const struct msr_row msrs[] = {
 	{ P(LODGE_MSR_PV_CLOCK, clock, ANY), .feature = LODGE_PV_CLOCK, .saved = true },
 	{ P(LODGE_MSR_PV_STEAL, steal, ~0x3eull), .feature = LODGE_PV_STEAL, .saved = true },
 	{ P(LODGE_MSR_PV_EOI, eoi, ~2ull), .feature = LODGE_PV_EOI, .saved = true },
-	{ X(MSR_EFER, get_efer, set_efer) },
+	{ AT(STORED, MSR_EFER, 0, efer, ANY), .saved = true, .set = set_efer },
 	H(MSR_STAR, ANY),
-	A(MSR_LSTAR),
-	A(MSR_CSTAR),
+	A(MSR_LSTAR, 1),			/* and CSTAR */
 	H(MSR_SYSCALL_MASK, U32_MAX),
-	A(MSR_FS_BASE),
-	A(MSR_GS_BASE),
-	A(MSR_KERNEL_GS_BASE),
+	A(MSR_FS_BASE, 2),			/* GS_BASE, KERNEL_GS_BASE */
 	{ T(MSR_TSC_AUX, tsc_aux, U32_MAX),
 	  .feature = X86_FEATURE_RDTSCP, .or = X86_FEATURE_RDPID },
 	{ 0xc0010000, 7, IGNORED, .mask = ANY },	/* K7 counters */
@@ -364,12 +329,8 @@ static const struct msr_row msrs[] = {
 	I(0xc0010055, 0),			/* interrupt pending */
 	I(0xc0010058, 0),			/* MMIO configuration base */
 	C(0xc0010114, BIT(4)),			/* VM_CR: SVM is disabled */
-	C(0xc0010140, 0),			/* OSVW: no errata are known, */
-	C(0xc0010141, 0),			/* and none is worked around */
-	I(0xc0011020, 0),			/* LS_CFG */
-	I(0xc0011021, 0),			/* IC_CFG */
-	I(0xc0011022, 0),			/* DC_CFG */
-	I(0xc0011023, 0),			/* BU_CFG */
+	{ 0xc0010140, 1, CONST },		/* OSVW: no errata are known */
+	{ 0xc0011020, 3, IGNORED, .mask = ANY },	/* LS, IC, DC and BU_CFG */
 	I(0xc0011029, BIT(1)),			/* DE_CFG: LFENCE serialises */
 	I(0xc001102a, 0),			/* BU_CFG2 */
 };
@@ -381,21 +342,12 @@ const u32 lodge_msr_passthrough[] = {
 	0
 };
 
-static const struct msr_row *find(u32 index)
+static __always_inline int compare(const void *key, const void *row)
 {
-	u32 low = 0, high = ARRAY_SIZE(msrs);
+	const struct msr_row *msr = row;
+	u32 index = *(const u32 *)key;
 
-	while (low < high) {
-		u32 middle = (low + high) / 2;
-
-		if (index < msrs[middle].first)
-			high = middle;
-		else if (index > msrs[middle].first + msrs[middle].more)
-			low = middle + 1;
-		else
-			return &msrs[middle];
-	}
-	return NULL;
+	return index < msr->first ? -1 : index > msr->first + msr->more;
 }
 
 /* These have a short way: EOI, IPIs and the timer are the hottest there are. */
@@ -407,7 +359,8 @@ static bool is_x2apic(struct lodge_vcpu *vcpu, u32 index, bool host)
 /* Userspace may save and restore what this guest's CPUID does not offer. */
 static const struct msr_row *find_for(struct lodge_vcpu *vcpu, u32 index, bool host)
 {
-	const struct msr_row *msr = find(index);
+	const struct msr_row *msr = __inline_bsearch(&index, msrs, ARRAY_SIZE(msrs),
+						     sizeof(msrs[0]), compare);
 
 	if (!msr || host || !msr->feature)
 		return msr;
@@ -429,7 +382,7 @@ int lodge_get_msr(struct lodge_vcpu *vcpu, u32 index, u64 *value, bool host)
 	if (is_x2apic(vcpu, index, host))
 		return lodge_x2apic_read(vcpu, index, value);
 	msr = find_for(vcpu, index, host);
-	if (!msr || msr->kind == WRITE_ONLY)
+	if (!msr || msr->kind >= WRITE_ONLY)
 		return -EINVAL;
 	if (msr->get)
 		*value = msr->get(vcpu);
@@ -464,6 +417,8 @@ int lodge_set_msr(struct lodge_vcpu *vcpu, u32 index, u64 value, bool host)
 		return lodge_op(set_msr)(vcpu, index, value);
 	if (msr->kind == STORED || msr->kind == TOLD || msr->kind == PV)
 		*storage(vcpu, msr, index) = value;
+	if (msr->kind == COMMAND && value && boot_cpu_has(msr->arg))
+		wrmsrq_safe(index, value);
 	if (msr->kind == TOLD)
 		lodge_op(set_msr)(vcpu, index, value);
 	else if (msr->kind == PV)

@@ -19,14 +19,13 @@
  * cpu_enable:	VMXON or EFER.SVME on this CPU; interrupts off; -EBUSY if owned
  * cpu_disable:	the reverse; also vacates what is loaded here
  * emergency:	as cpu_disable, from crash context: no locks, NMI-safe
- * vcpu_alloc:	zeroed object that embeds struct lodge_vcpu, or ERR_PTR
- * vcpu_free:	the reverse; the vCPU is loaded nowhere any more
- * vcpu_init:	control structures for an allocated vCPU (vm and id are set)
+ * vcpu_init:	control structures for a zeroed vCPU (vm and id are set)
+ * vcpu_free:	the reverse, also of a half or nothing; the vCPU is loaded nowhere
  * vcpu_load:	make current on this CPU (preemption off)
  * vcpu_put:	leave this CPU (preemption off)
  * run:		one entry and exit and its fast path; ring 1
  * fetch_reg:	fill regs[reg] from hardware; vCPU loaded
- * get_segment, set_segment, get_gdt ...: vCPU loaded
+ * get_segment, set_segment: also LODGE_GDTR and LODGE_IDTR; vCPU loaded
  * set_cr0, set_cr3, set_cr4, set_efer: program checked values, update regs[]
  * set_tsc_offset: guest TSC = host TSC, scaled by the VM's ratio, + offset
  * get_msr, set_msr: MSRs that live in hardware state: segment bases, SYSENTER,
@@ -34,7 +33,6 @@
  * insn_len:	length of the instruction that exited; 0: not knowable in ring 1
  * get_shadow, set_shadow: LODGE_SHADOW_* interrupt shadow
  * nmi_masked, set_nmi_masked: blocked by NMI until IRET
- * interrupt_allowed, nmi_allowed: may one be injected at the next entry?
  * open_interrupt_window, open_nmi_window: exit as soon as it may
  * inject:	deliver this event at the next entry
  * flush_tlb:	forget this vCPU's translations before the next entry; ring 1
@@ -51,9 +49,8 @@
 	LODGE_OP(int, cpu_enable, (void))				\
 	LODGE_OP(void, cpu_disable, (void))				\
 	LODGE_OP(void, emergency, (void))				\
-	LODGE_OP(struct lodge_vcpu *, vcpu_alloc, (void))		\
-	LODGE_OP(void, vcpu_free, (struct lodge_vcpu *vcpu))		\
 	LODGE_OP(int, vcpu_init, (struct lodge_vcpu *vcpu))		\
+	LODGE_OP(void, vcpu_free, (struct lodge_vcpu *vcpu))		\
 	LODGE_OP(void, vcpu_load, (struct lodge_vcpu *vcpu, int cpu))	\
 	LODGE_OP(void, vcpu_put, (struct lodge_vcpu *vcpu))		\
 	LODGE_OP(enum lodge_next, run, (struct lodge_vcpu *vcpu))	\
@@ -62,10 +59,6 @@
 				     struct lodge_segment *out))	\
 	LODGE_OP(void, set_segment, (struct lodge_vcpu *vcpu, int seg,	\
 				     const struct lodge_segment *in))	\
-	LODGE_OP(void, get_dtable, (struct lodge_vcpu *vcpu, bool idt,	\
-				    struct lodge_dtable *out))		\
-	LODGE_OP(void, set_dtable, (struct lodge_vcpu *vcpu, bool idt,	\
-				    const struct lodge_dtable *in))	\
 	LODGE_OP(void, set_cr0, (struct lodge_vcpu *vcpu, u64 value))	\
 	LODGE_OP(void, set_cr3, (struct lodge_vcpu *vcpu, u64 value))	\
 	LODGE_OP(void, set_cr4, (struct lodge_vcpu *vcpu, u64 value))	\
@@ -78,8 +71,6 @@
 	LODGE_OP(void, set_shadow, (struct lodge_vcpu *vcpu, u32 shadow)) \
 	LODGE_OP(bool, nmi_masked, (struct lodge_vcpu *vcpu))		\
 	LODGE_OP(void, set_nmi_masked, (struct lodge_vcpu *vcpu, bool masked)) \
-	LODGE_OP(bool, interrupt_allowed, (struct lodge_vcpu *vcpu))	\
-	LODGE_OP(bool, nmi_allowed, (struct lodge_vcpu *vcpu))		\
 	LODGE_OP(void, open_interrupt_window, (struct lodge_vcpu *vcpu)) \
 	LODGE_OP(void, open_nmi_window, (struct lodge_vcpu *vcpu))	\
 	LODGE_OP(void, inject, (struct lodge_vcpu *vcpu,		\
@@ -96,12 +87,14 @@
  * @name: for logs
  * @rival: KVM's module for the same hardware
  * @backend: LODGE_BACKEND_*
+ * @vcpu_bytes: its vCPU, which begins with struct lodge_vcpu
  * @pt_format: its second-level page-table entries
  */
 struct lodge_ops {
 	const char *name;
 	const char *rival;
 	u32 backend;
+	u32 vcpu_bytes;
 	const struct lodge_pt_format *pt_format;
 #define LODGE_OP(ret, op, args) ret (*op) args;
 	LODGE_OPS

@@ -9,6 +9,8 @@
  * The hrtimer's callback takes the lock, so nobody may wait for the callback
  * under the lock: it finds out itself whether it came too late.
  */
+#include <linux/bcd.h>
+
 #include "lodge.h"
 
 #define PIT_HZ			1193182u
@@ -38,14 +40,13 @@ static u32 pit_range(const struct lodge_pit_channel *ch)
 
 static u16 to_bcd(u32 value)
 {
-	return value % 10 | value / 10 % 10 << 4 | value / 100 % 10 << 8 | value / 1000 % 10 << 12;
+	return bin2bcd(value % 100) | bin2bcd(value / 100) << 8;
 }
 
 /* Digits above 9 have no meaning; they count as what they weigh. */
 static u32 from_bcd(u16 value)
 {
-	return ((value & 0xf) + (value >> 4 & 0xf) * 10 + (value >> 8 & 0xf) * 100 +
-		(value >> 12) * 1000) % 10000;
+	return (bcd2bin(value & 0xff) + bcd2bin(value >> 8) * 100) % 10000;
 }
 
 static bool pit_periodic(const struct lodge_pit_channel *ch)

@@ -196,18 +196,12 @@ void lodge_pv_reset(struct lodge_vcpu *vcpu)
 /* WRMSR to one of the ABI's registers; ring 1 or 2. */
 void lodge_pv_changed(struct lodge_vcpu *vcpu, u32 index)
 {
-	switch (index) {
-	case LODGE_MSR_PV_WALL_OLD:
-	case LODGE_MSR_PV_WALL:
+	if (index == LODGE_MSR_PV_WALL_OLD || index == LODGE_MSR_PV_WALL)
 		vcpu->pv.wall_due = true;
-		break;
-	case LODGE_MSR_PV_STEAL:
+	else if (index == LODGE_MSR_PV_STEAL)
 		vcpu->pv.delay_of = NULL;
-		break;
-	case LODGE_MSR_PV_EOI:
+	else if (index == LODGE_MSR_PV_EOI)
 		vcpu->pv.eoi_offered = false;
-		break;
-	}
 	set_bit(LODGE_REQ_PV, &vcpu->requests);
 }
 
@@ -298,21 +292,15 @@ static u64 send_ipi(struct lodge_vcpu *vcpu, unsigned long set, u64 min, u32 icr
 u64 lodge_pv_hypercall(struct lodge_vcpu *vcpu, u64 mask)
 {
 	u64 a = vcpu->regs[LODGE_RBX] & mask, b = vcpu->regs[LODGE_RCX] & mask;
-	u64 c = vcpu->regs[LODGE_RDX] & mask, ret = 0;
+	u64 c = vcpu->regs[LODGE_RDX] & mask, number = vcpu->regs[LODGE_RAX] & mask, ret;
 	u32 icr = vcpu->regs[LODGE_RSI];
 
-	switch (vcpu->regs[LODGE_RAX] & mask) {
-	case HC_KICK_CPU:
-		if (!lodge_guest_has(vcpu, LODGE_PV_KICK))
-			break;
+	if (number == HC_KICK_CPU && lodge_guest_has(vcpu, LODGE_PV_KICK))
 		return kick_cpu(vcpu->vm, b);
-	case HC_SEND_IPI:
-		if (!lodge_guest_has(vcpu, LODGE_PV_IPI))
-			break;
-		ret = send_ipi(vcpu, a, c, icr);
-		if ((s64)ret >= 0 && c < LODGE_MAX_VCPUS)
-			ret += send_ipi(vcpu, b, c + (mask == U32_MAX ? 32 : 64), icr);
-		return ret;
-	}
-	return HC_UNKNOWN;
+	if (number != HC_SEND_IPI || !lodge_guest_has(vcpu, LODGE_PV_IPI))
+		return HC_UNKNOWN;
+	ret = send_ipi(vcpu, a, c, icr);
+	if ((s64)ret >= 0 && c < LODGE_MAX_VCPUS)
+		ret += send_ipi(vcpu, b, c + (mask == U32_MAX ? 32 : 64), icr);
+	return ret;
 }

@@ -234,7 +234,7 @@ void lodge_yield(struct lodge_vcpu *vcpu)
  * owner's mm. 0 with run->exit_reason set, -EINTR, -EIO when the VM is dead, or the error of
  * registers that could not be loaded
  */
-int lodge_vcpu_run(struct lodge_vcpu *vcpu)
+int lodge_vcpu_run(struct lodge_vcpu *vcpu, void *args)
 {
 	int ret;
 

@@ -8,15 +8,13 @@
 #include "ops.h"
 #include "translate.h"
 
-#define RFLAGS_DEFINED	0x3f7fd5ull
-#define DR6_FIXED	0xffff0ff0ull
 #define DR7_RESERVED	0xd000ull	/* bits 15, 14 and 12: always zero */
 #define SYNC_GROUPS	(LODGE_SYNC_REGS | LODGE_SYNC_SREGS)
 
 /** lodge_rflags_fix() - reserved bits as the CPU wants them (SDM 3.4.3) */
 u64 lodge_rflags_fix(u64 rflags)
 {
-	return (rflags & RFLAGS_DEFINED) | X86_EFLAGS_FIXED;
+	return (rflags & LODGE_RFLAGS_DEFINED) | X86_EFLAGS_FIXED;
 }
 
 /** lodge_get_regs() - general registers, RIP and RFLAGS; vCPU loaded, ring 2 */
@@ -42,6 +40,22 @@ void lodge_set_regs(struct lodge_vcpu *vcpu, const struct lodge_regs *regs)
 	set_bit(LODGE_REQ_EVENT, &vcpu->requests);	/* IF may have changed */
 }
 
+static void get_table(struct lodge_vcpu *vcpu, int table, struct lodge_dtable *out)
+{
+	struct lodge_segment s;
+
+	lodge_op(get_segment)(vcpu, table, &s);
+	out->base = s.base;
+	out->limit = s.limit;
+}
+
+static void set_table(struct lodge_vcpu *vcpu, int table, const struct lodge_dtable *in)
+{
+	const struct lodge_segment s = { .base = in->base, .limit = in->limit };
+
+	lodge_op(set_segment)(vcpu, table, &s);
+}
+
 /** lodge_get_sregs() - segments, control registers and their like, into zeroed memory */
 void lodge_get_sregs(struct lodge_vcpu *vcpu, struct lodge_sregs *sregs)
 {
@@ -49,8 +63,8 @@ void lodge_get_sregs(struct lodge_vcpu *vcpu, struct lodge_sregs *sregs)
 
 	for (seg = 0; seg < LODGE_NR_SEGS; seg++)
 		lodge_op(get_segment)(vcpu, seg, &sregs->seg[seg]);
-	lodge_op(get_dtable)(vcpu, false, &sregs->gdt);
-	lodge_op(get_dtable)(vcpu, true, &sregs->idt);
+	get_table(vcpu, LODGE_GDTR, &sregs->gdt);
+	get_table(vcpu, LODGE_IDTR, &sregs->idt);
 	sregs->cr0 = lodge_reg_read(vcpu, LODGE_CR0);
 	sregs->cr2 = vcpu->cr2;
 	sregs->cr3 = lodge_reg_read(vcpu, LODGE_CR3);
@@ -121,8 +135,8 @@ static void apply_sregs(struct lodge_vcpu *vcpu, const struct lodge_sregs *s)
 
 	for (seg = 0; seg < LODGE_NR_SEGS; seg++)
 		lodge_op(set_segment)(vcpu, seg, &s->seg[seg]);
-	lodge_op(set_dtable)(vcpu, false, &s->gdt);
-	lodge_op(set_dtable)(vcpu, true, &s->idt);
+	set_table(vcpu, LODGE_GDTR, &s->gdt);
+	set_table(vcpu, LODGE_IDTR, &s->idt);
 	lodge_op(set_efer)(vcpu, s->efer);
 	lodge_op(set_cr4)(vcpu, s->cr4);
 	lodge_op(set_cr0)(vcpu, s->cr0 | X86_CR0_ET);
@@ -194,30 +208,30 @@ void lodge_run_sync_out(struct lodge_vcpu *vcpu)
 	WRITE_ONCE(run->valid, wanted);
 }
 
-static int get_regs(struct lodge_target *target, void *args)
+static int get_regs(struct lodge_vcpu *vcpu, void *args)
 {
-	lodge_get_regs(target->vcpu, &((struct lodge_get_regs *)args)->regs);
+	lodge_get_regs(vcpu, &((struct lodge_get_regs *)args)->regs);
 	return 0;
 }
 
-static int set_regs(struct lodge_target *target, void *args)
+static int set_regs(struct lodge_vcpu *vcpu, void *args)
 {
-	lodge_set_regs(target->vcpu, &((struct lodge_get_regs *)args)->regs);
+	lodge_set_regs(vcpu, &((struct lodge_get_regs *)args)->regs);
 	return 0;
 }
 
-static int get_sregs(struct lodge_target *target, void *args)
+static int get_sregs(struct lodge_vcpu *vcpu, void *args)
 {
 	struct lodge_get_sregs *get = args;
 
 	memset(&get->sregs, 0, sizeof(get->sregs));
-	lodge_get_sregs(target->vcpu, &get->sregs);
+	lodge_get_sregs(vcpu, &get->sregs);
 	return 0;
 }
 
-static int set_sregs(struct lodge_target *target, void *args)
+static int set_sregs(struct lodge_vcpu *vcpu, void *args)
 {
-	return lodge_set_sregs(target->vcpu, &((struct lodge_get_sregs *)args)->sregs);
+	return lodge_set_sregs(vcpu, &((struct lodge_get_sregs *)args)->sregs);
 }
 
 static int do_msrs(struct lodge_vcpu *vcpu, struct lodge_msrs *msrs, bool set)
@@ -245,25 +259,21 @@ static int do_msrs(struct lodge_vcpu *vcpu, struct lodge_msrs *msrs, bool set)
 	return ret;
 }
 
-static int get_msrs(struct lodge_target *target, void *args)
+static int get_msrs(struct lodge_vcpu *vcpu, void *args)
 {
-	return do_msrs(target->vcpu, args, false);
+	return do_msrs(vcpu, args, false);
 }
 
-static int set_msrs(struct lodge_target *target, void *args)
+static int set_msrs(struct lodge_vcpu *vcpu, void *args)
 {
-	return do_msrs(target->vcpu, args, true);
+	return do_msrs(vcpu, args, true);
 }
 
 static void get_event(const struct lodge_event *event, struct lodge_events *out)
 {
-	bool soft = event->type == LODGE_EV_SOFT_INTERRUPT ||
-		    event->type == LODGE_EV_SOFT_EXCEPTION ||
-		    event->type == LODGE_EV_PRIV_SOFT_EXCEPTION;
-
 	if (!event->valid)
 		return;
-	out->flags |= soft ? LODGE_EVENT_SOFT : 0;
+	out->flags |= event->type >= LODGE_EV_SOFT_INTERRUPT ? LODGE_EVENT_SOFT : 0;
 	if (event->type == LODGE_EV_NMI) {
 		out->flags |= LODGE_EVENT_NMI_INJECTED;
 	} else if (event->type == LODGE_EV_INTERRUPT || event->type == LODGE_EV_SOFT_INTERRUPT) {
@@ -277,9 +287,8 @@ static void get_event(const struct lodge_event *event, struct lodge_events *out)
 	}
 }
 
-static int get_events(struct lodge_target *target, void *args)
+static int get_events(struct lodge_vcpu *vcpu, void *args)
 {
-	struct lodge_vcpu *vcpu = target->vcpu;
 	u32 shadow = lodge_op(get_shadow)(vcpu);
 	struct lodge_events *events = args;
 
@@ -348,9 +357,8 @@ static struct lodge_event make_exception(const struct lodge_events *events)
 	};
 }
 
-static int set_events(struct lodge_target *target, void *args)
+static int set_events(struct lodge_vcpu *vcpu, void *args)
 {
-	struct lodge_vcpu *vcpu = target->vcpu;
 	const struct lodge_events *events = args;
 	int ret = lodge_events_check(events);
 
@@ -367,15 +375,15 @@ static int set_events(struct lodge_target *target, void *args)
 	return 0;
 }
 
-static int get_debugregs(struct lodge_target *target, void *args)
+static int get_debugregs(struct lodge_vcpu *vcpu, void *args)
 {
 	struct lodge_debugregs *regs = args;
 	int i;
 
 	for (i = 0; i < 4; i++)
-		regs->db[i] = lodge_get_dr(target->vcpu, i);
-	regs->dr6 = lodge_get_dr(target->vcpu, 6);
-	regs->dr7 = lodge_get_dr(target->vcpu, 7);
+		regs->db[i] = lodge_get_dr(vcpu, i);
+	regs->dr6 = lodge_get_dr(vcpu, 6);
+	regs->dr7 = lodge_get_dr(vcpu, 7);
 	return 0;
 }
 
@@ -385,7 +393,7 @@ int lodge_debugregs_check(const struct lodge_debugregs *regs)
 	return (regs->dr6 | regs->dr7) >> 32 || (regs->dr7 & DR7_RESERVED) ? -EINVAL : 0;
 }
 
-static int set_debugregs(struct lodge_target *target, void *args)
+static int set_debugregs(struct lodge_vcpu *vcpu, void *args)
 {
 	const struct lodge_debugregs *regs = args;
 	int ret = lodge_debugregs_check(regs);
@@ -394,63 +402,58 @@ static int set_debugregs(struct lodge_target *target, void *args)
 	if (ret)
 		return ret;
 	for (i = 0; i < 4; i++)
-		lodge_set_dr(target->vcpu, i, regs->db[i]);
-	lodge_set_dr(target->vcpu, 6, regs->dr6);
-	lodge_set_dr(target->vcpu, 7, regs->dr7);
+		lodge_set_dr(vcpu, i, regs->db[i]);
+	lodge_set_dr(vcpu, 6, regs->dr6);
+	lodge_set_dr(vcpu, 7, regs->dr7);
 	return 0;
 }
 
-static int get_mp_state(struct lodge_target *target, void *args)
+static int get_mp_state(struct lodge_vcpu *vcpu, void *args)
 {
 	struct lodge_mp_state *state = args;
 
-	state->state = target->vcpu->mp_state;
-	state->sipi_vector = target->vcpu->sipi_vector;
+	state->state = vcpu->mp_state;
+	state->sipi_vector = vcpu->sipi_vector;
 	return 0;
 }
 
-static int set_mp_state(struct lodge_target *target, void *args)
+static int set_mp_state(struct lodge_vcpu *vcpu, void *args)
 {
 	const struct lodge_mp_state *state = args;
 
 	if (state->state > LODGE_MP_WAIT_SIPI || state->sipi_vector > 0xff)
 		return -EINVAL;
-	target->vcpu->sipi_vector = state->sipi_vector;
-	target->vcpu->mp_state = state->state;
+	vcpu->sipi_vector = state->sipi_vector;
+	vcpu->mp_state = state->state;
 	return 0;
 }
 
-static int run(struct lodge_target *target, void *args)
-{
-	return lodge_vcpu_run(target->vcpu);
-}
-
-static int get_xsave(struct lodge_target *target, void *args)
+static int get_xsave(struct lodge_vcpu *vcpu, void *args)
 {
 	struct lodge_xsave *xsave = args;
 	u32 room = xsave->bytes;
 
 	xsave->bytes = lodge_fpu_size();
-	return lodge_fpu_get(target->vcpu, u64_to_user_ptr(xsave->addr), room);
+	return lodge_fpu_get(vcpu, u64_to_user_ptr(xsave->addr), room);
 }
 
-static int set_xsave(struct lodge_target *target, void *args)
+static int set_xsave(struct lodge_vcpu *vcpu, void *args)
 {
 	struct lodge_xsave *xsave = args;
 
-	return lodge_fpu_set(target->vcpu, u64_to_user_ptr(xsave->addr), xsave->bytes);
+	return lodge_fpu_set(vcpu, u64_to_user_ptr(xsave->addr), xsave->bytes);
 }
 
-static int get_cpuid(struct lodge_target *target, void *args)
+static int get_cpuid(struct lodge_vcpu *vcpu, void *args)
 {
-	struct lodge_cpuid_table *table = target->vcpu->cpuid;
+	struct lodge_cpuid_table *table = vcpu->cpuid;
 	struct lodge_cpuid *cpuid = args;
 
 	return lodge_array_out(cpuid->entries, &cpuid->count, table->entries, table->count,
 			       sizeof(table->entries[0]));
 }
 
-static int set_cpuid(struct lodge_target *target, void *args)
+static int set_cpuid(struct lodge_vcpu *vcpu, void *args)
 {
 	struct lodge_cpuid *cpuid = args;
 	struct lodge_cpuid_table *table;
@@ -464,28 +467,28 @@ static int set_cpuid(struct lodge_target *target, void *args)
 	table->count = cpuid->count;
 	if (!copy_from_user(table->entries, u64_to_user_ptr(cpuid->entries),
 			    cpuid->count * sizeof(table->entries[0])))
-		ret = lodge_cpuid_set(target->vcpu, table);
+		ret = lodge_cpuid_set(vcpu, table);
 	if (ret)
 		kvfree(table);
 	return ret;
 }
 
-static int get_lapic(struct lodge_target *target, void *args)
+static int get_lapic(struct lodge_vcpu *vcpu, void *args)
 {
-	lodge_lapic_get_state(target->vcpu, ((struct lodge_lapic_state *)args)->regs);
+	lodge_lapic_get_state(vcpu, ((struct lodge_lapic_state *)args)->regs);
 	return 0;
 }
 
-static int set_lapic(struct lodge_target *target, void *args)
+static int set_lapic(struct lodge_vcpu *vcpu, void *args)
 {
-	return lodge_lapic_set_state(target->vcpu, ((struct lodge_lapic_state *)args)->regs);
+	return lodge_lapic_set_state(vcpu, ((struct lodge_lapic_state *)args)->regs);
 }
 
-static int translate(struct lodge_target *target, void *args)
+static int translate(struct lodge_vcpu *vcpu, void *args)
 {
 	struct lodge_translate *translate = args;
 	struct lodge_walk walk = {};
-	int ret = lodge_gva_to_gpa(target->vcpu, translate->gva, 0, &walk);
+	int ret = lodge_gva_to_gpa(vcpu, translate->gva, 0, &walk);
 
 	if (ret)
 		return ret;
@@ -494,47 +497,48 @@ static int translate(struct lodge_target *target, void *args)
 	return 0;
 }
 
-static int nmi(struct lodge_target *target, void *args)
+static int nmi(struct lodge_vcpu *vcpu, void *args)
 {
-	lodge_queue_nmi(target->vcpu);
+	lodge_queue_nmi(vcpu);
 	return 0;
 }
 
-static int reset_vcpu(struct lodge_target *target, void *args)
+static int reset_vcpu(struct lodge_vcpu *vcpu, void *args)
 {
-	lodge_vcpu_reset(target->vcpu, false);
+	lodge_vcpu_reset(vcpu, false);
 	return 0;
 }
 
-static int vcpu_stats(struct lodge_target *target, void *args)
+static int vcpu_stats(struct lodge_vcpu *vcpu, void *args)
 {
-	return lodge_stats_fd(target->vm, target->vcpu, ((struct lodge_open_stats *)args)->flags);
+	return lodge_stats_fd(vcpu->vm, vcpu, ((struct lodge_open_stats *)args)->flags);
 }
 
 const struct lodge_ioctl lodge_vcpu_ioctls[] = {
-	{ .cmd = LODGE_RUN, .handler = run, .lock = LODGE_LOCK_VCPU },
-	LODGE_IOCTL(GET_REGS, lodge_get_regs, flags, 0, LOADED, INOUT, get_regs),
-	LODGE_IOCTL(SET_REGS, lodge_get_regs, regs, 0, LOADED, IN, set_regs),
-	LODGE_IOCTL(GET_SREGS, lodge_get_sregs, flags, 0, LOADED, INOUT, get_sregs),
-	LODGE_IOCTL(SET_SREGS, lodge_get_sregs, sregs, 0, LOADED, IN, set_sregs),
-	LODGE_IOCTL(GET_XSAVE, lodge_xsave, addr, 0, VCPU, ALWAYS, get_xsave),
-	LODGE_IOCTL(SET_XSAVE, lodge_xsave, addr, 0, VCPU, IN, set_xsave),
-	LODGE_IOCTL(GET_MSRS, lodge_msrs, entries, 0, LOADED, ALWAYS, get_msrs),
-	LODGE_IOCTL(SET_MSRS, lodge_msrs, entries, 0, LOADED, ALWAYS, set_msrs),
-	LODGE_IOCTL(GET_CPUID, lodge_cpuid, entries, 0, VCPU, ALWAYS, get_cpuid),
-	LODGE_IOCTL(SET_CPUID, lodge_cpuid, entries, 0, LOADED, IN, set_cpuid),
-	LODGE_IOCTL(GET_EVENTS, lodge_events, flags, 0, LOADED, INOUT, get_events),
-	LODGE_IOCTL(SET_EVENTS, lodge_events, error_code, GENMASK(8, 0), LOADED, IN, set_events),
-	LODGE_IOCTL(GET_LAPIC, lodge_lapic_state, flags, 0, LOADED, INOUT, get_lapic),
-	LODGE_IOCTL(SET_LAPIC, lodge_lapic_state, regs, 0, LOADED, IN, set_lapic),
-	LODGE_IOCTL(GET_MP_STATE, lodge_mp_state, flags, 0, VCPU, INOUT, get_mp_state),
-	LODGE_IOCTL(SET_MP_STATE, lodge_mp_state, state, 0, VCPU, IN, set_mp_state),
-	LODGE_IOCTL(GET_DEBUGREGS, lodge_debugregs, flags, 0, LOADED, INOUT, get_debugregs),
-	LODGE_IOCTL(SET_DEBUGREGS, lodge_debugregs, dr7, 0, LOADED, IN, set_debugregs),
-	LODGE_IOCTL(TRANSLATE, lodge_translate, gva, 0, LOADED, INOUT, translate),
-	LODGE_IOCTL(NMI, lodge_nmi, flags, 0, NONE, IN, nmi),
-	LODGE_IOCTL(RESET_VCPU, lodge_reset, flags, 0, LOADED, IN, reset_vcpu),
-	LODGE_IOCTL(VCPU_STATS, lodge_open_stats, flags, LODGE_STATS_TIMING, NONE, IN,
+	{ .cmd = LODGE_RUN, .vcpu = lodge_vcpu_run, .lock = LODGE_LOCK_VCPU },
+	LODGE_IOCTL(vcpu, GET_REGS, lodge_get_regs, flags, 0, LOADED, INOUT, get_regs),
+	LODGE_IOCTL(vcpu, SET_REGS, lodge_get_regs, regs, 0, LOADED, IN, set_regs),
+	LODGE_IOCTL(vcpu, GET_SREGS, lodge_get_sregs, flags, 0, LOADED, INOUT, get_sregs),
+	LODGE_IOCTL(vcpu, SET_SREGS, lodge_get_sregs, sregs, 0, LOADED, IN, set_sregs),
+	LODGE_IOCTL(vcpu, GET_XSAVE, lodge_xsave, addr, 0, VCPU, ALWAYS, get_xsave),
+	LODGE_IOCTL(vcpu, SET_XSAVE, lodge_xsave, addr, 0, VCPU, IN, set_xsave),
+	LODGE_IOCTL(vcpu, GET_MSRS, lodge_msrs, entries, 0, LOADED, ALWAYS, get_msrs),
+	LODGE_IOCTL(vcpu, SET_MSRS, lodge_msrs, entries, 0, LOADED, ALWAYS, set_msrs),
+	LODGE_IOCTL(vcpu, GET_CPUID, lodge_cpuid, entries, 0, VCPU, ALWAYS, get_cpuid),
+	LODGE_IOCTL(vcpu, SET_CPUID, lodge_cpuid, entries, 0, LOADED, IN, set_cpuid),
+	LODGE_IOCTL(vcpu, GET_EVENTS, lodge_events, flags, 0, LOADED, INOUT, get_events),
+	LODGE_IOCTL(vcpu, SET_EVENTS, lodge_events, error_code, GENMASK(8, 0), LOADED, IN,
+		    set_events),
+	LODGE_IOCTL(vcpu, GET_LAPIC, lodge_lapic_state, flags, 0, LOADED, INOUT, get_lapic),
+	LODGE_IOCTL(vcpu, SET_LAPIC, lodge_lapic_state, regs, 0, LOADED, IN, set_lapic),
+	LODGE_IOCTL(vcpu, GET_MP_STATE, lodge_mp_state, flags, 0, VCPU, INOUT, get_mp_state),
+	LODGE_IOCTL(vcpu, SET_MP_STATE, lodge_mp_state, state, 0, VCPU, IN, set_mp_state),
+	LODGE_IOCTL(vcpu, GET_DEBUGREGS, lodge_debugregs, flags, 0, LOADED, INOUT, get_debugregs),
+	LODGE_IOCTL(vcpu, SET_DEBUGREGS, lodge_debugregs, dr7, 0, LOADED, IN, set_debugregs),
+	LODGE_IOCTL(vcpu, TRANSLATE, lodge_translate, gva, 0, LOADED, INOUT, translate),
+	LODGE_IOCTL(vcpu, NMI, lodge_nmi, flags, 0, NONE, IN, nmi),
+	LODGE_IOCTL(vcpu, RESET_VCPU, lodge_reset, flags, 0, LOADED, IN, reset_vcpu),
+	LODGE_IOCTL(vcpu, VCPU_STATS, lodge_open_stats, flags, LODGE_STATS_TIMING, NONE, IN,
 		    vcpu_stats),
 };
 

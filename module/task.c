@@ -53,16 +53,13 @@ static int bad_selector(const struct loading *l, u8 vector, u16 selector)
 static int read_descriptor(const struct loading *l, u16 selector, u8 vector, u64 *addr,
 			   void *raw, u32 bytes)
 {
-	struct lodge_segment ldt;
-	struct lodge_dtable gdt;
+	struct lodge_segment table;
 	u32 offset = selector & ~7u;
 
-	lodge_op(get_dtable)(l->vcpu, false, &gdt);
-	lodge_op(get_segment)(l->vcpu, LODGE_LDTR, &ldt);
-	if (selector & 4 ? ldt.unusable || offset + bytes - 1 > ldt.limit :
-			   offset + bytes - 1 > gdt.limit)
+	lodge_op(get_segment)(l->vcpu, selector & 4 ? LODGE_LDTR : LODGE_GDTR, &table);
+	if (table.unusable || offset + bytes - 1 > table.limit)
 		return bad_selector(l, vector, selector);
-	*addr = (selector & 4 ? ldt.base : gdt.base) + offset;
+	*addr = table.base + offset;
 	return lodge_system_memory(l->vcpu, *addr, raw, bytes, false, l->fault);
 }
 
@@ -298,7 +295,7 @@ static int save_task(struct task_switch *t, const struct lodge_segment *tr, u64 
 
 static int set_busy(const struct loading *l, u64 descriptor, bool busy)
 {
-	u8 byte;
+	u8 byte = 0;
 	int rc = lodge_system_memory(l->vcpu, descriptor + TYPE_BYTE, &byte, 1, false, l->fault);
 
 	byte = busy ? byte | TYPE_BUSY : byte & ~TYPE_BUSY;
@@ -316,17 +313,13 @@ static int leave_task(struct task_switch *t)
 	int rc = next_rip(t, &rip);
 
 	lodge_op(get_segment)(vcpu, LODGE_TR, &tr);
-	if (!rc)
-		rc = read_descriptor(&t->l, tr.selector, X86_TRAP_TS, &old, &raw, sizeof(raw));
-	if (!rc)
-		rc = save_task(t, &tr, rip);
-	if (!rc)
-		rc = nested ? lodge_system_memory(vcpu, t->tr.base, &tr.selector, 2, true,
-						  t->l.fault) :
-			      set_busy(&t->l, old, false);
-	if (!rc && t->source != LODGE_TASK_IRET)
-		rc = set_busy(&t->l, t->descriptor, true);
-	return rc;
+	rc = rc ?: read_descriptor(&t->l, tr.selector, X86_TRAP_TS, &old, &raw, sizeof(raw)) ?:
+	     save_task(t, &tr, rip);
+	if (rc)
+		return rc;
+	rc = nested ? lodge_system_memory(vcpu, t->tr.base, &tr.selector, 2, true, t->l.fault) :
+		      set_busy(&t->l, old, false);
+	return rc || t->source == LODGE_TASK_IRET ? rc : set_busy(&t->l, t->descriptor, true);
 }
 
 /* Registers of the new task. From here on faults are the new task's. */
@@ -410,14 +403,10 @@ static int switch_task(struct lodge_vcpu *vcpu, struct lodge_exception *fault)
 	int rc;
 
 	t.l.ext = from_hardware(&t);
-	rc = read_task(&t);
-	if (!rc)
-		rc = leave_task(&t);
+	rc = read_task(&t) ?: leave_task(&t);
 	if (rc)
 		return rc;
-	rc = load_registers(&t);
-	if (!rc)
-		rc = load_segments(&t);
+	rc = load_registers(&t) ?: load_segments(&t);
 	if (!rc && vcpu->exit.task.has_error)
 		rc = push_error(&t, vcpu->exit.task.error);
 	/* The debug trap flag */

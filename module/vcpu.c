@@ -32,7 +32,6 @@ static void reset_segment(struct lodge_vcpu *vcpu, int seg, u16 selector, u64 ba
 
 static void reset_segments(struct lodge_vcpu *vcpu)
 {
-	struct lodge_dtable table = { .limit = 0xffff };
 	int seg;
 
 	for (seg = LODGE_ES; seg <= LODGE_GS; seg++)
@@ -40,8 +39,8 @@ static void reset_segments(struct lodge_vcpu *vcpu)
 	reset_segment(vcpu, LODGE_CS, RESET_CS, RESET_CS_BASE, 11, 1);
 	reset_segment(vcpu, LODGE_LDTR, 0, 0, 2, 0);
 	reset_segment(vcpu, LODGE_TR, 0, 0, 11, 0);
-	lodge_op(set_dtable)(vcpu, false, &table);
-	lodge_op(set_dtable)(vcpu, true, &table);
+	reset_segment(vcpu, LODGE_GDTR, 0, 0, 0, 0);
+	reset_segment(vcpu, LODGE_IDTR, 0, 0, 0, 0);
 }
 
 /* INIT keeps CD and NW, whatever they are (SDM 10.1.1). */
@@ -122,15 +121,16 @@ void lodge_vcpu_destroy(struct lodge_vcpu *vcpu)
 	vfree(vcpu->run);
 	kvfree(vcpu->cpuid);
 	lodge_op(vcpu_free)(vcpu);
+	kfree(vcpu);
 }
 
 static struct lodge_vcpu *create(struct lodge_vm *vm, u32 id)
 {
-	struct lodge_vcpu *vcpu = lodge_op(vcpu_alloc)();
+	struct lodge_vcpu *vcpu = kzalloc(lodge_ops->vcpu_bytes, GFP_KERNEL_ACCOUNT);
 	int ret = -ENOMEM;
 
-	if (IS_ERR(vcpu))
-		return vcpu;
+	if (!vcpu)
+		return ERR_PTR(ret);
 	vcpu->vm = vm;
 	vcpu->id = id;
 	mutex_init(&vcpu->lock);
@@ -193,8 +193,9 @@ static const struct file_operations vcpu_fops = {
  * lodge_vcpu_create_fd() - LODGE_CREATE_VCPU, vm->lock held: the file descriptor; -EINVAL (id),
  * -EEXIST, -EMFILE, -ENOMEM
  */
-int lodge_vcpu_create_fd(struct lodge_vm *vm, u32 id)
+int lodge_vcpu_create_fd(struct lodge_vm *vm, void *args)
 {
+	u32 id = ((struct lodge_create_vcpu *)args)->id;
 	struct lodge_vcpu *vcpu;
 	struct file *file;
 	int fd;

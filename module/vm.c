@@ -47,7 +47,7 @@ static void destroy(struct kref *ref)
 	lodge_mmu_stop(vm);
 	lodge_irqfds_destroy(vm);
 	lodge_regions_destroy(vm);
-	lodge_chips_destroy(vm);
+	lodge_pit_destroy(vm);
 	for_each_lodge_vcpu(i, vcpu, vm)
 		lodge_vcpu_destroy(vcpu);
 	lodge_mmu_destroy(vm);
@@ -120,76 +120,29 @@ static struct lodge_vm *create(const struct lodge_create_vm *args)
 	return ERR_PTR(ret);
 }
 
-static int create_vcpu(struct lodge_target *target, void *args)
-{
-	struct lodge_create_vcpu *create = args;
-
-	return lodge_vcpu_create_fd(target->vm, create->id);
-}
-
-static int create_virtio(struct lodge_target *target, void *args)
-{
-	return lodge_virtio_create_fd(target->vm, args);
-}
-
-static int irq_line(struct lodge_target *target, void *args)
+static int irq_line(struct lodge_vm *vm, void *args)
 {
 	struct lodge_irq_line *line = args;
 
-	return line->level > 1 ? -EINVAL : lodge_irq_line(target->vm, line->gsi, line->level);
+	return line->level > 1 ? -EINVAL : lodge_irq_line(vm, line->gsi, line->level);
 }
 
-static int signal_msi(struct lodge_target *target, void *args)
+static int signal_msi(struct lodge_vm *vm, void *args)
 {
 	struct lodge_msi *msi = args;
 
-	return lodge_irq_msi(target->vm, msi->addr, msi->data);
+	return lodge_irq_msi(vm, msi->addr, msi->data);
 }
 
-static int vm_stats(struct lodge_target *target, void *args)
+static int vm_stats(struct lodge_vm *vm, void *args)
 {
-	return lodge_stats_fd(target->vm, NULL, ((struct lodge_open_stats *)args)->flags);
+	return lodge_stats_fd(vm, NULL, ((struct lodge_open_stats *)args)->flags);
 }
 
-static int reset_vm(struct lodge_target *target, void *args)
+static int reset_vm(struct lodge_vm *vm, void *args)
 {
-	lodge_chips_reset(target->vm);
+	lodge_chips_reset(vm);
 	return 0;
-}
-
-static int set_slot(struct lodge_target *target, void *args)
-{
-	return lodge_slot_set(target->vm, args);
-}
-
-static int get_dirty(struct lodge_target *target, void *args)
-{
-	return lodge_dirty_get(target->vm, args);
-}
-
-static int set_irqfd(struct lodge_target *target, void *args)
-{
-	return lodge_irqfd_set(target->vm, args);
-}
-
-static int set_domain(struct lodge_target *target, void *args)
-{
-	return lodge_domain_set(target->vm, args);
-}
-
-static int set_region(struct lodge_target *target, void *args)
-{
-	return lodge_region_set(target->vm, args);
-}
-
-static int get_chip(struct lodge_target *target, void *args)
-{
-	return lodge_chip_get(target->vm, args);
-}
-
-static int set_chip(struct lodge_target *target, void *args)
-{
-	return lodge_chip_set(target->vm, args);
 }
 
 #define SLOT_FLAGS	(LODGE_SLOT_READONLY | LODGE_SLOT_LOG_DIRTY)
@@ -197,20 +150,20 @@ static int set_chip(struct lodge_target *target, void *args)
 #define REGION_FLAGS	(LODGE_REGION_DELETE | LODGE_REGION_MATCH | LODGE_REGION_EXACT)
 
 const struct lodge_ioctl lodge_vm_ioctls[] = {
-	LODGE_IOCTL(IRQ_LINE, lodge_irq_line, level, 0, NONE, IN, irq_line),
-	LODGE_IOCTL(SIGNAL_MSI, lodge_msi, data, 0, NONE, IN, signal_msi),
-	LODGE_IOCTL(CREATE_VCPU, lodge_create_vcpu, id, 0, VM, IN, create_vcpu),
-	LODGE_IOCTL(CREATE_VIRTIO, lodge_create_virtio, gsi, LODGE_VIRTIO_READONLY, NONE, INOUT,
-		    create_virtio),
-	LODGE_IOCTL(SET_SLOT, lodge_slot, user_addr, SLOT_FLAGS, VM, IN, set_slot),
-	LODGE_IOCTL(GET_DIRTY, lodge_dirty, bitmap, 0, VM, IN, get_dirty),
-	LODGE_IOCTL(SET_IRQFD, lodge_irqfd, gsi, IRQFD_FLAGS, VM, IN, set_irqfd),
-	LODGE_IOCTL(SET_DOMAIN, lodge_domain, eventfd, 0, VM, IN, set_domain),
-	LODGE_IOCTL(SET_REGION, lodge_region, eventfd, REGION_FLAGS, VM, IN, set_region),
-	LODGE_IOCTL(GET_CHIP, lodge_chip, chip, 0, VM, INOUT, get_chip),
-	LODGE_IOCTL(SET_CHIP, lodge_chip, data, 0, VM, IN, set_chip),
-	LODGE_IOCTL(VM_STATS, lodge_open_stats, flags, LODGE_STATS_TIMING, NONE, IN, vm_stats),
-	LODGE_IOCTL(RESET_VM, lodge_reset, flags, 0, VM, IN, reset_vm),
+	LODGE_IOCTL(vm, IRQ_LINE, lodge_irq_line, level, 0, NONE, IN, irq_line),
+	LODGE_IOCTL(vm, SIGNAL_MSI, lodge_msi, data, 0, NONE, IN, signal_msi),
+	LODGE_IOCTL(vm, CREATE_VCPU, lodge_create_vcpu, id, 0, VM, IN, lodge_vcpu_create_fd),
+	LODGE_IOCTL(vm, CREATE_VIRTIO, lodge_create_virtio, gsi, LODGE_VIRTIO_READONLY, NONE, INOUT,
+		    lodge_virtio_create_fd),
+	LODGE_IOCTL(vm, SET_SLOT, lodge_slot, user_addr, SLOT_FLAGS, VM, IN, lodge_slot_set),
+	LODGE_IOCTL(vm, GET_DIRTY, lodge_dirty, bitmap, 0, VM, IN, lodge_dirty_get),
+	LODGE_IOCTL(vm, SET_IRQFD, lodge_irqfd, gsi, IRQFD_FLAGS, VM, IN, lodge_irqfd_set),
+	LODGE_IOCTL(vm, SET_DOMAIN, lodge_domain, eventfd, 0, VM, IN, lodge_domain_set),
+	LODGE_IOCTL(vm, SET_REGION, lodge_region, eventfd, REGION_FLAGS, VM, IN, lodge_region_set),
+	LODGE_IOCTL(vm, GET_CHIP, lodge_chip, chip, 0, VM, INOUT, lodge_chip_get),
+	LODGE_IOCTL(vm, SET_CHIP, lodge_chip, data, 0, VM, IN, lodge_chip_set),
+	LODGE_IOCTL(vm, VM_STATS, lodge_open_stats, flags, LODGE_STATS_TIMING, NONE, IN, vm_stats),
+	LODGE_IOCTL(vm, RESET_VM, lodge_reset, flags, 0, VM, IN, reset_vm),
 };
 
 const unsigned int lodge_vm_ioctl_count = ARRAY_SIZE(lodge_vm_ioctls);
@@ -250,14 +203,15 @@ static const struct file_operations vm_fops = {
  * lodge_vm_create_fd() - LODGE_CREATE_VM: the file descriptor; -EINVAL for a bad name, -EBUSY when
  * another hypervisor owns the hardware, -EMFILE, -ENOMEM
  */
-int lodge_vm_create_fd(const struct lodge_create_vm *args)
+int lodge_vm_create_fd(void *args)
 {
+	const struct lodge_create_vm *wanted = args;
 	struct lodge_vm *vm;
 	int fd;
 
-	if (!name_valid(args->name, sizeof(args->name)))
+	if (!name_valid(wanted->name, sizeof(wanted->name)))
 		return -EINVAL;
-	vm = create(args);
+	vm = create(wanted);
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
 	fd = anon_inode_getfd("[lodge-vm]", &vm_fops, vm, O_RDWR | O_CLOEXEC);

@@ -14,15 +14,9 @@
 /* INT n, and INT3, INTO and INT1, which the VMCB calls exceptions. */
 bool svm_event_is_soft(const struct lodge_event *event)
 {
-	switch (event->type) {
-	case LODGE_EV_SOFT_INTERRUPT:
-	case LODGE_EV_SOFT_EXCEPTION:
-	case LODGE_EV_PRIV_SOFT_EXCEPTION:
-		return true;
-	case LODGE_EV_EXCEPTION:
-		return event->vector == X86_TRAP_BP || event->vector == X86_TRAP_OF;
-	}
-	return false;
+	return event->type >= LODGE_EV_SOFT_INTERRUPT ||
+	       (event->type == LODGE_EV_EXCEPTION &&
+		(event->vector == X86_TRAP_BP || event->vector == X86_TRAP_OF));
 }
 
 /* EVENTINJ has no types 5 and 6: VMRUN would refuse them (APM 15.20). */
@@ -69,16 +63,6 @@ void svm_iret_reached(struct lodge_vcpu *vcpu)
 	svm->iret_rip = vcpu->regs[LODGE_RIP];
 	if (READ_ONCE(vcpu->nmi_pending))
 		set_bit(LODGE_REQ_EVENT, &vcpu->requests);
-}
-
-bool svm_interrupt_allowed(struct lodge_vcpu *vcpu)
-{
-	return (vcpu->regs[LODGE_RFLAGS] & X86_EFLAGS_IF) && !svm_get_shadow(vcpu);
-}
-
-bool svm_nmi_allowed(struct lodge_vcpu *vcpu)
-{
-	return !to_svm(vcpu)->nmi_masked && !svm_get_shadow(vcpu);
 }
 
 static void set_window(struct lodge_vcpu *vcpu, u32 bits)

@@ -128,12 +128,12 @@ static enum lodge_next on_db(struct lodge_vcpu *vcpu)
 	if (svm_step_done(vcpu, &dr6))
 		return LODGE_REENTER;
 	vcpu->dr6 = dr6;
-	return lodge_on_exception(vcpu, X86_TRAP_DB, false, 0);
+	return lodge_on_exception(vcpu, X86_TRAP_DB, 0);
 }
 
 static enum lodge_next on_ac(struct lodge_vcpu *vcpu)
 {
-	return lodge_on_exception(vcpu, X86_TRAP_AC, true, 0);
+	return lodge_on_exception(vcpu, X86_TRAP_AC, 0);
 }
 
 static enum lodge_next on_vintr(struct lodge_vcpu *vcpu)

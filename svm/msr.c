@@ -30,21 +30,17 @@ int svm_msr_bit(u32 index)
 /* Where the VMCB has what VMLOAD, VMSAVE and VMRUN switch: offset, or -EINVAL */
 static int field(u32 index)
 {
+#define FIELD(msr, member) { (msr), offsetof(struct vmcb_save_area, member) }
 	static const struct {
 		u32 index;
 		int offset;
 	} fields[] = {
-		{ MSR_FS_BASE, offsetof(struct vmcb_save_area, fs.base) },
-		{ MSR_GS_BASE, offsetof(struct vmcb_save_area, gs.base) },
-		{ MSR_KERNEL_GS_BASE, offsetof(struct vmcb_save_area, kernel_gs_base) },
-		{ MSR_STAR, offsetof(struct vmcb_save_area, star) },
-		{ MSR_LSTAR, offsetof(struct vmcb_save_area, lstar) },
-		{ MSR_CSTAR, offsetof(struct vmcb_save_area, cstar) },
-		{ MSR_SYSCALL_MASK, offsetof(struct vmcb_save_area, sfmask) },
-		{ MSR_IA32_SYSENTER_CS, offsetof(struct vmcb_save_area, sysenter_cs) },
-		{ MSR_IA32_SYSENTER_ESP, offsetof(struct vmcb_save_area, sysenter_esp) },
-		{ MSR_IA32_SYSENTER_EIP, offsetof(struct vmcb_save_area, sysenter_eip) },
-		{ MSR_IA32_CR_PAT, offsetof(struct vmcb_save_area, g_pat) },
+		FIELD(MSR_FS_BASE, fs.base), FIELD(MSR_GS_BASE, gs.base),
+		FIELD(MSR_KERNEL_GS_BASE, kernel_gs_base), FIELD(MSR_STAR, star),
+		FIELD(MSR_LSTAR, lstar), FIELD(MSR_CSTAR, cstar), FIELD(MSR_SYSCALL_MASK, sfmask),
+		FIELD(MSR_IA32_SYSENTER_CS, sysenter_cs), FIELD(MSR_IA32_CR_PAT, g_pat),
+		FIELD(MSR_IA32_SYSENTER_ESP, sysenter_esp),
+		FIELD(MSR_IA32_SYSENTER_EIP, sysenter_eip),
 	};
 	int i;
 

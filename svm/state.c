@@ -33,11 +33,10 @@ void svm_unpack_segment(const struct vmcb_seg *in, struct lodge_segment *out)
 static struct vmcb_seg *segment(struct lodge_vcpu *vcpu, int seg)
 {
 	struct vmcb_save_area *save = svm_save(vcpu);
+	struct vmcb_seg *system[] = { &save->ldtr, &save->tr, &save->gdtr, &save->idtr };
 
 	/* ES to GS are in the order of enum lodge_seg. */
-	if (seg <= LODGE_GS)
-		return &save->es + seg;
-	return seg == LODGE_LDTR ? &save->ldtr : &save->tr;
+	return seg <= LODGE_GS ? &save->es + seg : system[seg - LODGE_LDTR];
 }
 
 void svm_fetch_reg(struct lodge_vcpu *vcpu, int reg)
@@ -57,6 +56,8 @@ void svm_get_segment(struct lodge_vcpu *vcpu, int seg, struct lodge_segment *out
 		out->dpl = svm_save(vcpu)->cpl;
 	if (seg == LODGE_TR)
 		out->type |= TYPE_BUSY;
+	if (seg >= LODGE_GDTR)
+		out->unusable = false;
 }
 
 void svm_set_segment(struct lodge_vcpu *vcpu, int seg, const struct lodge_segment *in)
@@ -69,28 +70,7 @@ void svm_set_segment(struct lodge_vcpu *vcpu, int seg, const struct lodge_segmen
 	};
 	if (seg == LODGE_SS)
 		svm_save(vcpu)->cpl = in->dpl & 3;
-	svm_dirty(vcpu, SVM_C_SEG);
-}
-
-static struct vmcb_seg *dtable(struct lodge_vcpu *vcpu, bool idt)
-{
-	return idt ? &svm_save(vcpu)->idtr : &svm_save(vcpu)->gdtr;
-}
-
-void svm_get_dtable(struct lodge_vcpu *vcpu, bool idt, struct lodge_dtable *out)
-{
-	const struct vmcb_seg *table = dtable(vcpu, idt);
-
-	*out = (struct lodge_dtable) { .base = table->base, .limit = table->limit };
-}
-
-void svm_set_dtable(struct lodge_vcpu *vcpu, bool idt, const struct lodge_dtable *in)
-{
-	struct vmcb_seg *table = dtable(vcpu, idt);
-
-	table->base = in->base;
-	table->limit = in->limit;
-	svm_dirty(vcpu, SVM_C_DT);
+	svm_dirty(vcpu, seg >= LODGE_GDTR ? SVM_C_DT : SVM_C_SEG);
 }
 
 static void update_reg(struct lodge_vcpu *vcpu, int reg, u64 value)

@@ -83,6 +83,8 @@ struct svm_vcpu {
 	u64 soft_next;
 };
 
+static_assert(!offsetof(struct svm_vcpu, vcpu));
+
 static inline struct svm_vcpu *to_svm(struct lodge_vcpu *vcpu)
 {
 	return container_of(vcpu, struct svm_vcpu, vcpu);

@@ -27,32 +27,22 @@ static u64 *misc_ctl(struct vmcb_control_area *control)
 	return (void *)control + 0x90;
 }
 
-struct lodge_vcpu *svm_vcpu_alloc(void)
-{
-	struct svm_vcpu *svm = kzalloc(sizeof(*svm), GFP_KERNEL_ACCOUNT);
-
-	if (!svm)
-		return ERR_PTR(-ENOMEM);
-	svm->vmcb = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!svm->vmcb) {
-		kfree(svm);
-		return ERR_PTR(-ENOMEM);
-	}
-	svm->last_cpu = -1;
-	return &svm->vcpu;
-}
-
 void svm_vcpu_free(struct lodge_vcpu *vcpu)
 {
 	free_page((unsigned long)to_svm(vcpu)->vmcb);
-	kfree(to_svm(vcpu));
 }
 
 int svm_vcpu_init(struct lodge_vcpu *vcpu)
 {
-	struct vmcb_control_area *control = svm_control(vcpu);
+	struct svm_vcpu *svm = to_svm(vcpu);
+	struct vmcb_control_area *control;
 	int i;
 
+	svm->last_cpu = -1;
+	svm->vmcb = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!svm->vmcb)
+		return -ENOMEM;
+	control = svm_control(vcpu);
 	for (i = 0; i < ARRAY_SIZE(always_intercepted); i++)
 		svm_intercept(vcpu, always_intercepted[i], true);
 	control->intercepts[INTERCEPT_DR] = ~0;
@@ -138,6 +128,7 @@ const struct lodge_ops svm_ops = {
 	.name = "AMD-V",
 	.rival = "kvm_amd",
 	.backend = LODGE_BACKEND_SVM,
+	.vcpu_bytes = sizeof(struct svm_vcpu),
 	.pt_format = &lodge_npt_format,
 #define LODGE_OP(ret, op, args) .op = svm_##op,
 	LODGE_OPS

@@ -105,7 +105,7 @@ static void completed(struct kiocb *kiocb, long result)
 	struct lodge_vreq *req = container_of(kiocb, struct lodge_vreq, kiocb);
 
 	if (is_write(req))
-		lodge_end_write(kiocb);
+		kiocb_end_write(kiocb);
 	lodge_vreq_complete(req, result);
 }
 

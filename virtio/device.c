@@ -197,15 +197,15 @@ static int serve_rings(struct lodge_virtio *dev, unsigned long rings)
 	}
 }
 
-static int ring_serve(struct lodge_target *target, void *args)
+static int ring_serve(struct lodge_virtio *dev, void *args)
 {
 	struct lodge_ring_serve *serve = args;
-	int ret = claim(target->virtio, serve->rings);
+	int ret = claim(dev, serve->rings);
 
 	if (ret)
 		return ret;
-	ret = serve_rings(target->virtio, serve->rings);
-	leave(target->virtio, serve->rings);
+	ret = serve_rings(dev, serve->rings);
+	leave(dev, serve->rings);
 	return ret;
 }
 
@@ -221,9 +221,8 @@ static bool any_enabled(const struct lodge_virtio *dev)
 	return false;
 }
 
-static int set_features(struct lodge_target *target, void *args)
+static int set_features(struct lodge_virtio *dev, void *args)
 {
-	struct lodge_virtio *dev = target->virtio;
 	struct lodge_virtio_features *features = args;
 	int ret = 0;
 
@@ -252,9 +251,8 @@ static void reset_irq(struct lodge_queue *queue)
 	raw_spin_unlock_irqrestore(&queue->irq_lock, flags);
 }
 
-static int reset(struct lodge_target *target, void *args)
+static int reset(struct lodge_virtio *dev, void *args)
 {
-	struct lodge_virtio *dev = target->virtio;
 	u32 i;
 
 	if (mutex_lock_killable(&dev->lock))
@@ -269,9 +267,8 @@ static int reset(struct lodge_target *target, void *args)
 	return 0;
 }
 
-static int set_ring(struct lodge_target *target, void *args)
+static int set_ring(struct lodge_virtio *dev, void *args)
 {
-	struct lodge_virtio *dev = target->virtio;
 	struct lodge_ring *ring = args;
 	struct lodge_queue *queue = queue_of(dev, ring->ring);
 	int ret = 0;
@@ -290,10 +287,10 @@ static int set_ring(struct lodge_target *target, void *args)
 	return ret;
 }
 
-static int get_ring(struct lodge_target *target, void *args)
+static int get_ring(struct lodge_virtio *dev, void *args)
 {
 	struct lodge_ring *ring = args;
-	struct lodge_queue *queue = queue_of(target->virtio, ring->ring);
+	struct lodge_queue *queue = queue_of(dev, ring->ring);
 	const struct lodge_vring *v;
 
 	if (!queue)
@@ -313,26 +310,26 @@ static int get_ring(struct lodge_target *target, void *args)
 	return 0;
 }
 
-static int set_irq(struct lodge_target *target, void *args)
+static int set_irq(struct lodge_virtio *dev, void *args)
 {
 	struct lodge_ring_irq *irq = args;
-	struct lodge_queue *queue = queue_of(target->virtio, irq->ring);
+	struct lodge_queue *queue = queue_of(dev, irq->ring);
 
 	return queue ? lodge_queue_set_irq(queue, irq) : -EINVAL;
 }
 
-static int change_isr(struct lodge_target *target, void *args)
+static int change_isr(struct lodge_virtio *dev, void *args)
 {
 	struct lodge_virtio_isr *isr = args;
 
-	isr->old = lodge_virtio_isr(target->virtio, isr->set, isr->clear);
+	isr->old = lodge_virtio_isr(dev, isr->set, isr->clear);
 	return 0;
 }
 
-static int ring_kick(struct lodge_target *target, void *args)
+static int ring_kick(struct lodge_virtio *dev, void *args)
 {
 	struct lodge_ring_kick *kick = args;
-	struct lodge_queue *queue = queue_of(target->virtio, kick->ring);
+	struct lodge_queue *queue = queue_of(dev, kick->ring);
 
 	if (!queue || kick->pad)
 		return -EINVAL;
@@ -340,10 +337,10 @@ static int ring_kick(struct lodge_target *target, void *args)
 	return 0;
 }
 
-static int ring_stats(struct lodge_target *target, void *args)
+static int ring_stats(struct lodge_virtio *dev, void *args)
 {
 	struct lodge_ring_stats *stats = args;
-	struct lodge_queue *queue = queue_of(target->virtio, stats->ring);
+	struct lodge_queue *queue = queue_of(dev, stats->ring);
 	u32 count = min_t(u32, stats->count, LODGE_RING_STAT_COUNT);
 
 	if (!queue)
@@ -354,16 +351,17 @@ static int ring_stats(struct lodge_target *target, void *args)
 }
 
 const struct lodge_ioctl lodge_virtio_ioctls[] = {
-	LODGE_IOCTL(RING_SERVE, lodge_ring_serve, rings, 0, NONE, IN, ring_serve),
-	LODGE_IOCTL(SET_FEATURES, lodge_virtio_features, features, 0, NONE, IN, set_features),
-	LODGE_IOCTL(VIRTIO_RESET, lodge_reset, flags, 0, NONE, IN, reset),
-	LODGE_IOCTL(SET_RING, lodge_ring, ring, LODGE_RING_ENABLED, NONE, IN, set_ring),
-	LODGE_IOCTL(GET_RING, lodge_ring, ring, 0, NONE, INOUT, get_ring),
-	LODGE_IOCTL(SET_RING_IRQ, lodge_ring_irq, ring,
+	LODGE_IOCTL(virtio, RING_SERVE, lodge_ring_serve, rings, 0, NONE, IN, ring_serve),
+	LODGE_IOCTL(virtio, SET_FEATURES, lodge_virtio_features, features, 0, NONE, IN,
+		    set_features),
+	LODGE_IOCTL(virtio, VIRTIO_RESET, lodge_reset, flags, 0, NONE, IN, reset),
+	LODGE_IOCTL(virtio, SET_RING, lodge_ring, ring, LODGE_RING_ENABLED, NONE, IN, set_ring),
+	LODGE_IOCTL(virtio, GET_RING, lodge_ring, ring, 0, NONE, INOUT, get_ring),
+	LODGE_IOCTL(virtio, SET_RING_IRQ, lodge_ring_irq, ring,
 		    LODGE_RING_IRQ_HOLD | LODGE_RING_IRQ_MSI, NONE, IN, set_irq),
-	LODGE_IOCTL(CHANGE_ISR, lodge_virtio_isr, clear, 0, NONE, INOUT, change_isr),
-	LODGE_IOCTL(RING_KICK, lodge_ring_kick, ring, 0, NONE, IN, ring_kick),
-	LODGE_IOCTL(RING_STATS, lodge_ring_stats, values, 0, NONE, INOUT, ring_stats),
+	LODGE_IOCTL(virtio, CHANGE_ISR, lodge_virtio_isr, clear, 0, NONE, INOUT, change_isr),
+	LODGE_IOCTL(virtio, RING_KICK, lodge_ring_kick, ring, 0, NONE, IN, ring_kick),
+	LODGE_IOCTL(virtio, RING_STATS, lodge_ring_stats, values, 0, NONE, INOUT, ring_stats),
 };
 
 const unsigned int lodge_virtio_ioctl_count = ARRAY_SIZE(lodge_virtio_ioctls);
@@ -485,8 +483,9 @@ static int set_up(struct lodge_virtio *dev, struct lodge_create_virtio *args)
 	return 0;
 }
 
-int lodge_virtio_create_fd(struct lodge_vm *vm, struct lodge_create_virtio *args)
+int lodge_virtio_create_fd(struct lodge_vm *vm, void *from)
 {
+	struct lodge_create_virtio *args = from;
 	const struct lodge_virtio_ops *ops = kind_of(args->device);
 	struct lodge_virtio *dev;
 	int ret;

@@ -228,6 +228,6 @@ void lodge_virtio_put(struct lodge_virtio *dev);	/* any context */
 void lodge_virtio_doorbell(struct lodge_virtio *dev, u64 value);	/* any context */
 /* The back end is a character device or a Unix socket, for both ways: 0 or -EBADF */
 int lodge_virtio_need_stream(const struct lodge_virtio *dev);
-int lodge_virtio_create_fd(struct lodge_vm *vm, struct lodge_create_virtio *args);
+int lodge_virtio_create_fd(struct lodge_vm *vm, void *args);
 
 #endif /* LODGE_VIRTIO_H */

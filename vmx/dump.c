@@ -4,31 +4,24 @@
 
 void vmx_dump(struct lodge_vcpu *vcpu)
 {
+#define F(field) { #field, field }
 	static const struct {
-		char name[24];
+		char name[32];
 		u32 field;
 	} fields[] = {
-		{ "exit reason", VM_EXIT_REASON }, { "qualification", EXIT_QUALIFICATION },
-		{ "instruction error", VM_INSTRUCTION_ERROR },
-		{ "exit interruption", VM_EXIT_INTR_INFO },
-		{ "vectoring", IDT_VECTORING_INFO_FIELD },
-		{ "guest physical", GUEST_PHYSICAL_ADDRESS },
-		{ "pin", PIN_BASED_VM_EXEC_CONTROL }, { "primary", CPU_BASED_VM_EXEC_CONTROL },
-		{ "secondary", SECONDARY_VM_EXEC_CONTROL }, { "exit", VM_EXIT_CONTROLS },
-		{ "entry", VM_ENTRY_CONTROLS }, { "inject", VM_ENTRY_INTR_INFO_FIELD },
-		{ "interruptibility", GUEST_INTERRUPTIBILITY_INFO },
-		{ "activity", GUEST_ACTIVITY_STATE },
-		{ "pending debug", GUEST_PENDING_DBG_EXCEPTIONS },
-		{ "ept pointer", EPT_POINTER }, { "vpid", VIRTUAL_PROCESSOR_ID },
-		{ "guest cr0", GUEST_CR0 }, { "guest cr4", GUEST_CR4 },
-		{ "guest efer", GUEST_IA32_EFER }, { "guest pat", GUEST_IA32_PAT },
-		{ "host rip", HOST_RIP }, { "host rsp", HOST_RSP }, { "host cr0", HOST_CR0 },
-		{ "host cr3", HOST_CR3 }, { "host cr4", HOST_CR4 }, { "host gs", HOST_GS_BASE },
-		{ "host tr", HOST_TR_BASE }, { "host gdt", HOST_GDTR_BASE },
-		{ "host idt", HOST_IDTR_BASE }, { "host efer", HOST_IA32_EFER },
+		F(VM_EXIT_REASON), F(EXIT_QUALIFICATION), F(VM_INSTRUCTION_ERROR),
+		F(VM_EXIT_INTR_INFO), F(IDT_VECTORING_INFO_FIELD), F(GUEST_PHYSICAL_ADDRESS),
+		F(PIN_BASED_VM_EXEC_CONTROL), F(CPU_BASED_VM_EXEC_CONTROL),
+		F(SECONDARY_VM_EXEC_CONTROL), F(VM_EXIT_CONTROLS), F(VM_ENTRY_CONTROLS),
+		F(VM_ENTRY_INTR_INFO_FIELD), F(GUEST_INTERRUPTIBILITY_INFO),
+		F(GUEST_ACTIVITY_STATE), F(GUEST_PENDING_DBG_EXCEPTIONS), F(EPT_POINTER),
+		F(VIRTUAL_PROCESSOR_ID), F(GUEST_CR0), F(GUEST_CR4), F(GUEST_IA32_EFER),
+		F(GUEST_IA32_PAT), F(HOST_RIP), F(HOST_RSP), F(HOST_CR0), F(HOST_CR3), F(HOST_CR4),
+		F(HOST_GS_BASE), F(HOST_TR_BASE), F(HOST_GDTR_BASE), F(HOST_IDTR_BASE),
+		F(HOST_IA32_EFER),
 	};
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(fields); i++)
-		pr_err("lodge: VMCS: %-18s %lx\n", fields[i].name, vmcs_read(fields[i].field));
+		pr_err("lodge: VMCS: %-28s %lx\n", fields[i].name, vmcs_read(fields[i].field));
 }

@@ -100,7 +100,6 @@ int vmx_cpu_enable(void)
 		lodge_cr4_set_vmxe(false);
 		return ret;
 	}
-	c->on = true;
 	c->current_vcpu = NULL;
 	read_host_msrs(c);
 	/* Another hypervisor may have left translations behind (SDM 29.4.3.4). */
@@ -113,12 +112,9 @@ void vmx_cpu_disable(void)
 	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
 	struct vmx_vcpu *vmx, *next;
 
-	if (!c->on)
-		return;
 	vmx_restore_user_msrs(c);
 	list_for_each_entry_safe(vmx, next, &c->vcpus, link)
 		vmx_vacate(c, vmx);
-	c->on = false;
 	vmx_vmxoff();
 	lodge_cr4_set_vmxe(false);
 }
@@ -130,9 +126,7 @@ void vmx_cpu_disable(void)
  */
 void vmx_emergency(void)
 {
-	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
-
-	if (!c->on || !(native_read_cr4() & X86_CR4_VMXE))
+	if (!(native_read_cr4() & X86_CR4_VMXE))
 		return;
 	vmx_vmxoff();
 	lodge_cr4_set_vmxe(false);

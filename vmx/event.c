@@ -8,13 +8,6 @@
 #define SHADOW		(LODGE_SHADOW_STI | LODGE_SHADOW_MOVSS)
 #define ERROR_MASK	0x7fff		/* SDM 27.2.1.3 */
 
-/* INT n, INT1, INT3, INTO: the CPU wants to know the instruction's length. */
-static bool is_soft(u8 type)
-{
-	return type == LODGE_EV_SOFT_INTERRUPT || type == LODGE_EV_SOFT_EXCEPTION ||
-	       type == LODGE_EV_PRIV_SOFT_EXCEPTION;
-}
-
 /* The VMCS field, read at most once an exit. */
 u32 vmx_interruptibility(struct vmx_vcpu *vmx)
 {
@@ -60,17 +53,6 @@ void vmx_set_nmi_masked(struct lodge_vcpu *vcpu, bool masked)
 	set_interruptibility(to_vmx(vcpu), GUEST_INTR_STATE_NMI, masked ? GUEST_INTR_STATE_NMI : 0);
 }
 
-bool vmx_interrupt_allowed(struct lodge_vcpu *vcpu)
-{
-	return (lodge_reg_read(vcpu, LODGE_RFLAGS) & X86_EFLAGS_IF) && !vmx_get_shadow(vcpu);
-}
-
-/* Some CPUs let an NMI in behind STI and some do not (SDM 27.3.1.5). */
-bool vmx_nmi_allowed(struct lodge_vcpu *vcpu)
-{
-	return !(vmx_interruptibility(to_vmx(vcpu)) & (SHADOW | GUEST_INTR_STATE_NMI));
-}
-
 static void set_primary(struct vmx_vcpu *vmx, u32 clear, u32 set)
 {
 	vmx_control(CPU_BASED_VM_EXEC_CONTROL, &vmx->controls.primary,
@@ -107,7 +89,8 @@ void vmx_inject(struct lodge_vcpu *vcpu, const struct lodge_event *event)
 	vmx->injected = *event;
 	if (event->has_error)
 		vmcs_write(VM_ENTRY_EXCEPTION_ERROR_CODE, event->error & ERROR_MASK);
-	if (is_soft(event->type))
+	/* INT n, INT1, INT3, INTO: the CPU wants to know the instruction's length. */
+	if (event->type >= LODGE_EV_SOFT_INTERRUPT)
 		vmcs_write(VM_ENTRY_INSTRUCTION_LEN, event->insn_len ?: 1);
 	set_interruptibility(vmx, SHADOW, 0);
 	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, lodge_encode_event(event));
@@ -153,7 +136,7 @@ void vmx_complete_events(struct vmx_vcpu *vmx)
 	vmx->vectoring = true;
 	if (event.has_error)
 		event.error = vmcs_read(IDT_VECTORING_ERROR_CODE);
-	if (is_soft(event.type))
+	if (event.type >= LODGE_EV_SOFT_INTERRUPT)
 		event.insn_len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
 	requeue(vmx, &event);
 }

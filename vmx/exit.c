@@ -82,7 +82,7 @@ static enum lodge_next on_exception(struct lodge_vcpu *vcpu)
 		return lodge_on_ud(vcpu);
 	if (info & INTR_INFO_DELIVER_CODE_MASK)
 		error = vmcs_read(VM_EXIT_INTR_ERROR_CODE);
-	return lodge_on_exception(vcpu, vector, info & INTR_INFO_DELIVER_CODE_MASK, error);
+	return lodge_on_exception(vcpu, vector, error);
 }
 
 static enum lodge_next on_window(struct lodge_vcpu *vcpu)

@@ -46,20 +46,20 @@ int vmx_msr_bit(u32 index, bool write)
 /* Where the VMCS has what entry and exit switch, 0 for other MSRs. */
 static u32 field(u32 index)
 {
-	switch (index) {
-	case MSR_FS_BASE:
-		return GUEST_FS_BASE;
-	case MSR_GS_BASE:
-		return GUEST_GS_BASE;
-	case MSR_IA32_SYSENTER_CS:
-		return GUEST_SYSENTER_CS;
-	case MSR_IA32_SYSENTER_ESP:
-		return GUEST_SYSENTER_ESP;
-	case MSR_IA32_SYSENTER_EIP:
-		return GUEST_SYSENTER_EIP;
-	case MSR_IA32_CR_PAT:
-		return GUEST_IA32_PAT;
-	}
+	static const struct {
+		u32 index;
+		u32 field;
+	} fields[] = {
+		{ MSR_FS_BASE, GUEST_FS_BASE }, { MSR_GS_BASE, GUEST_GS_BASE },
+		{ MSR_IA32_SYSENTER_CS, GUEST_SYSENTER_CS }, { MSR_IA32_CR_PAT, GUEST_IA32_PAT },
+		{ MSR_IA32_SYSENTER_ESP, GUEST_SYSENTER_ESP },
+		{ MSR_IA32_SYSENTER_EIP, GUEST_SYSENTER_EIP },
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(fields); i++)
+		if (fields[i].index == index)
+			return fields[i].field;
 	return 0;
 }
 

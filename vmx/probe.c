@@ -10,7 +10,6 @@
 
 #include "vmx.h"
 
-#define CPUID1_VMX		BIT(5)
 #define CR4_FRED		BIT_ULL(32)
 #define BASIC_TRUE_MSRS		BIT_ULL(55)
 #define BASIC_MEMORY_TYPE	GENMASK_ULL(53, 50)
@@ -175,9 +174,7 @@ int vmx_probe(void)
 	const char *why = NULL;
 	struct vmx_cap_msrs msrs;
 
-	if (!(cpuid_ecx(1) & CPUID1_VMX))
-		why = "no VT-x: in a virtual machine, enable nested virtualization";
-	else if (disabled_by_firmware())
+	if (disabled_by_firmware())
 		why = "VT-x is disabled by the firmware: enable it there, then power off and on";
 	else if (native_read_cr4() & CR4_FRED)
 		why = "VT-x under FRED event delivery is not supported: boot with fred=off";

@@ -47,7 +47,7 @@ void vmx_unpack_rights(u32 ar, struct lodge_segment *seg)
 	seg->present &= !seg->unusable;
 }
 
-/* The VMCS has the segments in the order of enum lodge_seg, two apart. */
+/* The VMCS has the segments in the order of enum lodge_seg, GDTR and IDTR, two apart. */
 static unsigned long nth(unsigned long first, int seg)
 {
 	return first + seg * 2;
@@ -58,8 +58,10 @@ void vmx_get_segment(struct lodge_vcpu *vcpu, int seg, struct lodge_segment *out
 	*out = (struct lodge_segment) {
 		.base = vmcs_read(nth(GUEST_ES_BASE, seg)),
 		.limit = vmcs_read(nth(GUEST_ES_LIMIT, seg)),
-		.selector = vmcs_read(nth(GUEST_ES_SELECTOR, seg)),
 	};
+	if (seg >= LODGE_GDTR)
+		return;
+	out->selector = vmcs_read(nth(GUEST_ES_SELECTOR, seg));
 	vmx_unpack_rights(vmcs_read(nth(GUEST_ES_AR_BYTES, seg)), out);
 }
 
@@ -67,22 +69,10 @@ void vmx_set_segment(struct lodge_vcpu *vcpu, int seg, const struct lodge_segmen
 {
 	vmcs_write(nth(GUEST_ES_BASE, seg), in->base);
 	vmcs_write(nth(GUEST_ES_LIMIT, seg), in->limit);
+	if (seg >= LODGE_GDTR)
+		return;
 	vmcs_write(nth(GUEST_ES_SELECTOR, seg), in->selector);
 	vmcs_write(nth(GUEST_ES_AR_BYTES, seg), vmx_access_rights(in, seg));
-}
-
-void vmx_get_dtable(struct lodge_vcpu *vcpu, bool idt, struct lodge_dtable *out)
-{
-	*out = (struct lodge_dtable) {
-		.base = vmcs_read(idt ? GUEST_IDTR_BASE : GUEST_GDTR_BASE),
-		.limit = vmcs_read(idt ? GUEST_IDTR_LIMIT : GUEST_GDTR_LIMIT),
-	};
-}
-
-void vmx_set_dtable(struct lodge_vcpu *vcpu, bool idt, const struct lodge_dtable *in)
-{
-	vmcs_write(idt ? GUEST_IDTR_BASE : GUEST_GDTR_BASE, in->base);
-	vmcs_write(idt ? GUEST_IDTR_LIMIT : GUEST_GDTR_LIMIT, in->limit);
 }
 
 static u64 merge(u64 shadow, u64 hardware, u64 guest_owned)
@@ -97,28 +87,17 @@ static u64 cr4_guest_bits(struct lodge_vcpu *vcpu)
 
 void vmx_fetch_reg(struct lodge_vcpu *vcpu, int reg)
 {
-	switch (reg) {
-	case LODGE_RSP:
-		vcpu->regs[reg] = vmcs_read(GUEST_RSP);
-		break;
-	case LODGE_RIP:
-		vcpu->regs[reg] = vmcs_read(GUEST_RIP);
-		break;
-	case LODGE_RFLAGS:
-		vcpu->regs[reg] = vmcs_read(GUEST_RFLAGS);
-		break;
-	case LODGE_CR0:
-		vcpu->regs[reg] = merge(vmcs_read(CR0_READ_SHADOW), vmcs_read(GUEST_CR0),
-					CR0_GUEST);
-		break;
-	case LODGE_CR3:
-		vcpu->regs[reg] = vmcs_read(GUEST_CR3);
-		break;
-	case LODGE_CR4:
-		vcpu->regs[reg] = merge(vmcs_read(CR4_READ_SHADOW), vmcs_read(GUEST_CR4),
-					cr4_guest_bits(vcpu));
-		break;
-	}
+	static const u16 fields[] = {
+		[LODGE_RSP] = GUEST_RSP, [LODGE_RIP] = GUEST_RIP, [LODGE_RFLAGS] = GUEST_RFLAGS,
+		[LODGE_CR0] = GUEST_CR0, [LODGE_CR3] = GUEST_CR3, [LODGE_CR4] = GUEST_CR4,
+	};
+	u64 value = vmcs_read(fields[reg]);
+
+	if (reg == LODGE_CR0)
+		value = merge(vmcs_read(CR0_READ_SHADOW), value, CR0_GUEST);
+	else if (reg == LODGE_CR4)
+		value = merge(vmcs_read(CR4_READ_SHADOW), value, cr4_guest_bits(vcpu));
+	vcpu->regs[reg] = value;
 }
 
 static void update_reg(struct lodge_vcpu *vcpu, int reg, u64 value)
@@ -128,26 +107,14 @@ static void update_reg(struct lodge_vcpu *vcpu, int reg, u64 value)
 	to_vmx(vcpu)->todo |= VMX_TODO_PDPTRS;
 }
 
-/* CR0 as VMX operation wants it. Memory is write-back whatever CD and NW say. */
-static u64 hw_cr0(u64 value)
-{
-	u64 must = vmx_caps.cr0_fixed0 & ~(u64)(X86_CR0_PE | X86_CR0_PG);
-
-	value &= ~(u64)(X86_CR0_CD | X86_CR0_NW);
-	return (value | must) & vmx_caps.cr0_fixed1;
-}
-
-/* The same. With CR4.MCE clear a machine check of the host would shut down the CPU. */
-static u64 hw_cr4(u64 value, u64 host_cr4)
-{
-	value = (value & ~(u64)X86_CR4_MCE) | (host_cr4 & X86_CR4_MCE);
-	return (value | vmx_caps.cr4_fixed0) & vmx_caps.cr4_fixed1;
-}
-
+/* In hardware as VMX operation wants it. Memory is write-back whatever CD and NW say. */
 void vmx_set_cr0(struct lodge_vcpu *vcpu, u64 value)
 {
+	u64 must = vmx_caps.cr0_fixed0 & ~(u64)(X86_CR0_PE | X86_CR0_PG);
+	u64 hardware = (value & ~(u64)(X86_CR0_CD | X86_CR0_NW)) | must;
+
 	vmcs_write(CR0_READ_SHADOW, value);
-	vmcs_write(GUEST_CR0, hw_cr0(value));
+	vmcs_write(GUEST_CR0, hardware & vmx_caps.cr0_fixed1);
 	update_reg(vcpu, LODGE_CR0, value);
 }
 
@@ -157,10 +124,14 @@ void vmx_set_cr3(struct lodge_vcpu *vcpu, u64 value)
 	update_reg(vcpu, LODGE_CR3, value);
 }
 
+/* The same. With CR4.MCE clear a machine check of the host would shut down the CPU. */
 void vmx_set_cr4(struct lodge_vcpu *vcpu, u64 value)
 {
+	u64 mce = native_read_cr4() & X86_CR4_MCE;
+	u64 hardware = (value & ~(u64)X86_CR4_MCE) | mce | vmx_caps.cr4_fixed0;
+
 	vmcs_write(CR4_READ_SHADOW, value);
-	vmcs_write(GUEST_CR4, hw_cr4(value, native_read_cr4()));
+	vmcs_write(GUEST_CR4, hardware & vmx_caps.cr4_fixed1);
 	update_reg(vcpu, LODGE_CR4, value);
 }
 

@@ -14,24 +14,6 @@
 
 static DEFINE_IDA(vpids);
 
-/* VPID 0 is the host's (SDM 29.1). */
-struct lodge_vcpu *vmx_vcpu_alloc(void)
-{
-	struct vmx_vcpu *vmx = kzalloc(sizeof(*vmx), GFP_KERNEL_ACCOUNT);
-
-	if (!vmx)
-		return ERR_PTR(-ENOMEM);
-	vmx->vmcs = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	vmx->vpid = ida_alloc_range(&vpids, 1, VMX_NR_VPIDS - 1, GFP_KERNEL);
-	vmx->active_cpu = -1;
-	if (!vmx->vmcs || vmx->vpid < 0) {
-		vmx_vcpu_free(&vmx->vcpu);
-		return ERR_PTR(-ENOMEM);
-	}
-	*(u32 *)vmx->vmcs = vmx_caps.revision;
-	return &vmx->vcpu;
-}
-
 /* A VMCS leaves this CPU, where it is active; interrupts off. */
 void vmx_vacate(struct vmx_cpu *c, struct vmx_vcpu *vmx)
 {
@@ -69,11 +51,11 @@ void vmx_vcpu_free(struct lodge_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
-	vacate_anywhere(vmx);
+	if (vmx->vmcs)
+		vacate_anywhere(vmx);
 	free_page((unsigned long)vmx->vmcs);
-	if (vmx->vpid >= 0)
+	if (vmx->vpid > 0)
 		ida_free(&vpids, vmx->vpid);
-	kfree(vmx);
 }
 
 static void init_controls(struct vmx_vcpu *vmx)
@@ -242,12 +224,19 @@ void vmx_vcpu_put(struct lodge_vcpu *vcpu)
 	local_irq_restore(flags);
 }
 
+/* VPID 0 is the host's (SDM 29.1). */
 int vmx_vcpu_init(struct lodge_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 	struct lodge_mmu *mmu = &vcpu->vm->mmu;
 	int cpu;
 
+	vmx->active_cpu = -1;
+	vmx->vmcs = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	vmx->vpid = ida_alloc_range(&vpids, 1, VMX_NR_VPIDS - 1, GFP_KERNEL);
+	if (!vmx->vmcs || vmx->vpid < 0)
+		return -ENOMEM;
+	*(u32 *)vmx->vmcs = vmx_caps.revision;
 	vmx->eptp = mmu->root_hpa | vmx_caps.eptp |
 		    (mmu->levels == 5 ? VMX_EPTP_PWL_5 : VMX_EPTP_PWL_4);
 	if (vmx_vmclear(vmx->vmcs))
@@ -309,6 +298,7 @@ const struct lodge_ops vmx_ops = {
 	.name = "VT-x",
 	.rival = "kvm_intel",
 	.backend = LODGE_BACKEND_VMX,
+	.vcpu_bytes = sizeof(struct vmx_vcpu),
 	.pt_format = &lodge_ept_format,
 #define LODGE_OP(ret, op, args) .op = vmx_##op,
 	LODGE_OPS

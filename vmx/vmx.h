@@ -73,7 +73,6 @@ enum vmx_user_msr {
 /* A host CPU. */
 struct vmx_cpu {
 	void *vmxon;
-	bool on;			/* we did the VMXON */
 	struct vmx_vcpu *current_vcpu;	/* whose VMCS is current */
 	struct list_head vcpus;		/* VMCS active here; interrupts off */
 	struct user_return_notifier user_return;
@@ -127,6 +126,8 @@ struct vmx_vcpu {
 	struct list_head link;		/* vmx_cpu.vcpus */
 	int vpid;
 };
+
+static_assert(!offsetof(struct vmx_vcpu, vcpu));
 
 static inline struct vmx_vcpu *to_vmx(struct lodge_vcpu *vcpu)
 {
