@@ -511,7 +511,7 @@ static bool ring_doorbell(struct lodge_vcpu *vcpu, struct region *region, u32 by
 		return false;
 	lodge_count(vcpu, LODGE_STAT_DOORBELL);
 	if (region->virtio) {
-		lodge_virtio_doorbell(region->virtio, value);
+		lodge_virtio_doorbell(vcpu, region->virtio, value);
 	} else if (may_signal_here()) {
 		lodge_eventfd_signal(region->doorbell);
 	} else {

@@ -109,6 +109,7 @@ enum lodge_request {
 	LODGE_REQ_MP,		/* INIT or SIPI arrived */
 	LODGE_REQ_TRIPLE,	/* triple fault: shut down */
 	LODGE_REQ_PV,		/* write the paravirtual clock's pages */
+	LODGE_REQ_RING,		/* serve the virtio ring that was rung */
 };
 
 #define LODGE_RING1_REQUESTS	(BIT(LODGE_REQ_RING2) - 1)
@@ -296,6 +297,7 @@ struct lodge_vcpu {
 	struct lodge_slot_cache slots[2];	/* with memory, and without */
 	struct lodge_replay replay;
 	u8 pio_waiting;			/* bytes of an IN that userspace serves */
+	struct lodge_queue *rung;	/* its device is held; LODGE_REQ_RING */
 
 	/* cold */
 	u32 id;
@@ -418,6 +420,7 @@ void lodge_request(struct lodge_vcpu *vcpu, enum lodge_request req);
 void lodge_kick(struct lodge_vcpu *vcpu);
 void lodge_request_all_sync(struct lodge_vm *vm, enum lodge_request req);
 void lodge_yield(struct lodge_vcpu *vcpu);
+void lodge_virtio_serve(struct lodge_vcpu *vcpu, bool here);	/* virtio/queue.c */
 bool lodge_runnable(struct lodge_vcpu *vcpu);
 void lodge_vm_bug(struct lodge_vm *vm, const char *why);
 

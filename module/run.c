@@ -130,6 +130,8 @@ static enum lodge_next serve_requests(struct lodge_vcpu *vcpu)
 		lodge_lapic_accept_events(vcpu);
 	if (test_and_clear_bit(LODGE_REQ_PV, &vcpu->requests))
 		lodge_pv_update(vcpu);
+	if (test_and_clear_bit(LODGE_REQ_RING, &vcpu->requests))
+		lodge_virtio_serve(vcpu, true);
 	if (test_and_clear_bit(LODGE_REQ_TRIPLE, &vcpu->requests)) {
 		vcpu->run->exit_reason = LODGE_EXIT_SHUTDOWN;
 		return LODGE_USER;
@@ -248,6 +250,7 @@ int lodge_vcpu_run(struct lodge_vcpu *vcpu, void *args)
 	if (!ret) {
 		ret = run_loop(vcpu);
 		lodge_regions_signal(vcpu->vm);
+		lodge_virtio_serve(vcpu, false);
 		if (vcpu->pv.eoi_offered)
 			lodge_pv_eoi_sync(vcpu, false, true);
 		lodge_run_sync_out(vcpu);

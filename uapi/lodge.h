@@ -877,6 +877,7 @@ enum lodge_ring_stat {
 	LODGE_RING_RUNS,		/* times its thread looked at it */
 	LODGE_RING_INTERRUPTS,
 	LODGE_RING_ERRORS,		/* rules that the driver broke */
+	LODGE_RING_HERE,		/* times a vCPU's thread served it */
 	LODGE_RING_STAT_COUNT
 };
 

@@ -56,6 +56,21 @@ static int blk_create(struct lodge_virtio *dev, const struct lodge_create_virtio
 	return 0;
 }
 
+/* Requests to a block device's driver wait for nothing but room among others. */
+static bool is_direct_bdev(const struct lodge_virtio *dev)
+{
+	return S_ISBLK(file_inode(dev->backend)->i_mode) && dev->backend->f_flags & O_DIRECT;
+}
+
+/* Or for data that is in the page cache; without it no file may be asked. */
+static bool blk_here(const struct lodge_queue *queue)
+{
+	const struct file *file = queue->dev->backend;
+
+	return is_direct_bdev(queue->dev) ||
+	       (file->f_mode & FMODE_NOWAIT && !(file->f_flags & O_DIRECT));
+}
+
 static u64 blk_features(const struct lodge_virtio *dev)
 {
 	if (dev->flags & LODGE_VIRTIO_READONLY)
@@ -125,6 +140,7 @@ static void prepare(struct lodge_vreq *req, struct file *file, u64 sector, bool 
 static long read_write(struct lodge_vreq *req, u64 sector, bool write)
 {
 	struct lodge_virtio *dev = req->queue->dev;
+	bool cached;
 	u32 bytes;
 	long ret;
 
@@ -137,14 +153,27 @@ static long read_write(struct lodge_vreq *req, u64 sector, bool write)
 	if (!bytes)
 		return finish(req, 0, 0);
 	iov_iter_truncate(&req->iter, bytes);
+	cached = req->queue->here && !is_direct_bdev(dev);
+	if (cached)
+		req->kiocb.ki_flags |= IOCB_NOWAIT;
 	if (write)
 		ret = lodge_start_write(dev->backend, &req->kiocb, &req->iter);
 	else
 		ret = vfs_iocb_iter_read(dev->backend, &req->kiocb, &req->iter);
 	if (ret == -EIOCBQUEUED)
 		return ret;
+	if (cached && ret != bytes)
+		return -EAGAIN;
 	req->result = ret;
 	return blk_finish(req);
+}
+
+/* On a vCPU's thread reads of what is at hand, and what is only submitted. */
+static bool is_for_here(const struct lodge_virtio *dev, u32 type)
+{
+	return type == VIRTIO_BLK_T_IN || type == VIRTIO_BLK_T_GET_ID ||
+	       (type == VIRTIO_BLK_T_OUT && is_direct_bdev(dev) &&
+		lodge_virtio_has(dev, VIRTIO_BLK_F_FLUSH));
 }
 
 static int flush(struct lodge_virtio *dev)
@@ -222,6 +251,8 @@ static long blk_serve(struct lodge_queue *queue, struct lodge_vreq *req)
 	iov_iter_init(&req->iter, ITER_SOURCE, chain->iov, chain->outs, chain->readable);
 	if (!copy_from_iter_full(&header, sizeof(header), &req->iter))
 		return finish(req, 0, -EIO);
+	if (queue->here && !is_for_here(queue->dev, header.type))
+		return -EAGAIN;
 	switch (header.type) {
 	case VIRTIO_BLK_T_IN:
 		data_in(req);
@@ -250,4 +281,5 @@ const struct lodge_virtio_ops lodge_virtio_blk = {
 	.features_of = blk_features,
 	.serve = blk_serve,
 	.finish = blk_finish,
+	.here = blk_here,
 };

@@ -71,6 +71,11 @@ static long console_serve(struct lodge_queue *queue, struct lodge_vreq *req)
 	return 0;
 }
 
+static bool console_here(const struct lodge_queue *queue)
+{
+	return !queue->pull;
+}
+
 const struct lodge_virtio_ops lodge_virtio_console = {
 	.id = LODGE_VIRTIO_CONSOLE,
 	.max_queues = 2,
@@ -79,4 +84,5 @@ const struct lodge_virtio_ops lodge_virtio_console = {
 	.serve = console_serve,
 	.pull = console_pull,
 	.events = console_events,
+	.here = console_here,
 };

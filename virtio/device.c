@@ -39,12 +39,20 @@ static struct lodge_queue *queue_of(struct lodge_virtio *dev, u32 index)
 	return index < dev->count ? &dev->queue[array_index_nospec(index, dev->count)] : NULL;
 }
 
-void lodge_virtio_doorbell(struct lodge_virtio *dev, u64 value)
+/* One ring at a time can wait for this vCPU to come to ring 2. */
+void lodge_virtio_doorbell(struct lodge_vcpu *vcpu, struct lodge_virtio *dev, u64 value)
 {
 	struct lodge_queue *queue = queue_of(dev, (u16)value);
 
-	if (queue)
+	if (!queue || queue == vcpu->rung)
+		return;
+	if (vcpu->rung || !READ_ONCE(queue->direct)) {
 		lodge_queue_ring(queue);
+		return;
+	}
+	kref_get(&dev->ref);
+	vcpu->rung = queue;
+	set_bit(LODGE_REQ_RING, &vcpu->requests);
 }
 
 struct lodge_virtio *lodge_virtio_get_fd(struct lodge_vm *vm, int fd)
@@ -149,8 +157,10 @@ static int claim(struct lodge_virtio *dev, unsigned long rings)
 	for_each_set_bit(i, &rings, dev->count)
 		WRITE_ONCE(dev->queue[i].server, __ffs(rings));
 	mutex_unlock(&dev->lock);
-	for_each_set_bit(i, &rings, dev->count)
+	for_each_set_bit(i, &rings, dev->count) {
 		attach(&dev->queue[i]);
+		WRITE_ONCE(dev->queue[i].direct, dev->ops->here && dev->ops->here(&dev->queue[i]));
+	}
 	return 0;
 }
 
@@ -160,6 +170,7 @@ static void leave(struct lodge_virtio *dev, unsigned long rings)
 	u32 i;
 
 	for_each_set_bit(i, &rings, dev->count) {
+		WRITE_ONCE(dev->queue[i].direct, false);
 		detach(&dev->queue[i]);
 		lodge_queue_wait_idle(&dev->queue[i]);
 	}
@@ -380,10 +391,8 @@ static void destroy(struct lodge_virtio *dev)
 	u32 i;
 
 	lodge_virtio_isr(dev, 0, ~0u);
-	for (i = 0; i < dev->count; i++) {
-		lodge_queue_free(&dev->queue[i]);
-		kfree(dev->queue[i].priv);
-	}
+	for (i = 0; i < dev->count; i++)
+		lodge_queue_destroy(&dev->queue[i]);
 	if (dev->backend)
 		fput(dev->backend);
 	lodge_vm_put(dev->vm);

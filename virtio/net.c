@@ -184,6 +184,11 @@ static void net_release(struct lodge_queue *queue)
 		lodge_queue_unpop(queue, rx->req[--rx->count]);
 }
 
+static bool net_here(const struct lodge_queue *queue)
+{
+	return !queue->pull;
+}
+
 const struct lodge_virtio_ops lodge_virtio_net = {
 	.id = LODGE_VIRTIO_NET,
 	.max_queues = LODGE_MAX_RINGS,
@@ -194,4 +199,5 @@ const struct lodge_virtio_ops lodge_virtio_net = {
 	.pull = net_pull,
 	.release = net_release,
 	.events = net_events,
+	.here = net_here,
 };

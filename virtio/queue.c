@@ -94,6 +94,7 @@ static int enable(struct lodge_queue *queue, const struct lodge_ring *args)
 	queue->ring = ring;
 	queue->generation = 0;
 	queue->done_bytes = 0;
+	queue->failed = false;
 	queue->broken = false;
 	queue->enabled = true;
 	return 0;
@@ -167,7 +168,9 @@ void lodge_vreq_complete(struct lodge_vreq *req, long result)
 
 	req->result = result;
 	llist_add(&req->done, &queue->done);
-	lodge_queue_ring(queue);
+	/* Who submitted it and is not through yet finds it. */
+	if (!in_task() || READ_ONCE(queue->runner) != current)
+		lodge_queue_ring(queue);
 	/* From here on the device may go, but for an RCU grace period. */
 	rcu_read_lock();
 	if (atomic_dec_and_test(&queue->inflight))
@@ -180,7 +183,7 @@ static int reap(struct lodge_queue *queue)
 {
 	struct llist_node *done = llist_reverse_order(llist_del_all(&queue->done));
 	struct lodge_vreq *req, *next;
-	int ret = queue->broken ? -EPROTO : 0;
+	int ret = queue->failed ? -EPROTO : 0;
 	u32 written;
 
 	llist_for_each_entry_safe(req, next, done, done) {
@@ -238,7 +241,7 @@ void lodge_queue_disable(struct lodge_queue *queue)
 	mutex_lock(&queue->lock);
 	idx = srcu_read_lock(srcu);
 	if (map_ring(queue))
-		queue->broken = true;
+		queue->failed = true;
 	if (!reap(queue))
 		publish(queue);
 	srcu_read_unlock(srcu, idx);
@@ -261,7 +264,8 @@ static int serve_one(struct lodge_queue *queue)
 	ret = queue->dev->ops->serve(queue, req);
 	if (ret == -EIOCBQUEUED)
 		return 1;
-	atomic_dec(&queue->inflight);
+	if (atomic_dec_and_test(&queue->inflight) && waitqueue_active(&queue->dev->idle))
+		wake_up_all(&queue->dev->idle);
 	if (ret == -EAGAIN)
 		lodge_queue_unpop(queue, req);
 	return ret < 0 ? ret : lodge_queue_push(queue, req, ret) ?: 1;
@@ -276,12 +280,15 @@ static int serve_some(struct lodge_queue *queue)
 	for (i = 0; i < CHAINS_PER_RUN; i++) {
 		ret = serve_one(queue);
 		if (ret == -EAGAIN)
-			return 0;
+			return queue->here;
 		if (ret < 0)
 			return ret;
 		if (!ret)
 			break;
 		if (ktime_get_ns() - start > PUBLISH_NS) {
+			/* A vCPU has other things to do; its guest waits. */
+			if (queue->here)
+				return 1;
 			ret = publish(queue);
 			if (ret)
 				return ret;
@@ -300,16 +307,40 @@ static int serve(struct lodge_queue *queue)
 	if (ret)
 		return ret;
 	more = serve_some(queue);
-	ret = publish(queue);
-	if (more > 0)
+	/* What completed at once; chains may have waited for its requests. */
+	if (!more && !queue->free && !llist_empty(&queue->done))
+		more = 1;
+	ret = llist_empty(&queue->done) ? 0 : reap(queue);
+	ret = ret ?: publish(queue);
+	if (more > 0 && queue->here)
+		lodge_queue_ring(queue);
+	else if (more > 0)
 		WRITE_ONCE(queue->rung, 1);
 	return min(more, 0) ?: ret;
 }
 
-int lodge_queue_run(struct lodge_queue *queue)
+/* Under the lock, by whoever's thread it is. */
+static void run(struct lodge_queue *queue)
 {
 	struct srcu_struct *srcu = &queue->dev->vm->mmu.srcu;
-	int ret = 0, idx;
+	int idx;
+
+	queue->stats[LODGE_RING_RUNS]++;
+	if (!queue->enabled || queue->failed)
+		return;
+	WRITE_ONCE(queue->runner, current);
+	idx = srcu_read_lock(srcu);
+	queue->failed = serve(queue);
+	srcu_read_unlock(srcu, idx);
+	WRITE_ONCE(queue->runner, NULL);
+	/* Completions that still relied on us. */
+	if (!llist_empty(&queue->done))
+		lodge_queue_ring(queue);
+}
+
+int lodge_queue_run(struct lodge_queue *queue)
+{
+	int ret = 0;
 
 	if (!READ_ONCE(queue->rung))
 		return 0;
@@ -317,17 +348,56 @@ int lodge_queue_run(struct lodge_queue *queue)
 		return -EINTR;
 	/* Cleared before we look; a full barrier. */
 	xchg(&queue->rung, 0);
-	queue->stats[LODGE_RING_RUNS]++;
-	if (queue->enabled && !queue->broken) {
-		idx = srcu_read_lock(srcu);
-		ret = serve(queue);
-		srcu_read_unlock(srcu, idx);
-	}
-	if (ret) {
+	run(queue);
+	if (queue->failed && !queue->broken) {
 		queue->stats[LODGE_RING_ERRORS]++;
 		queue->broken = true;
 		ret = -EPROTO;
 	}
 	mutex_unlock(&queue->lock);
 	return ret;
+}
+
+/* By a vCPU's thread; false when the queue's own has to look. */
+static bool run_here(struct lodge_queue *queue)
+{
+	bool done;
+
+	if (!mutex_trylock(&queue->lock))
+		return false;
+	queue->here = true;
+	queue->stats[LODGE_RING_HERE]++;
+	run(queue);
+	queue->here = false;
+	done = queue->failed == queue->broken;
+	mutex_unlock(&queue->lock);
+	return done;
+}
+
+/**
+ * lodge_virtio_serve() - the ring that this vCPU rang; ring 2
+ * @vcpu: vCPU
+ * @here: by this thread, if its device can
+ */
+void lodge_virtio_serve(struct lodge_vcpu *vcpu, bool here)
+{
+	struct lodge_queue *queue = vcpu->rung;
+
+	if (!queue)
+		return;
+	vcpu->rung = NULL;
+	if (!here || !run_here(queue))
+		lodge_queue_ring(queue);
+	lodge_virtio_put(queue->dev);
+}
+
+/* What completed is not told to anybody: this may be another process. */
+void lodge_queue_destroy(struct lodge_queue *queue)
+{
+	mutex_lock(&queue->lock);
+	queue->enabled = false;
+	mutex_unlock(&queue->lock);
+	lodge_queue_wait_idle(queue);
+	lodge_queue_free(queue);
+	kfree(queue->priv);
 }

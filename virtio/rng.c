@@ -24,9 +24,15 @@ static long rng_serve(struct lodge_queue *queue, struct lodge_vreq *req)
 	return done;
 }
 
+static bool rng_here(const struct lodge_queue *queue)
+{
+	return true;
+}
+
 const struct lodge_virtio_ops lodge_virtio_rng = {
 	.id = LODGE_VIRTIO_RNG,
 	.max_queues = 1,
 	.depth = 1,
 	.serve = rng_serve,
+	.here = rng_here,
 };

@@ -23,6 +23,7 @@
 #include "../uapi/lodge.h"
 #include "ring.h"
 
+struct lodge_vcpu;
 struct lodge_virtio;
 struct lodge_queue;
 
@@ -67,6 +68,9 @@ struct lodge_vreq {
  * @release: unpop what @pull keeps from one call to the next
  * @finish: bytes written, of a request that completed. NULL: none is queued
  * @events: EPOLL* events of the back end that concern a queue. NULL: none
+ * @here: may this queue be served by a vCPU's thread, right after its doorbell?
+ *	@serve is called with queue->here then, and rather than sleep for long it
+ *	returns -EAGAIN. NULL: no
  */
 struct lodge_virtio_ops {
 	u32 id;
@@ -80,6 +84,7 @@ struct lodge_virtio_ops {
 	void (*release)(struct lodge_queue *queue);
 	u32 (*finish)(struct lodge_vreq *req);
 	__poll_t (*events)(const struct lodge_queue *queue);
+	bool (*here)(const struct lodge_queue *queue);
 };
 
 struct lodge_queue_poll {
@@ -96,13 +101,17 @@ struct lodge_queue_poll {
  * @ring: the virtqueue
  * @generation: of the slots that @ring was mapped with
  * @enabled: has a ring and is served
- * @broken: the driver broke the rules; nothing happens until it is set anew
+ * @failed: the driver broke the rules; nothing happens until it is set anew
+ * @broken: ... and the thread that serves it was told
  * @free: requests not in use
  * @requests: all of them; made when first enabled
  * @priv: the device's, from kmalloc()
  * @pull: see lodge_virtio_ops
  * @done_bytes: of the first chain, when the back end took only so many
+ * @here: a vCPU's thread serves it right now
  * @stats: by enum lodge_ring_stat
+ * @runner: who serves it right now and need not be woken
+ * @direct: a vCPU's thread may serve it; a thread of the owner's does otherwise
  * @irq_lock: the interrupt, any context
  * @irq: how it is raised
  * @irq_held: one is due and will be raised when @irq lets it
@@ -119,13 +128,17 @@ struct lodge_queue {
 	struct lodge_vring ring;
 	u64 generation;
 	bool enabled;
+	bool failed;
 	bool broken;
 	struct lodge_vreq *free;
 	struct lodge_vreq *requests;
 	void *priv;
 	bool pull;
 	u32 done_bytes;
+	bool here;
 	u64 stats[LODGE_RING_STAT_COUNT];
+	struct task_struct *runner;
+	bool direct;
 
 	raw_spinlock_t irq_lock;	/* the next two */
 	struct lodge_ring_irq irq;
@@ -206,6 +219,8 @@ void lodge_queue_wait_idle(struct lodge_queue *queue);
 int lodge_queue_run(struct lodge_queue *queue);
 /* There may be work. Any context, no lock */
 void lodge_queue_ring(struct lodge_queue *queue);
+/* The device is closed: on return nothing is in flight, nor ever will be. */
+void lodge_queue_destroy(struct lodge_queue *queue);
 /* A request and the next chain: 1, 0, -EAGAIN (no free request), -EPROTO */
 int lodge_queue_pop(struct lodge_queue *queue, struct lodge_vreq **req);
 int lodge_queue_push(struct lodge_queue *queue, struct lodge_vreq *req, u32 written);
@@ -221,11 +236,13 @@ int lodge_queue_set_irq(struct lodge_queue *queue, const struct lodge_ring_irq *
 /* Change the interrupt status and the line with it; the old status. */
 u32 lodge_virtio_isr(struct lodge_virtio *dev, u32 set, u32 clear);
 
+/* Rings 1 and 2: the ring will be served, here or by its thread. */
+void lodge_virtio_doorbell(struct lodge_vcpu *vcpu, struct lodge_virtio *dev, u64 value);
+
 /* device.c: for I/O regions. -EINVAL: @fd is not a device of @vm; -EBADF */
 
 struct lodge_virtio *lodge_virtio_get_fd(struct lodge_vm *vm, int fd);
 void lodge_virtio_put(struct lodge_virtio *dev);	/* any context */
-void lodge_virtio_doorbell(struct lodge_virtio *dev, u64 value);	/* any context */
 /* The back end is a character device or a Unix socket, for both ways: 0 or -EBADF */
 int lodge_virtio_need_stream(const struct lodge_virtio *dev);
 int lodge_virtio_create_fd(struct lodge_vm *vm, void *args);

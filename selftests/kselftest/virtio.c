@@ -248,14 +248,19 @@ static bool broken(FIXTURE_DATA(virtio) *self)
 }
 
 /* A working disk with its thread and its doorbell. */
-static int set_up(FIXTURE_DATA(virtio) *self)
+static int set_up_with(FIXTURE_DATA(virtio) *self, __u64 features)
 {
-	int ret = set_features(self->dev, FEATURES);
+	int ret = set_features(self->dev, features);
 
 	ret = ret ? ret : add_bell(self, self->g.vm, self->dev);
 	ret = ret ? ret : set_ring(self->dev, good_ring());
 	start(self);
 	return ret;
+}
+
+static int set_up(FIXTURE_DATA(virtio) *self)
+{
+	return set_up_with(self, FEATURES);
 }
 
 static int do_request(FIXTURE_DATA(virtio) *self, __u32 type, __u64 sector, __u32 bytes)
@@ -600,6 +605,32 @@ TEST_F(virtio, interrupt_status)
 	EXPECT_EQ(1, guest_gpr(&self->g, LODGE_R8) & 0xff);
 	EXPECT_EQ(0, guest_gpr(&self->g, LODGE_R9) & 0xff);
 	EXPECT_EQ(1, stat_of(self->dev, LODGE_RING_INTERRUPTS));
+}
+
+/* The vCPU that rings serves the ring itself, once a thread has claimed it. */
+TEST_F(virtio, served_by_the_vcpu)
+{
+	struct lodge_create_virtio with = { .device = LODGE_VIRTIO_RNG, .rings = 1,
+					    .gsi = LODGE_VIRTIO_NO_GSI };
+	int tries;
+
+	close(self->dev);
+	self->dev = create(self->g.vm, -1, with);
+	ASSERT_LE(0, self->dev);
+	ASSERT_EQ(0, set_up_with(self, V1));
+	for (tries = 0; tries < 10000 && !stat_of(self->dev, LODGE_RING_HERE); tries++) {
+		set_desc(&self->g, 0, DATA, 64, VRING_DESC_F_WRITE, 0);
+		publish(self, 0);
+		ASSERT_EQ(0, ring_bell(self));
+		ASSERT_TRUE(used(self, self->avail));
+	}
+	EXPECT_LT(0, stat_of(self->dev, LODGE_RING_HERE));
+	/* Its owner's thread hears of a driver that breaks the rules. */
+	set_desc(&self->g, 0, GUEST_NOTHING, 64, VRING_DESC_F_WRITE, 0);
+	publish(self, 0);
+	ASSERT_EQ(0, ring_bell(self));
+	EXPECT_TRUE(broken(self));
+	EXPECT_EQ(1, stat_of(self->dev, LODGE_RING_ERRORS));
 }
 
 static __u32 rnd(void)
