@@ -79,6 +79,8 @@
 #define LODGE_CHANGE_ISR	_IO('L', 0x66)	/* struct lodge_virtio_isr */
 #define LODGE_RING_STATS	_IO('L', 0x67)	/* struct lodge_ring_stats */
 #define LODGE_RING_KICK		_IO('L', 0x68)	/* struct lodge_ring_kick */
+#define LODGE_RING_TAKE		_IO('L', 0x69)	/* struct lodge_ring_chain */
+#define LODGE_RING_GIVE		_IO('L', 0x6a)
 
 /**
  * struct lodge_info - what this module and this CPU offer (LODGE_GET_INFO)
@@ -753,6 +755,8 @@ struct lodge_run {
 #define LODGE_VIRTIO_CONSOLE	3
 #define LODGE_VIRTIO_RNG	4
 #define LODGE_VIRTIO_BALLOON	5
+#define LODGE_VIRTIO_9P		9
+#define LODGE_VIRTIO_VSOCK	19
 
 #define LODGE_MAX_RINGS		64
 #define LODGE_VIRTIO_SERIAL	20
@@ -760,14 +764,19 @@ struct lodge_run {
 
 /**
  * struct lodge_create_virtio - a device whose rings the kernel serves
- * @flags: LODGE_VIRTIO_READONLY
+ * @flags: LODGE_VIRTIO_READONLY; LODGE_VIRTIO_USER: the rings are the owner's to
+ *	serve, by LODGE_RING_TAKE and LODGE_RING_GIVE, whatever the device
  * @device: LODGE_VIRTIO_*
  * @rings: how many, at most LODGE_MAX_RINGS
- * @fd: back end: a file or block device for BLK, a tap or socket for NET; -1: none
+ * @fd: back end: a file or block device for BLK, a tap or socket for NET; with
+ *	LODGE_VIRTIO_USER an eventfd that doorbells signal; -1: none
  * @gsi: interrupt line, or LODGE_VIRTIO_NO_GSI
  * @sectors: of 512 bytes, for BLK
- * @features: out: feature bits the driver may pick from
+ * @features: out: feature bits the driver may pick from; in, with
+ *	LODGE_VIRTIO_USER: the device's own of them
  * @serial: for BLK, padded with zeroes
+ * @rate_ops: chains per second that the device serves at most; 0: no limit
+ * @rate_bytes: the same of bytes. Both may be exceeded for a tenth of a second
  */
 struct lodge_create_virtio {
 	__u32 size;
@@ -780,9 +789,12 @@ struct lodge_create_virtio {
 	__u64 features;
 	__u8 serial[LODGE_VIRTIO_SERIAL];
 	__u32 pad;
+	__u64 rate_ops;
+	__u64 rate_bytes;
 };
 
 #define LODGE_VIRTIO_READONLY	0x1u
+#define LODGE_VIRTIO_USER	0x2u
 
 /* @rings: bit per ring that the calling thread serves until a signal comes */
 struct lodge_ring_serve {
@@ -862,6 +874,38 @@ struct lodge_ring_kick {
 	__u32 pad;
 };
 
+/* A piece of the owner's memory */
+struct lodge_iov {
+	__u64 addr;
+	__u64 bytes;
+};
+
+#define LODGE_RING_IOVS		130
+
+/**
+ * struct lodge_ring_chain - a buffer of a ring that the owner serves
+ * @flags: LODGE_CHAIN_MORE: GIVE: the driver need not see it before the next one
+ * @ring: number
+ * @id: TAKE: out: what GIVE wants
+ * @iovs: TAKE: user address of struct lodge_iov[LODGE_RING_IOVS], to be filled
+ * @outs: TAKE: out: leading elements there, which the device reads
+ * @ins: TAKE: out: those that follow, which the device writes
+ * @written: GIVE: bytes of the latter that were written
+ */
+struct lodge_ring_chain {
+	__u32 size;
+	__u32 flags;
+	__u32 ring;
+	__u32 id;
+	__u64 iovs;
+	__u32 outs;
+	__u32 ins;
+	__u32 written;
+	__u32 pad;
+};
+
+#define LODGE_CHAIN_MORE	0x1u
+
 /* @values: user address of __u64[@count]; order is enum lodge_ring_stat */
 struct lodge_ring_stats {
 	__u32 size;
@@ -878,6 +922,7 @@ enum lodge_ring_stat {
 	LODGE_RING_INTERRUPTS,
 	LODGE_RING_ERRORS,		/* rules that the driver broke */
 	LODGE_RING_HERE,		/* times a vCPU's thread served it */
+	LODGE_RING_THROTTLED,		/* times that its device's limits stopped it */
 	LODGE_RING_STAT_COUNT
 };
 

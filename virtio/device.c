@@ -2,6 +2,7 @@
 /* A virtio device's file descriptor, its ioctls and the threads that serve it. */
 #include <linux/anon_inodes.h>
 #include <linux/compat.h>
+#include <linux/eventfd.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/module.h>
@@ -46,7 +47,7 @@ void lodge_virtio_doorbell(struct lodge_vcpu *vcpu, struct lodge_virtio *dev, u6
 
 	if (!queue || queue == vcpu->rung)
 		return;
-	if (vcpu->rung || !READ_ONCE(queue->direct)) {
+	if (vcpu->rung || !(READ_ONCE(queue->direct) || dev->event)) {
 		lodge_queue_ring(queue);
 		return;
 	}
@@ -77,6 +78,8 @@ static void free_device(struct kref *ref)
 {
 	struct lodge_virtio *dev = container_of(ref, struct lodge_virtio, ref);
 
+	if (dev->event)
+		eventfd_ctx_put(dev->event);
 	kvfree_rcu(dev, rcu);
 }
 
@@ -145,7 +148,7 @@ static int claim(struct lodge_virtio *dev, unsigned long rings)
 {
 	u32 i;
 
-	if (!rings || fls64(rings) > dev->count)
+	if (!rings || fls64(rings) > dev->count || dev->event)
 		return -EINVAL;
 	if (mutex_lock_killable(&dev->lock))
 		return -EINTR;
@@ -348,6 +351,23 @@ static int ring_kick(struct lodge_virtio *dev, void *args)
 	return 0;
 }
 
+static int user_chain(struct lodge_virtio *dev, struct lodge_ring_chain *chain, bool back)
+{
+	struct lodge_queue *queue = queue_of(dev, chain->ring);
+
+	return queue && dev->event ? lodge_user_chain(queue, chain, back) : -EINVAL;
+}
+
+static int ring_take(struct lodge_virtio *dev, void *args)
+{
+	return user_chain(dev, args, false);
+}
+
+static int ring_give(struct lodge_virtio *dev, void *args)
+{
+	return user_chain(dev, args, true);
+}
+
 static int ring_stats(struct lodge_virtio *dev, void *args)
 {
 	struct lodge_ring_stats *stats = args;
@@ -371,6 +391,9 @@ const struct lodge_ioctl lodge_virtio_ioctls[] = {
 	LODGE_IOCTL(virtio, SET_RING_IRQ, lodge_ring_irq, ring,
 		    LODGE_RING_IRQ_HOLD | LODGE_RING_IRQ_MSI, NONE, IN, set_irq),
 	LODGE_IOCTL(virtio, CHANGE_ISR, lodge_virtio_isr, clear, 0, NONE, INOUT, change_isr),
+	LODGE_IOCTL(virtio, RING_TAKE, lodge_ring_chain, iovs, 0, NONE, INOUT, ring_take),
+	LODGE_IOCTL(virtio, RING_GIVE, lodge_ring_chain, written, LODGE_CHAIN_MORE, NONE, IN,
+		    ring_give),
 	LODGE_IOCTL(virtio, RING_KICK, lodge_ring_kick, ring, 0, NONE, IN, ring_kick),
 	LODGE_IOCTL(virtio, RING_STATS, lodge_ring_stats, values, 0, NONE, INOUT, ring_stats),
 };
@@ -415,10 +438,12 @@ static const struct file_operations virtio_fops = {
 
 /* Creation */
 
-static const struct lodge_virtio_ops *kind_of(u32 id)
+static const struct lodge_virtio_ops *kind_of(u32 id, u32 flags)
 {
 	int i;
 
+	if (flags & LODGE_VIRTIO_USER)
+		return id ? &lodge_virtio_user : NULL;
 	for (i = 0; i < ARRAY_SIZE(kinds); i++)
 		if (kinds[i]->id == id)
 			return kinds[i];
@@ -442,6 +467,9 @@ static struct lodge_virtio *alloc(struct lodge_vm *vm, const struct lodge_virtio
 	dev->flags = args->flags;
 	dev->gsi = args->gsi;
 	dev->count = args->rings;
+	spin_lock_init(&dev->rate.lock);
+	dev->rate.ops.per_second = args->rate_ops;
+	dev->rate.bytes.per_second = args->rate_bytes;
 	for (i = 0; i < LODGE_MAX_RINGS; i++)
 		rcuwait_init(&dev->wait[i]);
 	for (i = 0; i < dev->count; i++) {
@@ -486,7 +514,10 @@ static int set_up(struct lodge_virtio *dev, struct lodge_create_virtio *args)
 		ret = dev->ops->create(dev, args);
 	if (ret)
 		return ret;
-	dev->offered = RING_FEATURES |
+	/* Those whose requests do not overtake each other. */
+	if (!dev->ops->finish && !dev->event)
+		dev->offered = BIT_ULL(VIRTIO_F_IN_ORDER);
+	dev->offered |= RING_FEATURES |
 		       (dev->ops->features_of ? dev->ops->features_of(dev) : dev->ops->features);
 	args->features = dev->offered;
 	return 0;
@@ -495,7 +526,7 @@ static int set_up(struct lodge_virtio *dev, struct lodge_create_virtio *args)
 int lodge_virtio_create_fd(struct lodge_vm *vm, void *from)
 {
 	struct lodge_create_virtio *args = from;
-	const struct lodge_virtio_ops *ops = kind_of(args->device);
+	const struct lodge_virtio_ops *ops = kind_of(args->device, args->flags);
 	struct lodge_virtio *dev;
 	int ret;
 

@@ -17,6 +17,10 @@
 
 void lodge_queue_ring(struct lodge_queue *queue)
 {
+	if (queue->dev->event) {
+		lodge_eventfd_signal(queue->dev->event);
+		return;
+	}
 	WRITE_ONCE(queue->rung, 1);
 	/* rcuwait_wake_up() has the barrier that orders this before the look at the task. */
 	rcuwait_wake_up(&queue->dev->wait[READ_ONCE(queue->server)]);
@@ -32,6 +36,7 @@ void lodge_queue_init(struct lodge_virtio *dev, u32 index)
 	raw_spin_lock_init(&queue->irq_lock);
 	init_llist_head(&queue->done);
 	queue->server = index;
+	lodge_rate_init(queue);
 }
 
 void lodge_queue_free(struct lodge_queue *queue)
@@ -97,6 +102,8 @@ static int enable(struct lodge_queue *queue, const struct lodge_ring *args)
 	queue->failed = false;
 	queue->broken = false;
 	queue->enabled = true;
+	if (dev->event)
+		lodge_user_start(queue);
 	return 0;
 }
 
@@ -146,11 +153,12 @@ int lodge_queue_push(struct lodge_queue *queue, struct lodge_vreq *req, u32 writ
 	int ret = lodge_vring_push(&queue->ring, &req->chain, written);
 
 	queue->stats[LODGE_RING_BYTES] += req->chain.readable + written;
+	lodge_rate_use(queue, (u64)req->chain.readable + written);
 	put_request(queue, req);
 	return ret;
 }
 
-static int publish(struct lodge_queue *queue)
+int lodge_queue_publish(struct lodge_queue *queue)
 {
 	int ret = lodge_vring_publish(&queue->ring);
 
@@ -209,8 +217,7 @@ static void release(struct lodge_queue *queue)
 		queue->dev->ops->release(queue);
 }
 
-/* The ring's parts, where the slots have them now. Under SRCU */
-static int map_ring(struct lodge_queue *queue)
+int lodge_queue_map(struct lodge_queue *queue)
 {
 	struct lodge_mmu *mmu = &queue->dev->vm->mmu;
 	u64 generation = srcu_dereference(mmu->slots, &mmu->srcu)->generation + 1;
@@ -240,10 +247,10 @@ void lodge_queue_disable(struct lodge_queue *queue)
 		return;
 	mutex_lock(&queue->lock);
 	idx = srcu_read_lock(srcu);
-	if (map_ring(queue))
+	if (lodge_queue_map(queue))
 		queue->failed = true;
 	if (!reap(queue))
-		publish(queue);
+		lodge_queue_publish(queue);
 	srcu_read_unlock(srcu, idx);
 	mutex_unlock(&queue->lock);
 }
@@ -254,6 +261,8 @@ static int serve_one(struct lodge_queue *queue)
 	struct lodge_vreq *req;
 	long ret;
 
+	if (!lodge_rate_allows(queue))
+		return -EAGAIN;
 	if (queue->pull)
 		return queue->dev->ops->pull(queue);
 	ret = lodge_queue_pop(queue, &req);
@@ -264,6 +273,7 @@ static int serve_one(struct lodge_queue *queue)
 	ret = queue->dev->ops->serve(queue, req);
 	if (ret == -EIOCBQUEUED)
 		return 1;
+	/* The decrement is a barrier before the look at who waits. */
 	if (atomic_dec_and_test(&queue->inflight) && waitqueue_active(&queue->dev->idle))
 		wake_up_all(&queue->dev->idle);
 	if (ret == -EAGAIN)
@@ -289,7 +299,7 @@ static int serve_some(struct lodge_queue *queue)
 			/* A vCPU has other things to do; its guest waits. */
 			if (queue->here)
 				return 1;
-			ret = publish(queue);
+			ret = lodge_queue_publish(queue);
 			if (ret)
 				return ret;
 			start = ktime_get_ns();
@@ -300,7 +310,7 @@ static int serve_some(struct lodge_queue *queue)
 
 static int serve(struct lodge_queue *queue)
 {
-	int ret = map_ring(queue), more;
+	int ret = lodge_queue_map(queue), more;
 
 	ret = ret ?: lodge_vring_disarm(&queue->ring);
 	ret = ret ?: reap(queue);
@@ -311,7 +321,7 @@ static int serve(struct lodge_queue *queue)
 	if (!more && !queue->free && !llist_empty(&queue->done))
 		more = 1;
 	ret = llist_empty(&queue->done) ? 0 : reap(queue);
-	ret = ret ?: publish(queue);
+	ret = ret ?: lodge_queue_publish(queue);
 	if (more > 0 && queue->here)
 		lodge_queue_ring(queue);
 	else if (more > 0)
@@ -386,7 +396,7 @@ void lodge_virtio_serve(struct lodge_vcpu *vcpu, bool here)
 	if (!queue)
 		return;
 	vcpu->rung = NULL;
-	if (!here || !run_here(queue))
+	if (!here || queue->dev->event || !run_here(queue))
 		lodge_queue_ring(queue);
 	lodge_virtio_put(queue->dev);
 }
@@ -398,6 +408,7 @@ void lodge_queue_destroy(struct lodge_queue *queue)
 	queue->enabled = false;
 	mutex_unlock(&queue->lock);
 	lodge_queue_wait_idle(queue);
+	hrtimer_cancel(&queue->rate_timer);
 	lodge_queue_free(queue);
 	kfree(queue->priv);
 }

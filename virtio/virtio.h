@@ -10,6 +10,7 @@
 #define LODGE_VIRTIO_H
 
 #include <linux/fs.h>
+#include <linux/hrtimer.h>
 #include <linux/kref.h>
 #include <linux/llist.h>
 #include <linux/mutex.h>
@@ -30,6 +31,19 @@ struct lodge_queue;
 /* Requests that may be under way in one queue, at most. */
 #define LODGE_QUEUE_DEPTH	64
 
+/* @per_second: how much; 0: no limit. @full_at: ns, when all may be used at once */
+struct lodge_bucket {
+	u64 per_second;
+	u64 full_at;
+};
+
+/* All queues of a device share them. */
+struct lodge_rate {
+	spinlock_t lock;	/* both buckets */
+	struct lodge_bucket ops;
+	struct lodge_bucket bytes;
+};
+
 /**
  * struct lodge_vreq - a chain being served
  * @queue: its queue
@@ -38,6 +52,7 @@ struct lodge_queue;
  * @kiocb: for the back end's file
  * @iter: the data
  * @result: of the asynchronous operation
+ * @taken: the owner has it (user.c)
  * @chain: memory
  */
 struct lodge_vreq {
@@ -47,6 +62,7 @@ struct lodge_vreq {
 	struct kiocb kiocb;
 	struct iov_iter iter;
 	long result;
+	bool taken;
 	struct lodge_chain chain;
 };
 
@@ -109,9 +125,12 @@ struct lodge_queue_poll {
  * @pull: see lodge_virtio_ops
  * @done_bytes: of the first chain, when the back end took only so many
  * @here: a vCPU's thread serves it right now
+ * @epoch: how often it was enabled; @armed: the doorbell is asked for;
+ *	@starved: a chain waits until one is given back (user.c)
  * @stats: by enum lodge_ring_stat
  * @runner: who serves it right now and need not be woken
  * @direct: a vCPU's thread may serve it; a thread of the owner's does otherwise
+ * @rate_timer: rings when the device's limits allow it
  * @irq_lock: the interrupt, any context
  * @irq: how it is raised
  * @irq_held: one is due and will be raised when @irq lets it
@@ -136,8 +155,12 @@ struct lodge_queue {
 	bool pull;
 	u32 done_bytes;
 	bool here;
+	u32 epoch;
+	bool armed;
+	bool starved;
 	u64 stats[LODGE_RING_STAT_COUNT];
 	struct task_struct *runner;
+	struct hrtimer rate_timer;
 	bool direct;
 
 	raw_spinlock_t irq_lock;	/* the next two */
@@ -167,6 +190,10 @@ struct lodge_queue {
  * @isr_lock: @isr and @gsi's level; any context
  * @isr: interrupt status
  * @gsi: the device's line, or LODGE_VIRTIO_NO_GSI
+ * @event: signalled when one of its rings is rung, and they are the owner's to
+ *	serve; or NULL
+ * @user_features: such a device's own
+ * @rate: limits
  * @blk: of disks
  * @wait: threads that serve, by their lowest queue
  * @count: queues
@@ -187,6 +214,9 @@ struct lodge_virtio {
 	raw_spinlock_t isr_lock;	/* isr, and the level of gsi */
 	u32 isr;
 	u32 gsi;
+	struct eventfd_ctx *event;
+	u64 user_features;
+	struct lodge_rate rate;
 	struct {
 		u64 sectors;
 		char serial[LODGE_VIRTIO_SERIAL];
@@ -200,6 +230,7 @@ extern const struct lodge_virtio_ops lodge_virtio_blk;
 extern const struct lodge_virtio_ops lodge_virtio_console;
 extern const struct lodge_virtio_ops lodge_virtio_net;
 extern const struct lodge_virtio_ops lodge_virtio_rng;
+extern const struct lodge_virtio_ops lodge_virtio_user;
 
 static inline bool lodge_virtio_has(const struct lodge_virtio *dev, unsigned int bit)
 {
@@ -224,10 +255,29 @@ void lodge_queue_destroy(struct lodge_queue *queue);
 /* A request and the next chain: 1, 0, -EAGAIN (no free request), -EPROTO */
 int lodge_queue_pop(struct lodge_queue *queue, struct lodge_vreq **req);
 int lodge_queue_push(struct lodge_queue *queue, struct lodge_vreq *req, u32 written);
+/* The ring's parts, where the slots have them now; under SRCU: 0 or -EPROTO */
+int lodge_queue_map(struct lodge_queue *queue);
+/* Let the driver see what was pushed, and interrupt it if it wants that. */
+int lodge_queue_publish(struct lodge_queue *queue);
 /* Give it back as if it had not been popped; only the last one popped. */
 void lodge_queue_unpop(struct lodge_queue *queue, struct lodge_vreq *req);
 /* An asynchronous request came to its end. Any context, no lock */
 void lodge_vreq_complete(struct lodge_vreq *req, long result);
+
+/* rate.c: under queue->lock */
+
+u64 lodge_bucket_wait(const struct lodge_bucket *bucket, u64 now);
+void lodge_bucket_use(struct lodge_bucket *bucket, u64 now, u64 amount);
+void lodge_rate_init(struct lodge_queue *queue);
+bool lodge_rate_allows(struct lodge_queue *queue);
+/* A chain of @bytes was served. */
+void lodge_rate_use(struct lodge_queue *queue, u64 bytes);
+
+/* user.c */
+
+void lodge_user_start(struct lodge_queue *queue);
+/* Take a chain from the owner's ring or give it @back; takes the lock. */
+int lodge_user_chain(struct lodge_queue *queue, struct lodge_ring_chain *args, bool back);
 
 /* interrupt.c: any context, no lock */
 

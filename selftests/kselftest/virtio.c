@@ -727,6 +727,192 @@ TEST_F(virtio, noise_to_other_devices)
 	close(fd);
 }
 
+static int take(int dev, struct lodge_iov *iovs, struct lodge_ring_chain *chain)
+{
+	*chain = (struct lodge_ring_chain) { .size = sizeof(*chain), .iovs = (unsigned long)iovs };
+	return call(dev, LODGE_RING_TAKE, chain);
+}
+
+static int give(int dev, __u32 id, __u32 written)
+{
+	struct lodge_ring_chain chain = { .size = sizeof(chain), .id = id, .written = written };
+
+	return call(dev, LODGE_RING_GIVE, &chain);
+}
+
+static int create_user(FIXTURE_DATA(virtio) *self, int event)
+{
+	struct lodge_create_virtio with = {
+		.device = 9, .rings = 1, .gsi = LODGE_VIRTIO_NO_GSI,
+		.flags = LODGE_VIRTIO_USER, .features = 1,
+	};
+
+	close(self->dev);
+	self->dev = create(self->g.vm, event, with);
+	return self->dev;
+}
+
+/* The owner serves the ring: doorbells by eventfd, chains in his own memory. */
+TEST_F(virtio, rings_of_the_owner)
+{
+	int event = eventfd(0, EFD_NONBLOCK), i;
+	struct lodge_iov iovs[LODGE_RING_IOVS];
+	struct lodge_ring_chain chain;
+	__u64 rung;
+
+	EXPECT_EQ(-EINVAL, create_user(self, self->file));
+	EXPECT_EQ(-EBADF, create_user(self, -1));
+	ASSERT_LE(0, create_user(self, event));
+	EXPECT_EQ(-EAGAIN, take(self->dev, iovs, &chain));
+	ASSERT_EQ(0, set_features(self->dev, V1 | 1));
+	ASSERT_EQ(0, add_bell(self, self->g.vm, self->dev));
+	ASSERT_EQ(0, set_ring(self->dev, good_ring()));
+	EXPECT_EQ(-EINVAL, serve(self->dev, 1));
+	EXPECT_EQ(-EAGAIN, take(self->dev, iovs, &chain));
+	read(event, &rung, sizeof(rung));
+	request(self, VIRTIO_BLK_T_IN, 0, 512);
+	publish(self, 0);
+	ASSERT_EQ(0, ring_bell(self));
+	EXPECT_EQ(sizeof(rung), read(event, &rung, sizeof(rung)));
+	EXPECT_EQ(-EFAULT, take(self->dev, (void *)1, &chain));
+	ASSERT_EQ(0, take(self->dev, iovs, &chain));
+	ASSERT_EQ(1, chain.outs);
+	ASSERT_EQ(2, chain.ins);
+	EXPECT_EQ((unsigned long)self->g.mem + HEADER, iovs[0].addr);
+	EXPECT_EQ((unsigned long)self->g.mem + DATA, iovs[1].addr);
+	EXPECT_EQ(512, iovs[1].bytes);
+	EXPECT_EQ(-EINVAL, give(self->dev, chain.id, 514));
+	EXPECT_EQ(-ENOENT, give(self->dev, chain.id + 1, 0));
+	EXPECT_EQ(0, give(self->dev, chain.id, 513));
+	EXPECT_TRUE(used(self, 1));
+	EXPECT_EQ(-ENOENT, give(self->dev, chain.id, 513));
+	/* What was taken before a reset is of another time. */
+	publish(self, 0);
+	ASSERT_EQ(0, take(self->dev, iovs, &chain));
+	ASSERT_EQ(0, ring_off(self->dev));
+	EXPECT_EQ(-ENOENT, give(self->dev, chain.id, 0));
+	self->avail = 0;
+	memset(self->g.mem + AVAIL, 0, 4096);
+	ASSERT_EQ(0, set_ring(self->dev, good_ring()));
+	EXPECT_EQ(-ENOENT, give(self->dev, chain.id, 0));
+	/* So many at once, and no more */
+	for (i = 0; i < ENTRIES; i++) {
+		publish(self, 0);
+		EXPECT_EQ(0, take(self->dev, iovs, &chain));
+	}
+	EXPECT_EQ(-EAGAIN, take(self->dev, iovs, &chain));
+	set_desc(&self->g, 0, GUEST_NOTHING, 16, 0, 0);
+	publish(self, 0);
+	EXPECT_EQ(-EPROTO, take(self->dev, iovs, &chain));
+	EXPECT_EQ(LODGE_RING_ENABLED | LODGE_RING_BROKEN, ring_flags(self->dev));
+	EXPECT_EQ(-EAGAIN, take(self->dev, iovs, &chain));
+	close(event);
+}
+
+/* Whatever a driver writes, chains are the owner's memory or there are none. */
+TEST_F(virtio, noise_to_the_owner)
+{
+	unsigned long low = (unsigned long)self->g.mem, high = low + GUEST_BYTES;
+	struct lodge_iov iovs[LODGE_RING_IOVS];
+	struct lodge_ring_chain chain;
+	unsigned int i, n, packed, got = 0;
+
+	for (packed = 0; packed < 2; packed++) {
+		struct lodge_ring ring = good_ring();
+
+		ring.next = packed ? LODGE_RING_WRAP : 0;
+		ring.used = ring.next;
+		ASSERT_LE(0, create_user(self, eventfd(0, 0)));
+		ASSERT_EQ(0, set_features(self->dev, V1 | 1ull << VIRTIO_RING_F_INDIRECT_DESC |
+					  (__u64)packed << VIRTIO_F_RING_PACKED));
+		ASSERT_EQ(0, set_ring(self->dev, ring));
+		for (i = 0; i < 50000; i++) {
+			scribble(&self->g, packed);
+			switch (take(self->dev, iovs, &chain)) {
+			case 0:
+				got++;
+				for (n = 0; n < chain.outs + chain.ins; n++)
+					ASSERT_TRUE(iovs[n].addr >= low &&
+						    iovs[n].bytes <= high - iovs[n].addr);
+				if (give(self->dev, chain.id, rnd() % 2 ? rnd() : 0))
+					give(self->dev, chain.id, 0);
+				break;
+			case -EPROTO:
+				ASSERT_EQ(0, ring_off(self->dev));
+				memset(self->g.mem + AVAIL, 0, 4096);
+				ASSERT_EQ(0, set_ring(self->dev, ring));
+			}
+		}
+	}
+	EXPECT_LT(100, got);
+}
+
+/* A packed ring's first request, header last. */
+static void publish_packed(struct guest *g)
+{
+	static const __u16 available = 1 << VRING_PACKED_DESC_F_AVAIL;
+	struct vring_packed_desc *desc = (void *)(g->mem + DESC);
+	struct vring_desc split[3];
+	int i;
+
+	memcpy(split, desc, sizeof(split));
+	for (i = 2; i >= 0; i--) {
+		desc[i] = (struct vring_packed_desc) { split[i].addr, split[i].len, 7, 0 };
+		__atomic_store_n(&desc[i].flags, split[i].flags | available, __ATOMIC_RELEASE);
+	}
+}
+
+static bool packed_used(struct guest *g)
+{
+	volatile struct vring_packed_desc *desc = (void *)(g->mem + DESC);
+	int tries;
+
+	for (tries = 0; tries < 10000 && !(desc->flags & 1 << VRING_PACKED_DESC_F_USED); tries++)
+		usleep(1000);
+	return desc->flags & 1 << VRING_PACKED_DESC_F_USED && desc->id == 7;
+}
+
+/* With each set of features that a driver may pick, a disk reads. */
+TEST_F(virtio, features_by_subset)
+{
+	static const unsigned int bits[] = {
+		VIRTIO_RING_F_INDIRECT_DESC, VIRTIO_RING_F_EVENT_IDX, VIRTIO_F_RING_PACKED,
+		VIRTIO_BLK_F_FLUSH, 38 /* notification data */, 40 /* ring reset */,
+	};
+	struct lodge_reset reset = { .size = sizeof(reset) };
+	unsigned int set, i;
+
+	start(self);
+	for (set = 0; set < 1u << ARRAY_SIZE(bits); set++) {
+		struct lodge_ring ring = good_ring();
+		__u64 features = 0;
+		bool packed;
+
+		for (i = 0; i < ARRAY_SIZE(bits); i++)
+			features |= set & 1u << i ? 1ull << bits[i] : 0;
+		ASSERT_EQ(-EINVAL, set_features(self->dev, features));
+		ASSERT_EQ(0, set_features(self->dev, features | V1));
+		packed = features & 1ull << VIRTIO_F_RING_PACKED;
+		ring.next = packed ? LODGE_RING_WRAP : 0;
+		ring.used = ring.next;
+		self->avail = 0;
+		memset(self->g.mem + DESC, 0, 3 * 4096);
+		memset(self->g.mem + DATA, 0, 512);
+		request(self, VIRTIO_BLK_T_IN, 1, 512);
+		if (packed)
+			publish_packed(&self->g);
+		else
+			publish(self, 0);
+		ASSERT_EQ(0, set_ring(self->dev, ring));
+		ASSERT_TRUE(packed ? packed_used(&self->g) : used(self, 1)) {
+			TH_LOG("features %#llx", features);
+		}
+		EXPECT_EQ(VIRTIO_BLK_S_OK, self->g.mem[STATUS]);
+		EXPECT_EQ(128 * 2654435761u, *(volatile __u32 *)(self->g.mem + DATA));
+		ASSERT_EQ(0, call(self->dev, LODGE_VIRTIO_RESET, &reset));
+	}
+}
+
 /* A process that is killed leaves nothing behind that would keep it. */
 TEST_F(virtio, killed_while_serving)
 {

@@ -78,3 +78,18 @@ int lodge_ring_stats(int dev, __u32 ring, __u64 *values, __u32 count)
 
 	return call(dev, LODGE_RING_STATS, &arg);
 }
+
+int lodge_ring_take(int dev, struct lodge_ring_chain *chain)
+{
+	chain->size = sizeof(*chain);
+	chain->flags = 0;
+	return call(dev, LODGE_RING_TAKE, chain);
+}
+
+int lodge_ring_give(int dev, const struct lodge_ring_chain *chain)
+{
+	struct lodge_ring_chain arg = *chain;
+
+	arg.size = sizeof(arg);
+	return call(dev, LODGE_RING_GIVE, &arg);
+}
