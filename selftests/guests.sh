@@ -49,6 +49,9 @@ for name in "${cases[@]}"; do
 				adds+=(--add "$dir/acpi/button.ko"
 				       --add "$dir/input/evdev.ko")
 			done ;;
+	disk_qcow2)	adds+=(--add /usr/bin/qemu-nbd:/usr/bin/qemu-nbd
+			       --add /usr/bin/qemu-img:/usr/bin/qemu-img) ;;
+	share_*)	adds+=(--add /usr/sbin/diod:/usr/sbin/diod) ;;
 	memtest)	adds+=(--add "$($provide memtest):memtest") ;;
 	stock_smp)	adds+=(--add "$($provide stock)/vmlinuz:stock") ;;
 	esac
@@ -59,4 +62,5 @@ exec timeout "${LODGE_SECONDS:-1800}" selftests/lab/lab --cpu "$cpu" \
 	--add "$cloud_dir/vmlinuz:cloud" --add "$test_dir/vmlinuz:lean" \
 	--add "$test_dir/vmlinux:vmlinux" --add "$initrd:initrd" \
 	--add selftests/guests/host-suite.sh -- \
+	env NET_MIB="${NET_MIB:-8}" VSOCK_MIB="${VSOCK_MIB:-4}" \
 	sh host-suite.sh "${cases[@]}"

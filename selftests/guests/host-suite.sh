@@ -71,6 +71,17 @@ unused()
 	done
 }
 
+# A program of that name ends within ten seconds.
+gone()
+{
+	tries=50
+	while pidof "$1" >/dev/null; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || { echo "# $1 is left"; return 1; }
+		sleep 0.2
+	done
+}
+
 #
 # Boots
 #
@@ -476,6 +487,48 @@ disk_readonly()
 	[ "$before" = "$(sha256sum </tmp/disk)" ]
 }
 
+# An image that qemu-nbd serves: read, written, reset, and trimmed.
+disk_qcow2()
+{
+	dd if=/dev/urandom of=/tmp/raw bs=64k count=64 2>/dev/null
+	before=$(sha256sum </tmp/raw)
+	qemu-img convert -O qcow2 /tmp/raw /tmp/disk.qcow2 || return
+	guest "sha256sum /dev/vda; dd if=/dev/urandom of=/dev/vda bs=64k count=32 seek=16; sync; dd if=/dev/urandom of=/dev/vda bs=4k count=99 seek=7 oflag=direct; blkdiscard -o 1048576 -l 65536 /dev/vda; sha256sum /dev/vda" \
+		-d /tmp/disk.qcow2,format=qcow2 "$@"
+	expect 0 poweroff && said "^${before%% *} " || return
+	# It lets go of the image when its client has gone.
+	tries=50
+	until qemu-img convert -O raw /tmp/disk.qcow2 /tmp/raw 2>/dev/null; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || { echo "# the image is in use"; return 1; }
+		sleep 0.2
+	done
+	after=$(sha256sum </tmp/raw)
+	[ "$before" != "$after" ] && said "^${after%% *} " || return
+	echo text >/tmp/disk.qcow2
+	guest true -d /tmp/disk.qcow2,format=qcow2
+	expect 125 error && grep -q 'qemu-nbd does not serve it' $err
+}
+
+# 1024 requests of 4 KiB at 500 a second, then 4 MiB at 2 MiB a second: less the
+# tenth of a second that may be had at once.
+disk_rate()
+{
+	for rate in 500:0 0:2M; do
+		dd if=/dev/urandom of=/tmp/disk bs=64k count=64 2>/dev/null
+		guest "cat /proc/uptime; dd if=/dev/vda of=/dev/null bs=4k iflag=direct; cat /proc/uptime" \
+			-d /tmp/disk,rate=$rate
+		expect 0 poweroff && said '^1024+0 records out' || return
+		tr -d '\r' <$out | awk '
+			/^[0-9.]+ [0-9.]+$/ { time[n++] = $1 }
+			END {
+				took = time[1] - time[0]
+				print "# took " took " s"
+				exit !(n == 2 && took > 1.7)
+			}' || return
+	done
+}
+
 # Without the host's page cache, asynchronously.
 disk_direct()
 {
@@ -618,7 +671,117 @@ net_user()
 	kill $server
 	[ $result -eq 0 ] && said "^${sum%% *} " || return
 	[ "$back" = "$want  -" ] || { echo "# what came through the port: $back"; return 1; }
-	unused
+	# A port that is taken is said so, and nothing is left running.
+	nc -l -p 2222 &
+	server=$!
+	wait_for 10 ":08AE " /proc/net/tcp6
+	guest true -n user,fwd=tcp:2222:22
+	expect 125 error && grep -q 'cannot forward tcp:2222:22' $err
+	result=$?
+	kill $server
+	[ $result -eq 0 ] && gone lodge-slirp && unused
+}
+
+# Streams in both directions at once, begun by the guest and by the host;
+# VSOCK_MIB each way. Where nobody listens there is no connection.
+vsock()
+{
+	cp /selftests/stream . && echo stream | cpio -o -H newc >stream.cpio 2>/dev/null
+	dd if=/dev/urandom of=/tmp/down bs=1M count=${VSOCK_MIB:-4} 2>/dev/null
+	down=$(sha256sum </tmp/down)
+	stream unix listen /tmp/vsock_5000 </tmp/down >/tmp/up &
+	guest "dd if=/dev/urandom of=/tmp/up bs=1M count=${VSOCK_MIB:-4}; sha256sum /tmp/up; /stream vsock connect 5001 </tmp/up; echo refused \$?; /stream vsock connect 5000 </tmp/up | sha256sum; echo listening; /stream vsock listen 6000 </tmp/up | sha256sum" \
+		-i stream.cpio --vsock 3,socket=/tmp/vsock "$@" &
+	pid=$!
+	wait_for 600 '^listening' $out || { kill -9 $pid; return 1; }
+	tries=50
+	until stream unix connect /tmp/vsock 6000 </tmp/down >/tmp/again 2>/dev/null; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || break
+		sleep 0.2
+	done
+	wait $pid
+	expect 0 poweroff && said '^refused 1' || return
+	[ "$(tr -d '\r' <$out | grep -c "^${down%% *} ")" = 2 ] ||
+		{ echo "# what the host sent is not what came"; return 1; }
+	for file in /tmp/up /tmp/again; do
+		up=$(sha256sum <$file)
+		said "^${up%% *}  /tmp/up" || return
+	done
+	[ ! -e /tmp/vsock ] || { echo "# the socket is left"; return 1; }
+}
+
+vsock_pci()
+{
+	vsock
+}
+
+vsock_mmio()
+{
+	vsock --transport mmio --packed
+}
+
+# A tree compares equal, what the guest writes is there, and not where it may not.
+share()
+{
+	mkdir -p /tmp/tree/deep/er /tmp/readonly
+	cp -r /bin /lib/modules /tmp/tree 2>/dev/null
+	dd if=/dev/urandom of=/tmp/tree/deep/er/file bs=1M count=3 2>/dev/null
+	ln -s er/file /tmp/tree/deep/link
+	sums=$(cd /tmp/tree && find . -type f | sort | xargs sha256sum | sha256sum)
+	mount="mount -t 9p -o trans=virtio,version=9p2000.L,msize=131072"
+	guest "mkdir /a /b; $mount one /a; $mount two /b; cd /a; find . -type f | sort | xargs sha256sum | sha256sum; readlink deep/link; cp deep/er/file new; sync; rm -r deep; touch /b/x || echo not allowed; ls /b" \
+		--share /tmp/tree:one --share /tmp/readonly:two,ro "$@"
+	expect 0 poweroff && said "^${sums%% *} " && said '^er/file' && said '^not allowed' || return
+	[ "$(wc -c </tmp/tree/new)" = 3145728 ] && [ ! -e /tmp/tree/deep ] || return
+	gone diod && [ ! -e /tmp/readonly/x ]
+}
+
+share_pci()
+{
+	share
+}
+
+share_mmio()
+{
+	share --transport mmio --packed
+}
+
+# rss_below PID MIB: of a process, within half a minute
+rss_below()
+{
+	tries=150
+	until rss=$(awk '/^VmRSS/ { print int($2 / 1024) }' /proc/$1/status 2>/dev/null) &&
+	      [ "${rss:-999999}" -lt "$2" ]; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || { echo "# $rss MiB, wanted less than $2"; return 1; }
+		sleep 0.2
+	done
+}
+
+# A guest of 256 MiB has 96 of them, and more when it needs it; what it has used
+# and freed is the host's again.
+balloon()
+{
+	guest "until [ \$(sed -n 's/MemFree: *\([0-9]*\) kB/\1/p' /proc/meminfo) -lt 98304 ]; do sleep 0.2; done; echo small; dd if=/dev/zero of=/tmp/x bs=1M count=110 && echo large; rm /tmp/x; echo freed; sleep 1000" \
+		--balloon=96M "$@" &
+	pid=$!
+	wait_for 120 '^small' $out && wait_for 120 '^freed' $out && said '^large' &&
+		rss_below "$(pidof lodge)" 140
+	result=$?
+	kill -9 "$(pidof lodge)"
+	wait $pid
+	return $result
+}
+
+balloon_pci()
+{
+	balloon
+}
+
+balloon_mmio()
+{
+	balloon --transport mmio
 }
 
 #

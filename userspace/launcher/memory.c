@@ -44,6 +44,13 @@ void *memory_at(const struct memory *m, __u64 gpa, __u64 bytes)
 	return NULL;
 }
 
+void memory_discard(const struct memory *m, void *host, __u64 bytes)
+{
+	(void)m;
+	if (host && bytes)
+		madvise(host, bytes, MADV_DONTNEED);
+}
+
 int memory_register(const struct memory *m, int vm)
 {
 	struct lodge_slot slot = {

@@ -53,6 +53,8 @@ int memory_init(struct memory *m, __u64 bytes);
 void memory_destroy(struct memory *m);
 /* The host address of a range that lies in RAM as a whole; NULL otherwise. */
 void *memory_at(const struct memory *m, __u64 gpa, __u64 bytes);
+/* Gives memory back to the host; it reads as zeroes afterwards. @host may be NULL. */
+void memory_discard(const struct memory *m, void *host, __u64 bytes);
 /* Tells the hypervisor; a negative errno when it fails. */
 int memory_register(const struct memory *m, int vm);
 unsigned int memory_ranges(const struct memory *m, struct memory_range out[MEMORY_RANGES]);

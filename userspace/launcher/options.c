@@ -20,6 +20,9 @@ enum {
 	OPT_CPU_FEATURES,
 	OPT_TSC_KHZ,
 	OPT_RNG,
+	OPT_BALLOON,
+	OPT_VSOCK,
+	OPT_SHARE,
 	OPT_CONSOLE,
 	OPT_PACKED,
 	OPT_NO_REBOOT,
@@ -44,6 +47,9 @@ static const struct option long_options[] = {
 	{ "net", required_argument, NULL, 'n' },
 	{ "console", no_argument, NULL, OPT_CONSOLE },
 	{ "rng", no_argument, NULL, OPT_RNG },
+	{ "balloon", optional_argument, NULL, OPT_BALLOON },
+	{ "share", required_argument, NULL, OPT_SHARE },
+	{ "vsock", required_argument, NULL, OPT_VSOCK },
 	{ "packed", no_argument, NULL, OPT_PACKED },
 	{ "transport", required_argument, NULL, OPT_TRANSPORT },
 	{ "cpu-features", required_argument, NULL, OPT_CPU_FEATURES },
@@ -255,6 +261,12 @@ static int long_option(struct run_options *o, int opt, struct fault *f)
 	case OPT_RNG:
 		o->virtio.rng = true;
 		return 0;
+	case OPT_BALLOON:
+		return virtio_set_balloon(&o->virtio, optarg, f);
+	case OPT_SHARE:
+		return virtio_add_share(&o->virtio, optarg, f);
+	case OPT_VSOCK:
+		return virtio_set_vsock(&o->virtio, optarg, f);
 	case OPT_TRANSPORT:
 		return virtio_set_transport(&o->virtio, optarg, f);
 	case OPT_CPU_FEATURES:

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "machine.h"
-#include "virtio.h"
+#include "virtio_user.h"
 
 #define JOIN_TRIES	50		/* of 100 ms */
 
@@ -89,7 +89,10 @@ static void device_reset(struct virtio *v)
 {
 	unsigned int i;
 
-	lodge_virtio_reset(v->fd);
+	if (v->user)
+		virtio_user_reset(v);
+	else
+		lodge_virtio_reset(v->fd);
 	v->status = 0;
 	v->picked = 0;
 	v->feature_select = 0;
@@ -124,6 +127,12 @@ void virtio_set_status(struct virtio *v, __u8 status)
 	for (i = 0; i < v->rings; i++)
 		if (v->ring[i].ready)
 			ring_enable(v, i);
+}
+
+void virtio_config_write(struct virtio *v, __u64 offset, unsigned int bytes, __u64 value)
+{
+	if (v->config_written && offset + bytes <= v->config_bytes)
+		v->config_written(v, offset, bytes, value);
 }
 
 __u64 virtio_config_read(const struct virtio *v, __u64 offset, unsigned int bytes)
@@ -164,7 +173,7 @@ void virtio_clear_region(struct virtio *v, __u32 space, __u64 addr)
 
 /* Threads */
 
-static void broke(struct virtio *v)
+void virtio_broke(struct virtio *v)
 {
 	pthread_mutex_lock(&v->machine->lock);
 	needs_reset(v);
@@ -180,7 +189,7 @@ static void *serve(void *arg)
 	while (!__atomic_load_n(&v->stop, __ATOMIC_RELAXED)) {
 		ret = lodge_ring_serve(v->fd, 1ull << t->ring);
 		if (ret == -EPROTO)
-			broke(v);
+			virtio_broke(v);
 		else if (ret != -EINTR)
 			break;
 	}
@@ -198,7 +207,7 @@ static int thread_start(struct virtio *v, unsigned int ring)
 	int ret;
 
 	*t = (struct virtio_thread){ .virtio = v, .ring = ring };
-	ret = pthread_create(&t->thread, NULL, serve, t);
+	ret = pthread_create(&t->thread, NULL, v->user ? virtio_user_thread : serve, t);
 	if (ret)
 		return ret;
 	t->started = true;
@@ -225,13 +234,19 @@ static bool thread_join(struct virtio_thread *t)
 	return !t->started;
 }
 
+/* One for each ring, or one for a device that is ours to serve. */
+static unsigned int threads(const struct virtio *v)
+{
+	return v->user ? 1 : v->rings;
+}
+
 int virtio_start(struct machine *m, struct fault *f)
 {
 	unsigned int i, ring;
 	int ret;
 
 	for (i = 0; i < m->virtios; i++)
-		for (ring = 0; ring < m->virtio[i]->rings; ring++) {
+		for (ring = 0; ring < threads(m->virtio[i]); ring++) {
 			ret = thread_start(m->virtio[i], ring);
 			if (ret)
 				return fault_set(f, m->virtio[i]->name, "cannot start a thread",
@@ -248,7 +263,7 @@ bool virtio_stop(struct machine *m)
 	for (i = 0; i < m->virtios; i++)
 		__atomic_store_n(&m->virtio[i]->stop, true, __ATOMIC_RELAXED);
 	for (i = 0; i < m->virtios; i++)
-		for (ring = 0; ring < m->virtio[i]->rings; ring++)
+		for (ring = 0; ring < threads(m->virtio[i]); ring++)
 			ok &= thread_join(&m->virtio[i]->thread[ring]);
 	return ok;
 }
@@ -262,6 +277,10 @@ static int finish(struct virtio *v, struct lodge_create_virtio *create, struct f
 	if (v->transport == &virtio_mmio && !virtio_mmio_place(v->number, &v->base, &v->gsi))
 		return fault_set(f, v->name, "no interrupt line is left", "use --transport pci",
 				 ENOSPC);
+	if (v->user) {
+		create->flags |= LODGE_VIRTIO_USER;
+		create->features = v->user->features;
+	}
 	create->device = v->id;
 	create->rings = v->rings;
 	create->fd = v->backend;
@@ -290,6 +309,7 @@ static struct virtio *new_device(struct machine *m, const struct virtio_options 
 	v->transport = o->mmio ? &virtio_mmio : &virtio_pci;
 	v->backend = -1;
 	v->fd = -1;
+	v->epoll = -1;
 	v->number = m->virtios;
 	snprintf(v->name, sizeof(v->name), "%.8s%u", kind, number);
 	m->virtio[m->virtios++] = v;
@@ -306,11 +326,18 @@ static int init_one(struct machine *m, const struct virtio_options *o, const cha
 	if (!v)
 		return fault_set(f, kind, "no memory", NULL, ENOMEM);
 	if (!strcmp(kind, "disk")) {
-		ret = virtio_blk_init(v, &o->disk[number], &create, f);
+		ret = *o->disk[number].format ? virtio_nbd_init(v, &o->disk[number], f) :
+		      virtio_blk_init(v, &o->disk[number], &create, f);
 	} else if (!strcmp(kind, "net")) {
-		ret = virtio_net_init(v, &o->net[number], f);
+		ret = virtio_net_init(v, &o->net[number], &create, f);
 	} else if (!strcmp(kind, "console")) {
 		ret = virtio_console_init(v, f);
+	} else if (!strcmp(kind, "balloon")) {
+		ret = virtio_balloon_init(v, o->balloon_bytes, f);
+	} else if (!strcmp(kind, "share")) {
+		ret = virtio_share_init(v, &o->share[number], f);
+	} else if (!strcmp(kind, "vsock")) {
+		ret = virtio_vsock_init(v, &o->vsock, f);
 	} else {
 		v->id = LODGE_VIRTIO_RNG;
 		v->rings = 1;
@@ -330,6 +357,13 @@ int virtio_init(struct machine *m, const struct virtio_options *o, struct fault 
 			return -1;
 	if (o->console && init_one(m, o, "console", 0, f))
 		return -1;
+	for (i = 0; i < o->shares; i++)
+		if (init_one(m, o, "share", i, f))
+			return -1;
+	if (o->balloon && init_one(m, o, "balloon", 0, f))
+		return -1;
+	if (o->vsock.cid && init_one(m, o, "vsock", 0, f))
+		return -1;
 	return o->rng ? init_one(m, o, "rng", 0, f) : 0;
 }
 
@@ -346,6 +380,8 @@ void virtio_destroy(struct machine *m)
 	unsigned int i;
 
 	for (i = 0; i < m->virtios; i++) {
+		if (m->virtio[i]->user)
+			virtio_user_destroy(m->virtio[i]);
 		if (m->virtio[i]->fd >= 0)
 			close(m->virtio[i]->fd);
 		if (m->virtio[i]->backend >= 0)

@@ -20,6 +20,8 @@
 
 struct machine;
 struct virtio;
+struct virtio_blk_config;
+struct virtio_user;
 
 /* What the driver told about a ring. */
 struct virtio_ring {
@@ -61,12 +63,15 @@ struct virtio_transport {
  * @offered: features offered; @picked: what the driver picked so far
  * @status: device status field
  * @config: device-specific configuration
+ * @config_written: the driver wrote to it; NULL: it cannot
  * @features_picked: the driver has picked its features; may be NULL
  * @feature_select: half of @offered that is read; @driver_select: of @picked
  * @queue_select: the ring that registers concern
  * @config_vector: MSI-X vector for configuration changes
  * @doorbell: of virtio-pci, by port and by address; 0 while it is unmapped
  * @window_cap: offset of its capability for access by configuration space
+ * @user: how this program serves the rings, or NULL: the kernel does
+ * @user_lock, @epoll, @priv, @user_broke: virtio_user.c's, and the device's own
  * @number: counts devices; @base, @gsi: virtio-mmio's place
  */
 struct virtio {
@@ -86,6 +91,8 @@ struct virtio {
 	struct virtio_ring ring[LODGE_MAX_RINGS];
 	struct virtio_thread thread[LODGE_MAX_RINGS];
 	void (*features_picked)(struct virtio *v);
+	void (*config_written)(struct virtio *v, unsigned int offset, unsigned int bytes,
+			       __u64 value);
 
 	__u32 feature_select;
 	__u32 driver_select;
@@ -98,6 +105,12 @@ struct virtio {
 	__u64 doorbell[2];
 	unsigned int window_cap;
 	bool stop;
+
+	const struct virtio_user *user;
+	pthread_mutex_t user_lock;
+	int epoll;
+	void *priv;
+	bool user_broke;
 };
 
 /* All devices that were asked for; -1 with @f filled when one cannot be. */
@@ -108,6 +121,21 @@ void virtio_reset_all(struct machine *m);
 bool virtio_stop(struct machine *m);
 void virtio_destroy(struct machine *m);
 
+/**
+ * struct balloon_state - bytes of the guest's memory
+ * @bytes: that it has
+ * @free: of those, when it told last; @available: without swapping
+ */
+struct balloon_state {
+	__u64 bytes;
+	__u64 free;
+	__u64 available;
+};
+
+/* The guest shall have @bytes. -ENODEV: no balloon; under the machine's lock */
+int virtio_balloon_set(struct machine *m, __u64 bytes);
+int virtio_balloon_get(struct machine *m, struct balloon_state *state);
+
 /* virtio.c, for the transports */
 extern const struct virtio_transport virtio_pci;
 extern const struct virtio_transport virtio_mmio;
@@ -117,6 +145,9 @@ __u32 virtio_offer(const struct virtio *v);
 /* The selected ring, or NULL. */
 struct virtio_ring *virtio_selected(struct virtio *v);
 void virtio_ring_ready(struct virtio *v, bool ready);
+/* The driver broke the rules; takes the machine's lock. */
+void virtio_broke(struct virtio *v);
+void virtio_config_write(struct virtio *v, __u64 offset, unsigned int bytes, __u64 value);
 __u64 virtio_config_read(const struct virtio *v, __u64 offset, unsigned int bytes);
 /* @space: LODGE_SPACE_* */
 int virtio_set_doorbell(struct virtio *v, __u32 space, __u64 addr, __u32 read, __u32 write);
@@ -125,7 +156,14 @@ void virtio_clear_region(struct virtio *v, __u32 space, __u64 addr);
 /* The devices: fill @create, @v->config and @v->rings; -1 with @f filled. */
 int virtio_blk_init(struct virtio *v, const struct disk_option *o,
 		    struct lodge_create_virtio *create, struct fault *f);
+void virtio_blk_config(struct virtio_blk_config *c, __u64 sectors, __u32 block,
+		       unsigned int queues, unsigned int ranges);
+int virtio_nbd_init(struct virtio *v, const struct disk_option *o, struct fault *f);
 int virtio_console_init(struct virtio *v, struct fault *f);
-int virtio_net_init(struct virtio *v, const struct net_option *o, struct fault *f);
+int virtio_balloon_init(struct virtio *v, __u64 bytes, struct fault *f);
+int virtio_share_init(struct virtio *v, const struct share_option *o, struct fault *f);
+int virtio_vsock_init(struct virtio *v, const struct vsock_option *o, struct fault *f);
+int virtio_net_init(struct virtio *v, const struct net_option *o,
+		    struct lodge_create_virtio *create, struct fault *f);
 
 #endif /* _LAUNCHER_VIRTIO_H */

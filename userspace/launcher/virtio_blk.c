@@ -42,18 +42,18 @@ static int measure(int fd, __u64 *bytes, __u32 *block)
 	return ioctl(fd, BLKGETSIZE64, bytes);
 }
 
-static void fill_config(struct virtio_blk_config *c, __u64 sectors, __u32 block,
-			unsigned int queues)
+void virtio_blk_config(struct virtio_blk_config *c, __u64 sectors, __u32 block,
+		       unsigned int queues, unsigned int ranges)
 {
 	c->capacity = sectors;
 	c->seg_max = SEGMENTS;
 	c->blk_size = block;
 	c->num_queues = queues;
 	c->max_discard_sectors = 1u << 22;
-	c->max_discard_seg = TRIM_RANGES;
+	c->max_discard_seg = ranges;
 	c->discard_sector_alignment = block / SECTOR;
 	c->max_write_zeroes_sectors = 1u << 22;
-	c->max_write_zeroes_seg = TRIM_RANGES;
+	c->max_write_zeroes_seg = ranges;
 	c->write_zeroes_may_unmap = 1;
 }
 
@@ -70,8 +70,11 @@ int virtio_blk_init(struct virtio *v, const struct disk_option *o,
 	v->id = LODGE_VIRTIO_BLK;
 	v->rings = o->queues;
 	v->config_bytes = sizeof(struct virtio_blk_config);
-	fill_config((struct virtio_blk_config *)v->config, bytes / SECTOR, block, o->queues);
+	virtio_blk_config((struct virtio_blk_config *)v->config, bytes / SECTOR, block, o->queues,
+			  TRIM_RANGES);
 	create->sectors = bytes / SECTOR;
+	create->rate_ops = o->rate.ops;
+	create->rate_bytes = o->rate.bytes;
 	create->flags = o->readonly ? LODGE_VIRTIO_READONLY : 0;
 	memcpy(create->serial, o->serial, sizeof(create->serial));
 	return 0;

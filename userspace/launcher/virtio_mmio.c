@@ -102,6 +102,8 @@ static void mmio_write(void *dev, __u64 offset, unsigned int bytes, __u64 value)
 {
 	struct virtio *v = dev;
 
+	if (offset >= VIRTIO_MMIO_CONFIG)
+		virtio_config_write(v, offset - VIRTIO_MMIO_CONFIG, bytes, value);
 	if (bytes != 4 || offset >= VIRTIO_MMIO_CONFIG)
 		return;
 	switch (offset) {

@@ -186,7 +186,8 @@ static void net_features(struct virtio *v)
 	ioctl(v->backend, TUNSETOFFLOAD, offload);
 }
 
-int virtio_net_init(struct virtio *v, const struct net_option *o, struct fault *f)
+int virtio_net_init(struct virtio *v, const struct net_option *o,
+		    struct lodge_create_virtio *create, struct fault *f)
 {
 	struct virtio_net_config *c = (struct virtio_net_config *)v->config;
 
@@ -194,6 +195,8 @@ int virtio_net_init(struct virtio *v, const struct net_option *o, struct fault *
 		return -1;
 	v->id = LODGE_VIRTIO_NET;
 	v->rings = 2;
+	create->rate_ops = o->rate.ops;
+	create->rate_bytes = o->rate.bytes;
 	if (is_socket(v->backend))
 		v->withheld = OFFLOADS;
 	else

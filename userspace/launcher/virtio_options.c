@@ -34,6 +34,30 @@ static bool next_word(const char **text, char *word, size_t room)
 	return true;
 }
 
+/* "1000:20M": bytes have no unit, or K, M, G. */
+static bool parse_rate(const char *text, struct rate_option *rate)
+{
+	static const char units[] = "KMG";
+	const char *unit;
+	char number[24];
+	size_t length;
+
+	length = strcspn(text, ":");
+	if (text[length] != ':' || length >= sizeof(number))
+		return false;
+	snprintf(number, sizeof(number), "%.*s", (int)length, text);
+	if (!parse_number(number, 0, ~0ull, &rate->ops))
+		return false;
+	text += length + 1;
+	length = strlen(text);
+	unit = length ? strchr(units, text[length - 1]) : NULL;
+	snprintf(number, sizeof(number), "%.*s", (int)(length - !!unit), text);
+	if (length >= sizeof(number) || !parse_number(number, 0, 1ull << 32, &rate->bytes))
+		return false;
+	rate->bytes <<= unit ? (unit - units + 1) * 10 : 0;
+	return true;
+}
+
 static int disk_word(struct disk_option *d, const char *word)
 {
 	__u64 queues;
@@ -49,6 +73,10 @@ static int disk_word(struct disk_option *d, const char *word)
 	} else if (!strncmp(word, "queues=", 7) &&
 		   parse_number(word + 7, 1, LODGE_MAX_RINGS, &queues)) {
 		d->queues = queues;
+	} else if (!strncmp(word, "format=", 7) && word[7] && strlen(word + 7) < 16) {
+		strcpy(d->format, strcmp(word + 7, "raw") ? word + 7 : "");
+	} else if (!strncmp(word, "rate=", 5) && parse_rate(word + 5, &d->rate)) {
+		return 0;
 	} else {
 		return -1;
 	}
@@ -67,7 +95,9 @@ int virtio_add_disk(struct virtio_options *o, const char *text, struct fault *f)
 		return bad(f, "-d", "no file");
 	while (next_word(&text, word, sizeof(word)))
 		if (disk_word(d, word))
-			return bad(f, d->text, "not one of ro, direct, root, queues=N, serial=S");
+			return bad(f, d->text, "not one of -d's words");
+	if (*d->format && (d->queues > 1 || d->rate.ops || d->rate.bytes))
+		return bad(f, d->text, "with format= there is one queue and no rate=");
 	o->disks++;
 	return 0;
 }
@@ -126,6 +156,8 @@ static int net_word(struct net_option *n, const char *word)
 {
 	if (!strncmp(word, "mac=", 4) && parse_mac(word + 4, n->mac)) {
 		n->has_mac = true;
+	} else if (!strncmp(word, "rate=", 5) && parse_rate(word + 5, &n->rate)) {
+		return 0;
 	} else if (!strncmp(word, "fwd=", 4) && n->kind == NET_USER && n->fwds < NET_FORWARDS &&
 		   parse_fwd(word + 4)) {
 		snprintf(n->fwd[n->fwds++], sizeof(n->fwd[0]), "%.19s", word + 4);
@@ -151,8 +183,62 @@ int virtio_add_net(struct virtio_options *o, const char *text, struct fault *f)
 		return bad(f, n->text, "not one of user, tap[=NAME], bridge=NAME, fd=N, none");
 	while (next_word(&text, word, sizeof(word)))
 		if (net_word(n, word))
-			return bad(f, n->text, "not mac= of one station or (user) fwd=");
+			return bad(f, n->text, "not mac= of one station, rate= or (user) fwd=");
 	o->nets += !none;
+	return 0;
+}
+
+int virtio_set_balloon(struct virtio_options *o, const char *text, struct fault *f)
+{
+	o->balloon = true;
+	o->balloon_bytes = 0;
+	return !text || parse_size(text, &o->balloon_bytes) ? 0 :
+	       bad(f, "--balloon", "not a size");
+}
+
+int virtio_add_share(struct virtio_options *o, const char *text, struct fault *f)
+{
+	struct share_option *s = &o->share[o->shares];
+	char word[64], *colon;
+
+	if (o->shares == VIRTIO_MAX_SHARES)
+		return bad(f, "--share", "more than 4 folders");
+	*s = (struct share_option){ .text = text, .tag = "share" };
+	next_word(&text, s->path, sizeof(s->path));
+	colon = strrchr(s->path, ':');
+	if (colon && (!colon[1] || strlen(colon + 1) >= sizeof(s->tag)))
+		return bad(f, s->text, "the tag has 1 to 31 characters");
+	if (colon)
+		strcpy(s->tag, colon + 1);
+	if (colon)
+		*colon = 0;
+	if (!*s->path)
+		return bad(f, "--share", "no folder");
+	while (next_word(&text, word, sizeof(word))) {
+		s->readonly = !strcmp(word, "ro");
+		if (!s->readonly)
+			return bad(f, s->text, "after the folder, only ro can come");
+	}
+	o->shares++;
+	return 0;
+}
+
+/* CIDs 0 to 2 are the hypervisor's and the host's (virtio 1.2, 5.10.4). */
+int virtio_set_vsock(struct virtio_options *o, const char *text, struct fault *f)
+{
+	struct vsock_option *v = &o->vsock;
+	char word[112];
+	__u64 cid;
+
+	if (!next_word(&text, word, sizeof(word)) || !parse_number(word, 3, 0xfffffffe, &cid))
+		return bad(f, "--vsock", "no context number from 3 on");
+	v->cid = cid;
+	snprintf(v->path, sizeof(v->path), "lodge-vsock-%u", v->cid);
+	while (next_word(&text, word, sizeof(word))) {
+		if (strncmp(word, "socket=", 7) || !word[7] || strlen(word + 7) >= 90)
+			return bad(f, "--vsock", "not socket=PATH of less than 90 bytes");
+		strcpy(v->path, word + 7);
+	}
 	return 0;
 }
 
@@ -176,10 +262,22 @@ void virtio_options_print(const struct virtio_options *o)
 		fputs(" -n ", stderr);
 		print_quoted(stderr, o->net[i].text);
 	}
+	for (i = 0; i < o->shares; i++) {
+		fputs(" --share ", stderr);
+		print_quoted(stderr, o->share[i].text);
+	}
 	if (o->rng)
 		fputs(" --rng", stderr);
 	if (o->console)
 		fputs(" --console", stderr);
+	if (o->balloon_bytes)
+		fprintf(stderr, " --balloon=%lluM", o->balloon_bytes >> 20);
+	else if (o->balloon)
+		fputs(" --balloon", stderr);
+	if (o->vsock.cid) {
+		fprintf(stderr, " --vsock %u,socket=", o->vsock.cid);
+		print_quoted(stderr, o->vsock.path);
+	}
 	if (o->mmio)
 		fputs(" --transport mmio", stderr);
 	if (o->packed)
@@ -188,7 +286,7 @@ void virtio_options_print(const struct virtio_options *o)
 
 static unsigned int count(const struct virtio_options *o)
 {
-	return o->disks + o->nets + o->rng + o->console;
+	return o->disks + o->nets + o->rng + o->console + o->balloon + o->shares + !!o->vsock.cid;
 }
 
 bool virtio_mmio_place(unsigned int number, __u64 *base, unsigned int *gsi)

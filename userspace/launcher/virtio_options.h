@@ -7,14 +7,24 @@
 
 #define VIRTIO_MAX_DISKS	16
 #define VIRTIO_MAX_NETS		4
-#define VIRTIO_MAX		(VIRTIO_MAX_DISKS + VIRTIO_MAX_NETS + 2)
+/* rate=OPS:BYTES, each per second; 0: no limit */
+struct rate_option {
+	__u64 ops;
+	__u64 bytes;
+};
 
-/* -d PATH[,ro][,direct][,queues=N][,serial=S][,root] */
+#define VIRTIO_MAX_SHARES	4
+#define VIRTIO_MAX \
+	(VIRTIO_MAX_DISKS + VIRTIO_MAX_NETS + VIRTIO_MAX_SHARES + 4)
+
+/* -d PATH[,ro][,direct][,queues=N][,serial=S][,root][,rate=OPS:BYTES][,format=F] */
 struct disk_option {
 	const char *text;
 	char path[4096];
 	char serial[21];
+	char format[16];	/* for qemu-nbd; empty: raw, in the kernel */
 	unsigned int queues;
+	struct rate_option rate;
 	bool readonly;
 	bool direct;
 	bool root;
@@ -30,7 +40,7 @@ enum net_kind {
 #define NET_FORWARDS	8
 
 /**
- * struct net_option - -n KIND[,mac=XX:XX:XX:XX:XX:XX][,fwd=tcp:2222:22]
+ * struct net_option - -n KIND[,mac=XX:XX:XX:XX:XX:XX][,fwd=tcp:2222:22][,rate=OPS:BYTES]
  * @interface: the tap's name, or empty: the kernel names it; the bridge's
  * @fd: of NET_FD
  * @fwd: ports of the host that lead to the guest, of NET_USER
@@ -42,10 +52,26 @@ struct net_option {
 	int fd;
 	char fwd[NET_FORWARDS][20];
 	unsigned int fwds;
+	struct rate_option rate;
 	__u8 mac[6];
 	bool has_mac;
 };
 
+/* --vsock CID[,socket=PATH] */
+struct vsock_option {
+	unsigned int cid;
+	char path[100];
+};
+
+/* --share DIR[:TAG][,ro] */
+struct share_option {
+	const char *text;
+	char path[4096];
+	char tag[32];
+	bool readonly;
+};
+
+/* @balloon_bytes: what the guest has at first; 0: all */
 struct virtio_options {
 	struct disk_option disk[VIRTIO_MAX_DISKS];
 	unsigned int disks;
@@ -53,12 +79,20 @@ struct virtio_options {
 	unsigned int nets;
 	bool rng;
 	bool console;
+	bool balloon;
+	__u64 balloon_bytes;
+	struct vsock_option vsock;
+	struct share_option share[VIRTIO_MAX_SHARES];
+	unsigned int shares;
 	bool mmio;
 	bool packed;
 };
 
 int virtio_add_disk(struct virtio_options *o, const char *text, struct fault *f);
 int virtio_add_net(struct virtio_options *o, const char *text, struct fault *f);
+int virtio_set_balloon(struct virtio_options *o, const char *text, struct fault *f);
+int virtio_add_share(struct virtio_options *o, const char *text, struct fault *f);
+int virtio_set_vsock(struct virtio_options *o, const char *text, struct fault *f);
 int virtio_set_transport(struct virtio_options *o, const char *text, struct fault *f);
 /* As options, on stderr. */
 void virtio_options_print(const struct virtio_options *o);
@@ -71,15 +105,27 @@ bool virtio_mmio_place(unsigned int number, __u64 *base, unsigned int *gsi);
 #define VIRTIO_USAGE \
 "  -d, --disk PATH[,OPT]  a disk: a file or block device; may be given again.\n" \
 "                         ro, direct (no host page cache), queues=N, serial=S,\n" \
-"                         root (the kernel mounts it)\n" \
+"                         root (the kernel mounts it), rate=OPS:BYTES (per\n" \
+"                         second; 0: no limit; such as 500:20M), format=qcow2\n" \
+"                         (or another that qemu-nbd knows)\n" \
 "  -n, --net NET[,OPT]    a network interface; may be given again:\n" \
 "                         user (needs no privilege; the guest is 10.0.2.15, this\n" \
 "                         host 10.0.2.2), tap[=NAME], bridge=NAME (a new tap in\n" \
 "                         that bridge), fd=N (a tap or a socket), none (no effect);\n" \
-"                         mac=XX:XX:XX:XX:XX:XX; with user: fwd=tcp|udp:HOST:GUEST,\n" \
-"                         a port here that leads to one of the guest's\n" \
+"                         mac=XX:XX:XX:XX:XX:XX, rate=OPS:BYTES; with user:\n" \
+"                         fwd=tcp|udp:HOST:GUEST, a port here that leads to one of\n" \
+"                         the guest's\n" \
 "      --console          a second console, hvc0, on a new pseudo-terminal\n" \
 "      --rng              a source of entropy\n" \
+"      --balloon[=SIZE]   memory that the guest gives back: it starts with SIZE of\n" \
+"                         -m, and what it does not use is the host's\n" \
+"      --share DIR[:TAG][,ro]  a folder of this host's, by 9P (needs diod):\n" \
+"                         mount -t 9p -o trans=virtio,version=9p2000.L TAG /mnt\n" \
+"                         (TAG: share; may be given again)\n" \
+"      --vsock CID[,socket=P]  stream sockets between guest and host: the guest's\n" \
+"                         connections to port N go to Unix socket P_N; who connects\n" \
+"                         to P and sends \"CONNECT N\\n\" is answered \"OK M\\n\" and\n" \
+"                         reaches the guest's port N (P: lodge-vsock-CID)\n" \
 "      --transport T      how virtio devices are found: pci (default) or mmio\n" \
 "      --packed           offer packed virtqueues\n"
 

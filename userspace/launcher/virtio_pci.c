@@ -164,6 +164,8 @@ static void bar_write(void *dev, __u64 offset, unsigned int bytes, __u64 value)
 
 	if (offset < ISR)
 		common_write(v, offset, bytes, value);
+	else if (offset >= DEVICE && offset < NOTIFY)
+		virtio_config_write(v, offset - DEVICE, bytes, value);
 	else if (offset == NOTIFY)
 		lodge_ring_kick(v->fd, value & 0xffff);
 }
@@ -289,6 +291,8 @@ static __u32 class_of(unsigned int id)
 		return 0x010000;
 	case LODGE_VIRTIO_CONSOLE:
 		return 0x078000;
+	case LODGE_VIRTIO_BALLOON:
+		return 0x050000;
 	default:
 		return 0x00ff00;
 	}

@@ -28,6 +28,14 @@ static void disks(void)
 	CHECK(disk("x,ro,direct,queues=4,serial=S1,root") && o.disk[0].readonly);
 	CHECK(o.disk[0].direct && o.disk[0].queues == 4 && o.disk[0].root);
 	CHECK(!strcmp(o.disk[0].serial, "S1") && !strcmp(o.disk[0].path, "x"));
+	CHECK(disk("x,rate=500:20M") && o.disk[0].rate.ops == 500);
+	CHECK(o.disk[0].rate.bytes == 20 << 20 && disk("x,rate=0:7") && o.disk[0].rate.bytes == 7);
+	CHECK(!disk("x,rate=500") && !disk("x,rate=5:M") && !disk("x,rate=:5"));
+	CHECK(!disk("x,rate=5:5T") && !disk("x,rate=5:5:5") && !disk("x,rate=-1:5"));
+	CHECK(net("tap,rate=9:1K") && o.net[0].rate.ops == 9 && o.net[0].rate.bytes == 1024);
+	CHECK(disk("x,format=qcow2") && !strcmp(o.disk[0].format, "qcow2"));
+	CHECK(disk("x,format=raw,queues=2") && !*o.disk[0].format && !disk("x,format="));
+	CHECK(!disk("x,format=qcow2,queues=2") && !disk("x,format=vdi,rate=1:1"));
 	CHECK(disk("x,serial=12345678901234567890"));
 	CHECK(!disk("x,serial=123456789012345678901"));
 	CHECK(!disk("") && !disk(",ro") && !disk("x,rw") && !disk("x,,ro"));
@@ -63,6 +71,25 @@ static void nets(void)
 	CHECK(!strcmp(o.net[0].fwd[0], "tcp:2222:22") && !net("tap,fwd=tcp:2222:22"));
 	CHECK(!net("user,fwd=tcp:0:22") && !net("user,fwd=tcp:1:65536") && !net("user,fwd=tcp:1"));
 	CHECK(!net("user,fwd=icmp:1:1") && !net("user,fwd=tcp:1:2x"));
+}
+
+static void others(void)
+{
+	memset(&o, 0, sizeof(o));
+	CHECK(!virtio_add_share(&o, "/a/b", &f) && !strcmp(o.share[0].tag, "share"));
+	CHECK(!strcmp(o.share[0].path, "/a/b") && !o.share[0].readonly);
+	CHECK(!virtio_add_share(&o, "/a:b:c,ro", &f) && !strcmp(o.share[1].path, "/a:b"));
+	CHECK(!strcmp(o.share[1].tag, "c") && o.share[1].readonly && o.shares == 2);
+	CHECK(virtio_add_share(&o, "", &f) && virtio_add_share(&o, "/a:", &f));
+	CHECK(virtio_add_share(&o, "/a,rw", &f) && virtio_add_share(&o, ":t", &f));
+	CHECK(!virtio_set_vsock(&o, "3", &f) && o.vsock.cid == 3);
+	CHECK(!strcmp(o.vsock.path, "lodge-vsock-3"));
+	CHECK(!virtio_set_vsock(&o, "77,socket=/x/y", &f) && !strcmp(o.vsock.path, "/x/y"));
+	CHECK(virtio_set_vsock(&o, "2", &f) && virtio_set_vsock(&o, "", &f));
+	CHECK(virtio_set_vsock(&o, "3,socket=", &f) && virtio_set_vsock(&o, "3,port=1", &f));
+	CHECK(!virtio_set_balloon(&o, NULL, &f) && o.balloon && !o.balloon_bytes);
+	CHECK(!virtio_set_balloon(&o, "64M", &f) && o.balloon_bytes == MIB(64));
+	CHECK(virtio_set_balloon(&o, "much", &f));
 }
 
 static bool cmdline_is(const char *want)
@@ -106,6 +133,7 @@ static const struct test tests[] = {
 	{ "disks", disks },
 	{ "too many disks", too_many_disks },
 	{ "network interfaces", nets },
+	{ "shares, sockets, balloon", others },
 	{ "command lines", cmdlines },
 	{ "virtio-mmio places", places },
 };

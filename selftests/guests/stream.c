@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * stream vsock|unix connect|listen WHERE [PORT]: standard input goes to the
+ * stream, what comes from it to standard output. WHERE is a port of the host's
+ * (vsock connect) or ours (vsock listen), or a path; with PORT the connection
+ * begins with the greeting that leads to that port of a guest.
+ */
+#include <linux/vm_sockets.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int fail(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static int open_stream(const char *family, const char *how, const char *where)
+{
+	struct sockaddr_vm vm = { .svm_family = AF_VSOCK, .svm_port = atoi(where) };
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	int vsock = !strcmp(family, "vsock"), to = !strcmp(how, "connect"), fd;
+	struct sockaddr *addr = vsock ? (void *)&vm : (void *)&un;
+	socklen_t bytes = vsock ? sizeof(vm) : sizeof(un);
+
+	vm.svm_cid = to ? VMADDR_CID_HOST : VMADDR_CID_ANY;
+	strncpy(un.sun_path, where, sizeof(un.sun_path) - 1);
+	fd = socket(addr->sa_family, SOCK_STREAM, 0);
+	if (fd < 0)
+		fail("socket");
+	if (to)
+		return connect(fd, addr, bytes) ? fail("connect") : fd;
+	if (bind(fd, addr, bytes) || listen(fd, 1))
+		fail("listen");
+	fd = accept(fd, NULL, NULL);
+	return fd < 0 ? fail("accept") : fd;
+}
+
+static void greet(int fd, const char *port)
+{
+	char c;
+
+	if (dprintf(fd, "CONNECT %s\n", port) < 0)
+		fail("greeting");
+	do {
+		if (read(fd, &c, 1) != 1)
+			fail("no answer to the greeting");
+	} while (c != '\n');
+}
+
+/* Returns 0 at the end of what @from has. */
+static int copy(int from, int to)
+{
+	static char buffer[65536];
+	ssize_t got = read(from, buffer, sizeof(buffer)), at, put;
+
+	if (got < 0)
+		fail("read");
+	for (at = 0; at < got; at += put) {
+		put = write(to, buffer + at, got - at);
+		if (put <= 0)
+			fail("write");
+	}
+	return got > 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct pollfd fds[2] = { { .fd = 0, .events = POLLIN }, { .events = POLLIN } };
+
+	if (argc < 4)
+		return 2;
+	fds[1].fd = open_stream(argv[1], argv[2], argv[3]);
+	if (argc > 4)
+		greet(fds[1].fd, argv[4]);
+	while (fds[0].fd >= 0 || fds[1].fd >= 0) {
+		if (poll(fds, 2, -1) < 0)
+			fail("poll");
+		if (fds[1].revents && !copy(fds[1].fd, 1))
+			fds[1].fd = ~fds[1].fd;
+		if (fds[0].revents && !copy(0, fds[1].fd < 0 ? ~fds[1].fd : fds[1].fd)) {
+			shutdown(fds[1].fd < 0 ? ~fds[1].fd : fds[1].fd, SHUT_WR);
+			fds[0].fd = -1;
+		}
+	}
+	return 0;
+}
