@@ -247,8 +247,11 @@ void lodge_queue_disable(struct lodge_queue *queue)
 		return;
 	mutex_lock(&queue->lock);
 	idx = srcu_read_lock(srcu);
-	if (lodge_queue_map(queue))
+	if (lodge_queue_map(queue)) {
+		/* Nobody is to blame, and nobody is told. */
 		queue->failed = true;
+		queue->broken = true;
+	}
 	if (!reap(queue))
 		lodge_queue_publish(queue);
 	srcu_read_unlock(srcu, idx);
