@@ -53,12 +53,23 @@ struct lodge_memslot {
 	u32 id;
 	u32 flags;		/* LODGE_SLOT_* */
 	unsigned long *dirty;	/* bit per page written, with LODGE_SLOT_LOG_DIRTY */
+	u8 *watch;		/* byte per page, see watch.c; NULL: not watched */
 };
 
 /* A slot that a vCPU used last, good while nothing changed. */
 struct lodge_slot_cache {
 	u64 generation;
 	struct lodge_memslot slot;
+};
+
+/**
+ * struct lodge_fault_cache - what one fault leaves for the next; of one thread
+ * @slots: used last: with memory, and a page without
+ * @around: pages to try beyond the next fault's own
+ */
+struct lodge_fault_cache {
+	struct lodge_slot_cache slots[2];
+	u16 around;
 };
 
 /* Sorted by gpa; replaced as a whole, read under vm->mmu.srcu. */
@@ -80,6 +91,7 @@ struct lodge_memslots {
  * @generation: that of @slots, for who remembers a slot
  * @srcu: for @slots and for user addresses taken from it
  * @notifier: on the owner's mm
+ * @watching: a slot has been watched
  * @registered: @notifier is live and may kick vCPUs
  * @deferred: tables were given to RCU, see lodge_table_free_deferred()
  * @notifier_lock: the four fields that follow
@@ -102,6 +114,7 @@ struct lodge_mmu {
 	u64 generation;
 	struct srcu_struct srcu;
 	struct mmu_notifier notifier;
+	bool watching;
 	bool registered;
 	bool deferred;
 	spinlock_t notifier_lock;	/* the next four */
@@ -121,16 +134,20 @@ void lodge_mmu_destroy(struct lodge_vm *vm);
 u32 lodge_mmu_phys_bits(const struct lodge_pt_format *format);
 int lodge_dirty_get(struct lodge_vm *vm, void *args);
 int lodge_slot_set(struct lodge_vm *vm, void *args);
+int lodge_watch_set(struct lodge_vm *vm, void *data);
 
 enum lodge_fault {
 	LODGE_FAULT_DONE,	/* mapped: enter again */
 	LODGE_FAULT_MMIO,	/* no slot, or a write to a read-only one */
 	LODGE_FAULT_RETRY,	/* a signal or a race: go round the loop */
 	LODGE_FAULT_ERROR,	/* host memory is gone: tell userspace */
+	LODGE_FAULT_WATCHED,	/* userspace wants to know; enter again after it does */
 };
 
 /* Ring 2. @access: LODGE_ACCESS_* of the guest's access */
 enum lodge_fault lodge_mmu_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access);
+bool lodge_mmu_fix_write(struct lodge_vm *vm, u64 gpa);
+int lodge_prefault(struct lodge_vm *vm, void *data);
 
 /* guest.c: guest memory by the owner's user addresses */
 

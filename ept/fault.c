@@ -26,14 +26,16 @@
 #include "lodge.h"
 #include "table.h"
 
-#define AROUND_MAX	64	/* pages that one fault maps beyond its own */
+#define CHUNK	64	/* pages asked for and mapped at a time */
 
 /* One fault on its way. */
 struct fault {
-	struct lodge_vcpu *vcpu;
 	struct lodge_vm *vm;
+	struct lodge_fault_cache *cache;
 	struct lodge_memslot slot;
 	struct lodge_mapping map;
+	u64 end;		/* of what was mapped */
+	u32 denied;		/* LODGE_ACCESS_* that are watched */
 	bool write;
 	bool exec;
 };
@@ -43,22 +45,22 @@ struct fault {
  * remembered for the next fault, of memory and of a page without, until a slot
  * changes. A stale copy does no harm: the change raised the notifier's sequence.
  */
-static bool copy_slot(struct lodge_vcpu *vcpu, u64 gpa, struct lodge_memslot *to)
+static bool copy_slot(struct lodge_mmu *mmu, struct lodge_fault_cache *caches, u64 gpa,
+		      struct lodge_memslot *to)
 {
-	struct lodge_mmu *mmu = &vcpu->vm->mmu;
 	const struct lodge_memslots *slots;
 	const struct lodge_memslot *slot;
 	struct lodge_slot_cache *cache;
 	int idx;
 
-	for (cache = vcpu->slots; cache < vcpu->slots + ARRAY_SIZE(vcpu->slots); cache++)
+	for (cache = caches->slots; cache < caches->slots + ARRAY_SIZE(caches->slots); cache++)
 		if (cache->generation == READ_ONCE(mmu->generation) &&
 		    gpa - cache->slot.gpa < cache->slot.bytes)
 			goto found;
 	idx = srcu_read_lock(&mmu->srcu);
 	slots = srcu_dereference(mmu->slots, &mmu->srcu);
 	slot = lodge_slot_find(slots, gpa);
-	cache = &vcpu->slots[!slot];
+	cache = &caches->slots[!slot];
 	cache->generation = slots->generation;
 	cache->slot = slot ? *slot : (struct lodge_memslot) {
 		.gpa = gpa & PAGE_MASK, .bytes = PAGE_SIZE,
@@ -66,7 +68,7 @@ static bool copy_slot(struct lodge_vcpu *vcpu, u64 gpa, struct lodge_memslot *to
 	srcu_read_unlock(&mmu->srcu, idx);
 found:
 	*to = cache->slot;
-	return cache == vcpu->slots;
+	return cache == caches->slots;
 }
 
 /* Only memory with struct pages, and only what the owner may do itself. */
@@ -113,76 +115,6 @@ static enum lodge_fault host_fault(struct mm_struct *mm, unsigned long hva, bool
 	return signal_pending(current) ? LODGE_FAULT_RETRY : LODGE_FAULT_ERROR;
 }
 
-/* The page as the host maps it now, writable if it is that already. */
-static bool page_fast(struct fault *f)
-{
-	/* A logged page is not writable before it is written to. */
-	bool readonly = (f->slot.flags & LODGE_SLOT_READONLY) || (f->slot.dirty && !f->write);
-
-	f->map.access = LODGE_ACCESS_READ | LODGE_ACCESS_EXEC;
-	if (!readonly && get_user_page_fast_only(f->map.hva, FOLL_WRITE, &f->map.page)) {
-		f->map.access |= LODGE_ACCESS_WRITE;
-		return true;
-	}
-	return !f->write && get_user_page_fast_only(f->map.hva, 0, &f->map.page);
-}
-
-/*
- * Pages that the fast way does not give although they are there, as the shared
- * zero page. Does not wait: who might have to is told to come back.
- */
-static enum lodge_fault page_slow(struct fault *f)
-{
-	unsigned int flags = FOLL_NOWAIT | (f->write ? FOLL_WRITE : 0);
-	long got = get_user_pages_unlocked(f->map.hva, 1, &f->map.page, flags);
-
-	if (got == 1) {
-		if (f->write)
-			f->map.access |= LODGE_ACCESS_WRITE;
-		return LODGE_FAULT_DONE;
-	}
-	if (!got || got == -EAGAIN || got == -EINTR || got == -ERESTARTSYS)
-		return LODGE_FAULT_RETRY;
-	return LODGE_FAULT_ERROR;
-}
-
-/*
- * Where the fault is. The snapshot comes before anything that the notifier or a
- * slot change may change.
- */
-static enum lodge_fault look(struct fault *f, u64 gpa)
-{
-	struct lodge_mmu *mmu = &f->vm->mmu;
-
-	f->map.seq = lodge_notifier_snapshot(mmu);
-	if (!copy_slot(f->vcpu, gpa, &f->slot) ||
-	    (f->write && (f->slot.flags & LODGE_SLOT_READONLY)))
-		return LODGE_FAULT_MMIO;
-	f->map.gpa = gpa & PAGE_MASK;
-	f->map.hva = f->slot.user_addr + (f->map.gpa - f->slot.gpa);
-	f->map.dirty = f->slot.dirty;
-	f->map.dirty_bit = (f->map.gpa - f->slot.gpa) >> PAGE_SHIFT;
-	return LODGE_FAULT_DONE;
-}
-
-/*
- * Get a reference to the page. The host's own work on our behalf, as breaking
- * COW, goes through the notifier: so look again after it.
- */
-static enum lodge_fault host_page(struct fault *f)
-{
-	enum lodge_fault ret;
-
-	if (page_fast(f))
-		return LODGE_FAULT_DONE;
-	ret = host_fault(f->vm->mm, f->map.hva, f->write);
-	if (ret == LODGE_FAULT_DONE)
-		ret = look(f, f->map.gpa);
-	if (ret != LODGE_FAULT_DONE || page_fast(f))
-		return ret;
-	return page_slow(f);
-}
-
 /*
  * Level of the host's own mapping; interrupts off keep its tables from being
  * freed. It may change right after: then the notifier's sequence does, too.
@@ -212,7 +144,8 @@ static int host_level_irqs_off(struct mm_struct *mm, unsigned long hva)
 static int leaf_level(struct fault *f)
 {
 	struct lodge_mmu *mmu = &f->vm->mmu;
-	int level = (mmu->nx_large && f->exec) || f->slot.dirty ? 1 : mmu->max_leaf;
+	bool small = (mmu->nx_large && f->exec) || f->slot.dirty || f->slot.watch;
+	int level = small ? 1 : mmu->max_leaf;
 	unsigned long irqs;
 
 	level = lodge_slot_max_level(&f->slot, f->map.gpa, level);
@@ -222,6 +155,104 @@ static int leaf_level(struct fault *f)
 		local_irq_restore(irqs);
 	}
 	return level;
+}
+
+/* Pages under the fault's level 1 table, from its own on, that are worth a try. */
+static int window(struct fault *f)
+{
+	u64 end = min(f->slot.gpa + f->slot.bytes, ALIGN(f->map.gpa + 1, PMD_SIZE));
+
+	if (f->slot.watch)
+		return 1;
+	return min_t(u64, (end - f->map.gpa) >> PAGE_SHIFT, f->cache->around + 1);
+}
+
+/*
+ * The pages as the host maps them now, writable if they are that already: how
+ * many. A logged page is not writable to the guest before the log knows.
+ */
+static int pages_fast(struct fault *f, int want)
+{
+	u32 write = f->slot.dirty ? LODGE_ACCESS_MAY_WRITE : LODGE_ACCESS_WRITE;
+	struct lodge_mapping *m = &f->map;
+	int got = 0;
+
+	want = min(want, CHUNK);
+	m->access = LODGE_ACCESS_READ | LODGE_ACCESS_EXEC;
+	if (!(f->slot.flags & LODGE_SLOT_READONLY))
+		got = get_user_pages_fast_only(m->hva, want, FOLL_WRITE, m->pages);
+	if (got > 0)
+		m->access |= write;
+	else if (!f->write)
+		got = get_user_pages_fast_only(m->hva, want, 0, m->pages);
+	m->count = max(got, 0);
+	return m->count;
+}
+
+/*
+ * Pages that the fast way does not give although they are there, as the shared
+ * zero page. Does not wait: who might have to is told to come back.
+ */
+static enum lodge_fault page_slow(struct fault *f)
+{
+	unsigned int flags = FOLL_NOWAIT | (f->write ? FOLL_WRITE : 0);
+	long got = get_user_pages_unlocked(f->map.hva, 1, f->map.pages, flags);
+
+	if (got == 1) {
+		f->map.count = 1;
+		if (f->write)
+			f->map.access |= f->slot.dirty ? LODGE_ACCESS_MAY_WRITE :
+							 LODGE_ACCESS_WRITE;
+		return LODGE_FAULT_DONE;
+	}
+	if (!got || got == -EAGAIN || got == -EINTR || got == -ERESTARTSYS)
+		return LODGE_FAULT_RETRY;
+	return LODGE_FAULT_ERROR;
+}
+
+/*
+ * Where the fault is. The snapshot comes before anything that the notifier or a
+ * slot change may change.
+ */
+static enum lodge_fault look(struct fault *f, u64 gpa)
+{
+	struct lodge_mmu *mmu = &f->vm->mmu;
+
+	f->map.seq = lodge_notifier_snapshot(mmu);
+	if (!copy_slot(mmu, f->cache, gpa, &f->slot) ||
+	    (f->write && (f->slot.flags & LODGE_SLOT_READONLY)))
+		return LODGE_FAULT_MMIO;
+	f->denied = f->slot.watch ? lodge_watch_denied(f->vm, gpa) : 0;
+	if (f->denied & LODGE_ACCESS_WRITE)
+		f->denied |= LODGE_ACCESS_MAY_WRITE;
+	f->map.gpa = gpa & PAGE_MASK;
+	f->map.hva = f->slot.user_addr + (f->map.gpa - f->slot.gpa);
+	return LODGE_FAULT_DONE;
+}
+
+/* References to the fault's page and its neighbours; one is enough of a large page. */
+static bool host_pages_now(struct fault *f)
+{
+	f->map.level = leaf_level(f);
+	return pages_fast(f, f->map.level > 1 ? 1 : window(f));
+}
+
+/*
+ * The host's own work on our behalf, as breaking COW, goes through the notifier:
+ * so look again after it.
+ */
+static enum lodge_fault host_pages(struct fault *f)
+{
+	enum lodge_fault ret;
+
+	if (host_pages_now(f))
+		return LODGE_FAULT_DONE;
+	ret = host_fault(f->vm->mm, f->map.hva, f->write);
+	if (ret == LODGE_FAULT_DONE)
+		ret = look(f, f->map.gpa);
+	if (ret != LODGE_FAULT_DONE || host_pages_now(f))
+		return ret;
+	return page_slow(f);
 }
 
 /* Another size, or another page, is mapped there: not any more. */
@@ -238,13 +269,21 @@ static void make_way(struct lodge_mmu *mmu, struct lodge_mapping *m)
 static enum lodge_fault install(struct fault *f)
 {
 	struct lodge_mmu *mmu = &f->vm->mmu;
+	int i, ret;
+	u64 bytes;
 
-	f->map.pfn = page_to_pfn(f->map.page);
-	f->map.level = leaf_level(f);
-	switch (lodge_table_map(mmu, &f->map)) {
+	f->map.pfn = page_to_pfn(f->map.pages[0]);
+	f->map.access &= ~f->denied;
+	ret = lodge_table_map(mmu, &f->map);
+	if (!ret) {
+		bytes = lodge_level_bytes(f->map.level);
+		f->end = ALIGN_DOWN(f->map.gpa, bytes) + f->map.mapped * bytes;
+		folio_mark_accessed(page_folio(f->map.pages[0]));
+	}
+	for (i = 0; i < f->map.count; i++)
+		put_page(f->map.pages[i]);
+	switch (ret) {
 	case 0:
-		lodge_count(f->vcpu, LODGE_STAT_FAULT_4K + f->map.level - 1);
-		folio_mark_accessed(page_folio(f->map.page));
 		return LODGE_FAULT_DONE;
 	case -EBUSY:
 		make_way(mmu, &f->map);
@@ -258,36 +297,31 @@ static enum lodge_fault install(struct fault *f)
 
 /*
  * Map the pages that follow, as far as the host has them: one fault instead of
- * many. The stretch grows while all of it is there and shrinks when nothing is.
+ * many. The stretch grows while all of it is there and shrinks when it is not.
  */
 static void map_around(struct fault *f)
 {
-	bool write = (f->map.access & LODGE_ACCESS_WRITE) && !f->slot.dirty;
-	u64 gpa = f->map.gpa + PAGE_SIZE, end = f->slot.gpa + f->slot.bytes;
-	struct lodge_mapping m = f->map;
-	struct page *pages[AROUND_MAX];
-	int i, got, want;
+	int want = window(f), got = f->map.count, now = got;
 
-	end = min(end, ALIGN(gpa, PMD_SIZE));
-	want = min_t(u64, (end - gpa) >> PAGE_SHIFT, f->vcpu->around + 1);
-	if (want <= 0)
-		return;
-	got = get_user_pages_fast_only(m.hva + PAGE_SIZE, want, write ? FOLL_WRITE : 0, pages);
-	f->vcpu->around = got == want ? min(2 * want, AROUND_MAX - 1) : max(got, 0);
-	if (!write)
-		m.access &= ~LODGE_ACCESS_WRITE;
-	for (i = 0; i < got; i++) {
-		m.gpa += PAGE_SIZE;
-		m.hva += PAGE_SIZE;
-		m.dirty_bit++;
-		m.page = pages[i];
-		m.pfn = page_to_pfn(m.page);
-		m.level = 1;
-		if (lodge_table_map(&f->vm->mmu, &m))
+	for (; now == CHUNK && got < want; got += now) {
+		f->map.gpa += now * PAGE_SIZE;
+		f->map.hva += now * PAGE_SIZE;
+		now = pages_fast(f, want - got);
+		if (!now || install(f) != LODGE_FAULT_DONE)
 			break;
 	}
-	for (i = 0; i < got; i++)
-		put_page(pages[i]);
+	f->cache->around = got >= want ? min_t(int, 2 * want, PTRS_PER_PTE) - 1 : got - 1;
+}
+
+static enum lodge_fault map_pages(struct fault *f)
+{
+	enum lodge_fault ret = host_pages(f);
+
+	if (ret == LODGE_FAULT_DONE)
+		ret = install(f);
+	if (ret == LODGE_FAULT_DONE && f->map.level == 1)
+		map_around(f);
+	return ret;
 }
 
 /*
@@ -296,25 +330,111 @@ static void map_around(struct fault *f)
  */
 enum lodge_fault lodge_mmu_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access)
 {
+	struct page *pages[CHUNK];
 	struct fault f = {
-		.vcpu = vcpu,
 		.vm = vcpu->vm,
+		.cache = &vcpu->fault_cache,
+		.map.pages = pages,
 		.write = access & LODGE_ACCESS_WRITE,
 		.exec = access & LODGE_ACCESS_EXEC,
 	};
-	enum lodge_fault ret = look(&f, gpa);
+	enum lodge_fault ret;
 
+	if (unlikely(READ_ONCE(f.vm->mmu.watching)) && lodge_watch_hit(f.vm, gpa, access))
+		return LODGE_FAULT_WATCHED;
+	ret = look(&f, gpa);
+	/* Armed again since. */
+	if (ret == LODGE_FAULT_DONE && f.denied & (access | LODGE_ACCESS_READ))
+		return LODGE_FAULT_RETRY;
 	/* Another vCPU was faster, or a TLB remembered less. */
 	if (ret != LODGE_FAULT_DONE || lodge_table_allows(&f.vm->mmu, gpa, access))
 		return ret;
-	ret = host_page(&f);
+	ret = map_pages(&f);
 	if (ret != LODGE_FAULT_DONE)
 		return ret;
-	ret = install(&f);
-	put_page(f.map.page);
-	if (ret == LODGE_FAULT_DONE && f.map.level == 1)
-		map_around(&f);
-	return ret;
+	lodge_count(vcpu, LODGE_STAT_FAULT_4K + f.map.level - 1);
+	return f.write && f.slot.dirty && !lodge_mmu_fix_write(f.vm, gpa) ? LODGE_FAULT_RETRY : ret;
+}
+
+/* One step of a prefault, from @gpa on; where the next begins. A log learns of nothing. */
+static enum lodge_fault prefault(struct fault *f, u64 gpa, u64 *next)
+{
+	u32 access = LODGE_ACCESS_READ;
+	enum lodge_fault ret;
+	u64 bytes, entry;
+	int level;
+
+	f->write = false;
+	ret = look(f, gpa);
+	if (ret != LODGE_FAULT_DONE)
+		return ret;
+	f->write = !(f->slot.flags & LODGE_SLOT_READONLY);
+	if (f->write)
+		access |= f->slot.dirty ? LODGE_ACCESS_MAY_WRITE : LODGE_ACCESS_WRITE;
+	*next = (gpa & PAGE_MASK) + PAGE_SIZE;
+	/* What is watched waits for the guest. */
+	if (f->denied)
+		return LODGE_FAULT_DONE;
+	entry = lodge_table_lookup(&f->vm->mmu, gpa, &level);
+	if (!lodge_pt_allows(f->vm->mmu.format, entry, access)) {
+		ret = map_pages(f);
+		if (ret != LODGE_FAULT_DONE)
+			return ret;
+		*next = f->end;
+		return LODGE_FAULT_DONE;
+	}
+	bytes = lodge_level_bytes(level);
+	*next = ALIGN_DOWN(gpa, bytes) + bytes;
+	return LODGE_FAULT_DONE;
+}
+
+/*
+ * lodge_prefault() - LODGE_PREFAULT, in the owner's mm: -EINVAL, -ENXIO (no slot), -EFAULT (no
+ * memory), -EINTR. Holds nothing that a fault does not
+ */
+int lodge_prefault(struct lodge_vm *vm, void *data)
+{
+	struct lodge_prefault *args = data;
+	struct lodge_fault_cache cache = { .around = PTRS_PER_PTE - 1 };
+	struct page *pages[CHUNK];
+	struct fault f = { .vm = vm, .cache = &cache, .map.pages = pages };
+	u64 next = args->gpa, end;
+
+	if (!PAGE_ALIGNED(args->gpa | args->bytes) ||
+	    check_add_overflow(args->gpa, args->bytes, &end))
+		return -EINVAL;
+	for (args->done = 0; args->done < args->bytes; cond_resched()) {
+		if (signal_pending(current))
+			return -EINTR;
+		switch (prefault(&f, args->gpa + args->done, &next)) {
+		case LODGE_FAULT_DONE:
+			args->done = min(next, end) - args->gpa;
+			cache.around = PTRS_PER_PTE - 1;
+			break;
+		case LODGE_FAULT_RETRY:
+			break;
+		case LODGE_FAULT_MMIO:
+			return -ENXIO;
+		default:
+			return -EFAULT;
+		}
+	}
+	return 0;
+}
+
+/*
+ * lodge_mmu_fix_write() - a write to a page that is protected for the log only: allow it, then log
+ * it. Ring 1 or 2; false: it takes lodge_mmu_fault()
+ */
+bool lodge_mmu_fix_write(struct lodge_vm *vm, u64 gpa)
+{
+	int idx = srcu_read_lock(&vm->mmu.srcu);
+	bool fixed = lodge_table_allow_write(&vm->mmu, gpa);
+
+	if (fixed)
+		lodge_mark_dirty(vm, gpa, 1);
+	srcu_read_unlock(&vm->mmu.srcu, idx);
+	return fixed;
 }
 
 /** lodge_mmu_create() - no slots, no leaves, and the notifier at work; in vm->mm. Sleeps */

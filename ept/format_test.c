@@ -146,12 +146,12 @@ static void phys_bits(struct kunit *test)
 	KUNIT_EXPECT_LE(test, bits, 12u + 9 * lodge_pt_levels(format));
 }
 
-/* SDM 29.3.2: R, W, X, write-back, IPAT, large, accessed, dirty */
+/* SDM 29.3.2: R, W, X, write-back, IPAT, large, accessed, dirty; bit 11 is ours */
 static void ept_bits(struct kunit *test)
 {
 	const struct lodge_pt_format *format = &lodge_ept_format;
 
-	KUNIT_EXPECT_EQ(test, 0x12345377ull, lodge_pt_leaf(format, 0x12345, 1, RWX));
+	KUNIT_EXPECT_EQ(test, 0x12345b77ull, lodge_pt_leaf(format, 0x12345, 1, RWX));
 	KUNIT_EXPECT_EQ(test, 0x12200175ull | BIT(7), lodge_pt_leaf(format, 0x12200, 2, RX));
 	KUNIT_EXPECT_EQ(test, 0x40000171ull | BIT(7),
 			lodge_pt_leaf(format, 0x40000, 3, LODGE_ACCESS_READ));
@@ -177,11 +177,11 @@ static void npt_bits(struct kunit *test)
 {
 	const struct lodge_pt_format *format = &lodge_npt_format;
 
-	KUNIT_EXPECT_EQ(test, 0x12345067ull | _PAGE_ENC,
+	KUNIT_EXPECT_EQ(test, 0x12345867ull | _PAGE_ENC,
 			lodge_pt_leaf(format, 0x12345, 1, RWX));
 	KUNIT_EXPECT_EQ(test, 0x122000a5ull | _PAGE_ENC,
 			lodge_pt_leaf(format, 0x12200, 2, RX));
-	KUNIT_EXPECT_EQ(test, 0x40000067ull | _PAGE_ENC | BIT(7) | BIT_ULL(63),
+	KUNIT_EXPECT_EQ(test, 0x40000867ull | _PAGE_ENC | BIT(7) | BIT_ULL(63),
 			lodge_pt_leaf(format, 0x40000, 3, RW));
 	KUNIT_EXPECT_EQ(test, 0x5027ull | _PAGE_ENC, lodge_pt_table(format, 0x5000));
 }

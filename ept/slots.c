@@ -150,31 +150,39 @@ int lodge_slot_max_level(const struct lodge_memslot *slot, u64 gpa, int level)
 	return level;
 }
 
-static void slot_zap(struct lodge_mmu *mmu, const struct lodge_memslot *slot)
+/** lodge_gpa_zap() - the guest faults on these addresses again. Sleeps */
+void lodge_gpa_zap(struct lodge_mmu *mmu, u64 gpa, u64 bytes)
 {
-	bool zapped;
-
 	lodge_zap_begin(mmu);
-	zapped = lodge_table_range(mmu, slot->gpa, slot->gpa + slot->bytes, lodge_leaf_zap, true);
-	lodge_zap_end(mmu, zapped);
+	lodge_zap_end(mmu, lodge_table_range(mmu, gpa, gpa + bytes, lodge_leaf_zap, true));
+}
+
+/** lodge_slots_publish() - on return nobody looks at the old array, which is gone. Sleeps */
+void lodge_slots_publish(struct lodge_mmu *mmu, struct lodge_memslots *old,
+			 struct lodge_memslots *new)
+{
+	rcu_assign_pointer(mmu->slots, new);
+	WRITE_ONCE(mmu->generation, new->generation);
+	synchronize_srcu_expedited(&mmu->srcu);
+	kvfree(old);
 }
 
 /* On return neither the guest nor the kernel uses the old slot any more. */
 static void replace_slots(struct lodge_mmu *mmu, struct lodge_memslots *old,
 			  struct lodge_memslots *new, const struct lodge_memslot *gone)
 {
+	struct lodge_memslot was = {};
+
 	if (gone) {
-		lodge_notifier_begin(mmu, gone->user_addr, gone->user_addr + gone->bytes);
-		slot_zap(mmu, gone);
+		was = *gone;
+		lodge_notifier_begin(mmu, was.user_addr, was.user_addr + was.bytes);
+		lodge_gpa_zap(mmu, was.gpa, was.bytes);
 	}
-	rcu_assign_pointer(mmu->slots, new);
-	WRITE_ONCE(mmu->generation, new->generation);
+	lodge_slots_publish(mmu, old, new);
 	if (gone)
 		lodge_notifier_end(mmu);
-	synchronize_srcu_expedited(&mmu->srcu);
-	if (gone)
-		kvfree(gone->dirty);
-	kvfree(old);
+	kvfree(was.dirty);
+	kvfree(was.watch);
 }
 
 /** lodge_slot_set() - LODGE_SET_SLOT; vm->lock held */
@@ -207,13 +215,15 @@ int lodge_slot_set(struct lodge_vm *vm, void *from)
 	return 0;
 }
 
-/** lodge_slots_free() - an array that nobody reads any more, and the logs of its slots */
+/** lodge_slots_free() - an array that nobody reads any more, and what its slots have */
 void lodge_slots_free(struct lodge_memslots *slots)
 {
 	u32 i;
 
-	for (i = 0; slots && i < slots->count; i++)
+	for (i = 0; slots && i < slots->count; i++) {
 		kvfree(slots->slot[i].dirty);
+		kvfree(slots->slot[i].watch);
+	}
 	kvfree(slots);
 }
 

@@ -8,7 +8,10 @@
  * - 0 to table: compare-and-exchange, no lock. Only in tables above level 1,
  *   which live as long as the VM: so nothing is ever added to a lost table.
  * - 0 to leaf, leaf to 0, leaf to a leaf that allows more: the table's lock,
- *   and for 0 to leaf the notifier's count and sequence checked under it.
+ *   and for what allows more the notifier's count and sequence checked under it.
+ * - leaf with LODGE_PT_MAY_WRITE to the same, writable: compare-and-exchange.
+ *   Who comes to take the page back, or to protect it, finds the one or the
+ *   other, and flushes.
  * - table to 0: only a level 1 table, to make way for a 2M leaf. It is
  *   detached and emptied under its own lock, and freed after a TLB flush and a
  *   grace period.
@@ -125,31 +128,26 @@ void lodge_tables_destroy(struct lodge_mmu *mmu)
 }
 
 /*
- * Write the leaf under the lock of its table. The entry may turn into a table
- * meanwhile, and hardware may mark it: hence compare-and-exchange. Large leaves
- * and executable pages do not go together on every CPU.
+ * Write a leaf under the lock of its table. The entry may turn into a table
+ * meanwhile, and hardware may mark it: hence compare-and-exchange. 1 for a new
+ * leaf, 0 for one that was there, or -errno.
  */
-static int write_leaf(struct lodge_mmu *mmu, u64 *entry, struct lodge_mapping *m)
+static int write_leaf(struct lodge_mmu *mmu, u64 *entry, u64 pfn, int level, u32 access)
 {
-	u64 pages = lodge_level_bytes(m->level) >> PAGE_SHIFT, pfn = m->pfn & ~(pages - 1);
-	u32 denied = mmu->nx_large && m->level > 1 ? LODGE_ACCESS_EXEC : 0;
-	u64 new = lodge_pt_leaf(mmu->format, pfn, m->level, m->access & ~denied);
+	u64 new = lodge_pt_leaf(mmu->format, pfn, level, access);
 	u64 old = READ_ONCE(*entry);
 
 	do {
 		if (!old)
 			continue;
-		if (is_table(mmu, old, m->level))
+		if (is_table(mmu, old, level))
 			return -EAGAIN;
 		if (lodge_pt_pfn(old) != pfn)
 			return -EBUSY;
-		if (lodge_pt_allows(mmu->format, old, m->access & ~denied))
+		if (lodge_pt_allows(mmu->format, old, access))
 			return 0;
 	} while (!try_cmpxchg64(entry, &old, new));
-
-	if (!old)
-		atomic_long_inc(&mmu->mapped[m->level]);
-	return 0;
+	return !old;
 }
 
 /*
@@ -157,15 +155,36 @@ static int write_leaf(struct lodge_mmu *mmu, u64 *entry, struct lodge_mapping *m
  * system does not see a page dirtied that it has cleaned and write-protected.
  * Its own dirty accounting was done when the host mapped the page writable.
  */
-static void mark_dirty(struct lodge_mapping *m)
+static void mark_dirty(struct page *page)
 {
-	struct folio *folio;
+	struct folio *folio = page_folio(page);
 
-	if (!m->page || !(m->access & LODGE_ACCESS_WRITE))
-		return;
-	folio = page_folio(m->page);
 	if (!folio_test_dirty(folio))
 		folio_set_dirty(folio);
+}
+
+/* Large leaves and executable pages do not go together on every CPU. */
+static int write_leaves(struct lodge_mmu *mmu, u64 *entry, struct lodge_mapping *m)
+{
+	bool write = m->access & (LODGE_ACCESS_WRITE | LODGE_ACCESS_MAY_WRITE);
+	u32 denied = mmu->nx_large && m->level > 1 ? LODGE_ACCESS_EXEC : 0;
+	u64 pfn = m->pfn & ~((lodge_level_bytes(m->level) >> PAGE_SHIFT) - 1);
+	int i, ret = 0, added = 0;
+
+	for (i = 0; i < m->count; i++) {
+		if (i)
+			pfn = page_to_pfn(m->pages[i]);
+		ret = write_leaf(mmu, entry + i, pfn, m->level, m->access & ~denied);
+		if (ret < 0)
+			break;
+		added += ret;
+		if (write && m->pages)
+			mark_dirty(m->pages[i]);
+	}
+	if (added)
+		atomic_long_add(added, &mmu->mapped[m->level]);
+	m->mapped = i;
+	return i ? 0 : ret;
 }
 
 static int install(struct lodge_mmu *mmu, struct lodge_table *table, struct lodge_mapping *m)
@@ -175,24 +194,29 @@ static int install(struct lodge_mmu *mmu, struct lodge_table *table, struct lodg
 	int ret = -EAGAIN;
 
 	spin_lock(&table->lock);
-	if (!table->detached && !lodge_notifier_retry(mmu, start, start + bytes, m->seq)) {
-		ret = write_leaf(mmu, entry_of(table, m->gpa), m);
-		if (!ret)
-			mark_dirty(m);
-		if (!ret && m->dirty && (m->access & LODGE_ACCESS_WRITE))
-			set_bit(m->dirty_bit, m->dirty);
-	}
+	if (!table->detached && !lodge_notifier_retry(mmu, start, start + m->count * bytes, m->seq))
+		ret = write_leaves(mmu, entry_of(table, m->gpa), m);
 	spin_unlock(&table->lock);
 	return ret;
 }
 
+static bool in_use(struct lodge_table *table)
+{
+	int i;
+
+	for (i = 0; i < ENTRIES; i++)
+		if (READ_ONCE(table->entries[i]))
+			return true;
+	return false;
+}
+
 /*
  * A table is where a large leaf would go. A 1G leaf never replaces it, nor a
- * 2M leaf when executable pages have to stay small.
+ * 2M leaf small ones when executable pages have to stay so.
  */
-static bool keep_table(struct lodge_mmu *mmu, int level)
+static bool keep_table(struct lodge_mmu *mmu, struct lodge_table *table)
 {
-	return level > 2 || mmu->nx_large;
+	return table->level > 1 || (mmu->nx_large && in_use(table));
 }
 
 /*
@@ -208,9 +232,11 @@ static int map_once(struct lodge_mmu *mmu, struct lodge_mapping *m, struct lodge
 		entry = entry_of(table, m->gpa);
 		old = READ_ONCE(*entry);
 		if (table->level == m->level) {
-			if (!is_table(mmu, old, m->level))
+			if (!is_table(mmu, old, m->level)) {
+				lodge_step();
 				return install(mmu, table, m);
-			if (!keep_table(mmu, m->level))
+			}
+			if (!keep_table(mmu, table_at(old)))
 				return -EBUSY;
 			m->level--;
 		}
@@ -232,9 +258,9 @@ static int map_once(struct lodge_mmu *mmu, struct lodge_mapping *m, struct lodge
 }
 
 /*
- * lodge_table_map() - map a page, with the tables that takes. -EAGAIN when the host changed its
- * mind since @m->seq; -EBUSY when another mapping is in the way, see lodge_table_make_way();
- * -ENOMEM
+ * lodge_table_map() - map pages, with the tables that takes: the first, and as many of the others
+ * as nothing keeps from it. -EAGAIN when the host changed its mind since @m->seq; -EBUSY when
+ * another mapping is in the way, see lodge_table_make_way(); -ENOMEM
  */
 int lodge_table_map(struct lodge_mmu *mmu, struct lodge_mapping *m)
 {
@@ -335,6 +361,7 @@ static bool range_step(struct lodge_mmu *mmu, u64 *gpa, u64 end, lodge_leaf_op o
 	*gpa = ALIGN_DOWN(start, bytes) + bytes;
 	if (table->level > 1 && !old)
 		return false;
+	lodge_step();
 	return table_leaves(mmu, table, start, min(end, *gpa), op);
 }
 
@@ -415,4 +442,25 @@ bool lodge_table_allows(struct lodge_mmu *mmu, u64 gpa, u32 access)
 	int level;
 
 	return lodge_pt_allows(mmu->format, lodge_table_lookup(mmu, gpa, &level), access);
+}
+
+/*
+ * lodge_table_allow_write() - make a leaf writable that was protected for the log only. Any
+ * context; false: there is none such. Whoever logs it does that after it: see collect()
+ */
+bool lodge_table_allow_write(struct lodge_mmu *mmu, u64 gpa)
+{
+	const struct lodge_pt_format *f = mmu->format;
+	struct lodge_table *table;
+	bool done = false;
+	u64 old;
+
+	rcu_read_lock();
+	table = walk(mmu, gpa, 1, &old);
+	lodge_step();
+	if (lodge_pt_is_leaf(f, old, table->level) && (old & LODGE_PT_MAY_WRITE))
+		done = (old & f->write) || try_cmpxchg64(entry_of(table, gpa), &old,
+							 old | f->write | f->dirty);
+	rcu_read_unlock();
+	return done;
 }

@@ -29,31 +29,37 @@ struct lodge_table {
 };
 
 /**
- * struct lodge_mapping - a leaf to be
+ * struct lodge_mapping - leaves to be
  * @gpa: guest physical address of the fault's page
  * @hva: user address of that page
  * @pfn: host frame of that page
- * @page: to be marked dirty when written to, or NULL
+ * @pages: it and those that follow, to be marked dirty when writable; NULL: only @pfn
+ * @count: how many, all under one level 1 table; 1 for a large leaf
+ * @mapped: out: how many of them are
  * @level: largest leaf allowed; on success the level used
- * @access: LODGE_ACCESS_* the leaf allows
+ * @access: LODGE_ACCESS_* the leaf allows, and LODGE_ACCESS_MAY_WRITE
  * @seq: lodge_notifier_snapshot() from before @pfn was looked up
- * @dirty: the slot's log, or NULL; kept until slot changes have raised @seq
- * @dirty_bit: of the page in it
  */
 struct lodge_mapping {
 	u64 gpa;
 	unsigned long hva;
 	u64 pfn;
-	struct page *page;
+	struct page **pages;
+	unsigned int count;
+	unsigned int mapped;
 	int level;
 	u32 access;
 	unsigned long seq;
-	unsigned long *dirty;
-	u64 dirty_bit;
 };
 
 #define LODGE_PT_ADDRESS	GENMASK_ULL(51, 12)
 #define LODGE_PT_LARGE		BIT_ULL(7)	/* in both formats */
+/*
+ * Ours, in both: the host allows writes as long as this leaf is there, and has
+ * its page marked dirty; only the log wants to know of the first.
+ */
+#define LODGE_PT_MAY_WRITE	BIT_ULL(11)
+#define LODGE_ACCESS_MAY_WRITE	0x100u
 
 static inline int lodge_pt_levels(const struct lodge_pt_format *f)
 {
@@ -67,6 +73,8 @@ static inline u64 lodge_pt_leaf(const struct lodge_pt_format *f, u64 pfn, int le
 
 	if (access & LODGE_ACCESS_WRITE)
 		entry |= f->write | f->dirty;
+	if (access & (LODGE_ACCESS_WRITE | LODGE_ACCESS_MAY_WRITE))
+		entry |= LODGE_PT_MAY_WRITE;
 	return access & LODGE_ACCESS_EXEC ? entry ^ f->exec : entry;
 }
 
@@ -94,12 +102,22 @@ static inline u64 lodge_pt_pfn(u64 entry)
 static inline bool lodge_pt_allows(const struct lodge_pt_format *f, u64 entry, u32 access)
 {
 	return (entry & f->present) && (!(access & LODGE_ACCESS_WRITE) || (entry & f->write)) &&
+	       (!(access & LODGE_ACCESS_MAY_WRITE) || (entry & LODGE_PT_MAY_WRITE)) &&
 	       (!(access & LODGE_ACCESS_EXEC) || ((entry ^ f->leaf) & f->exec));
 }
 
 static inline u64 lodge_level_bytes(int level)
 {
 	return 1ull << (PAGE_SHIFT + 9 * (level - 1));
+}
+
+/* Where the other side may be in between: a test does what it would. */
+extern void (*lodge_between)(void);
+
+static inline void lodge_step(void)
+{
+	if (LODGE_KUNIT && lodge_between)
+		lodge_between();
 }
 
 /* table.c */
@@ -111,6 +129,7 @@ struct lodge_table *lodge_table_make_way(struct lodge_mmu *mmu, u64 gpa, int lev
 void lodge_table_free_deferred(struct lodge_mmu *mmu, struct lodge_table *table);
 u64 lodge_table_lookup(struct lodge_mmu *mmu, u64 gpa, int *level);
 bool lodge_table_allows(struct lodge_mmu *mmu, u64 gpa, u32 access);
+bool lodge_table_allow_write(struct lodge_mmu *mmu, u64 gpa);
 
 /* What is done to each leaf of a range, under its table's lock. */
 typedef bool (*lodge_leaf_op)(struct lodge_mmu *mmu, u64 *entry, int level);
@@ -139,8 +158,16 @@ int lodge_slot_check(const struct lodge_slot *args, u32 phys_bits);
 struct lodge_memslots *lodge_slots_change(struct lodge_memslots *old,
 					  const struct lodge_slot *args);
 void lodge_slots_free(struct lodge_memslots *slots);
+void lodge_slots_publish(struct lodge_mmu *mmu, struct lodge_memslots *old,
+			 struct lodge_memslots *new);
+void lodge_gpa_zap(struct lodge_mmu *mmu, u64 gpa, u64 bytes);
 bool lodge_slot_gpa_range(const struct lodge_memslot *slot, unsigned long start,
 			  unsigned long end, u64 *gpa, u64 *gpa_end);
 int lodge_slot_max_level(const struct lodge_memslot *slot, u64 gpa, int level);
+
+/* watch.c */
+
+bool lodge_watch_hit(struct lodge_vm *vm, u64 gpa, u32 access);
+u32 lodge_watch_denied(struct lodge_vm *vm, u64 gpa);
 
 #endif /* LODGE_TABLE_H */

@@ -12,6 +12,8 @@
 #define RX	(LODGE_ACCESS_READ | LODGE_ACCESS_EXEC)
 #define RWX	(RX | LODGE_ACCESS_WRITE)
 
+void (*lodge_between)(void);
+
 struct format_case {
 	const char *name;
 	const struct lodge_pt_format *format;
@@ -69,6 +71,7 @@ static struct lodge_mapping mapping(struct lodge_mmu *mmu, u64 gpa, int level)
 		.gpa = gpa,
 		.hva = USER + gpa,
 		.pfn = 0x1000000 + (gpa >> PAGE_SHIFT),
+		.count = 1,
 		.level = level,
 		.access = RWX,
 		.seq = lodge_notifier_snapshot(mmu),
@@ -244,6 +247,12 @@ static void large_is_not_executable(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, map(mmu, MIB, 2));
 	KUNIT_EXPECT_EQ(test, 2L, leaves(mmu, 1));
 	KUNIT_EXPECT_EQ(test, 0L, leaves(mmu, 2));
+	/* Until they are gone. */
+	zap(mmu, 0, 2 * MIB);
+	KUNIT_EXPECT_EQ(test, -EBUSY, map(mmu, MIB, 2));
+	lodge_table_free_deferred(mmu, lodge_table_make_way(mmu, MIB, 2));
+	KUNIT_EXPECT_EQ(test, 0, map(mmu, MIB, 2));
+	KUNIT_EXPECT_EQ(test, 1L, leaves(mmu, 2));
 }
 
 static void access_grows(struct kunit *test)
@@ -464,7 +473,7 @@ static void dirty_page(struct kunit *test)
 	struct page *page = alloc_page(GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, page);
-	m.page = page;
+	m.pages = &page;
 	m.pfn = page_to_pfn(page);
 	m.access = RX;
 	KUNIT_EXPECT_EQ(test, 0, lodge_table_map(mmu, &m));
@@ -481,34 +490,209 @@ static void dirty_page(struct kunit *test)
 	__free_page(page);
 }
 
-/* Only a leaf that allows writes marks its page, and each time it comes to. */
-static void logged_writes(struct kunit *test)
+/* Protected for the log: writable at once, if the host allows it, and only then. */
+static void protected_for_the_log(struct kunit *test)
 {
 	struct lodge_mmu *mmu = make(test);
 	struct lodge_mapping m = mapping(mmu, MIB, 1);
-	DECLARE_BITMAP(log, 128) = {};
 
-	m.dirty = log;
-	m.dirty_bit = 77;
+	KUNIT_EXPECT_FALSE(test, lodge_table_allow_write(mmu, MIB));
 	m.access = RX;
 	KUNIT_ASSERT_EQ(test, 0, lodge_table_map(mmu, &m));
-	KUNIT_EXPECT_TRUE(test, bitmap_empty(log, 128));
-	m.access = RWX;
-	m.seq--;
-	KUNIT_EXPECT_EQ(test, -EAGAIN, lodge_table_map(mmu, &m));
-	KUNIT_EXPECT_TRUE(test, bitmap_empty(log, 128));
-	m.seq++;
-	KUNIT_EXPECT_EQ(test, 0, lodge_table_map(mmu, &m));
-	KUNIT_EXPECT_EQ(test, 77ul, find_first_bit(log, 128));
-	KUNIT_EXPECT_EQ(test, 1u, (u32)bitmap_weight(log, 128));
-	bitmap_zero(log, 128);
+	KUNIT_EXPECT_FALSE(test, lodge_table_allow_write(mmu, MIB));
+	m.access |= LODGE_ACCESS_MAY_WRITE;
+	KUNIT_ASSERT_EQ(test, 0, lodge_table_map(mmu, &m));
+	KUNIT_EXPECT_FALSE(test, lodge_table_allows(mmu, MIB, LODGE_ACCESS_WRITE));
+	KUNIT_EXPECT_TRUE(test, lodge_table_allow_write(mmu, MIB + 5));
+	KUNIT_EXPECT_TRUE(test, lodge_table_allows(mmu, MIB, RWX));
+	/* A fault that comes late takes nothing away. */
+	KUNIT_ASSERT_EQ(test, 0, lodge_table_map(mmu, &m));
+	KUNIT_EXPECT_TRUE(test, lodge_table_allows(mmu, MIB, RWX));
 	KUNIT_EXPECT_TRUE(test, lodge_table_range(mmu, MIB, MIB + 1, lodge_leaf_protect, false));
 	KUNIT_EXPECT_FALSE(test, lodge_table_range(mmu, 0, GIB, lodge_leaf_protect, false));
 	KUNIT_EXPECT_TRUE(test, lodge_table_allows(mmu, MIB, RX));
 	KUNIT_EXPECT_FALSE(test, lodge_table_allows(mmu, MIB, LODGE_ACCESS_WRITE));
+	KUNIT_EXPECT_TRUE(test, lodge_table_allow_write(mmu, MIB));
+	KUNIT_EXPECT_EQ(test, 1L, leaves(mmu, 1));
+	zap(mmu, 0, GIB);
+	KUNIT_EXPECT_FALSE(test, lodge_table_allow_write(mmu, MIB));
+}
+
+/* Several at once: as many as nothing keeps from it. */
+static void several_pages(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+	struct lodge_mapping m = mapping(mmu, MIB, 1);
+	struct page *pages[4];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(pages); i++)
+		pages[i] = alloc_page(GFP_KERNEL);
+	m.pages = pages;
+	m.count = ARRAY_SIZE(pages);
+	m.pfn = page_to_pfn(pages[0]);
+	m.access = RX;
+	lodge_notifier_begin(mmu, m.hva + 3 * PAGE_SIZE, m.hva + 4 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, -EAGAIN, lodge_table_map(mmu, &m));
+	lodge_notifier_end(mmu);
+	m.seq = lodge_notifier_snapshot(mmu);
+	KUNIT_EXPECT_EQ(test, 0, map(mmu, MIB + 2 * PAGE_SIZE, 1));
 	KUNIT_EXPECT_EQ(test, 0, lodge_table_map(mmu, &m));
-	KUNIT_EXPECT_TRUE(test, lodge_table_allows(mmu, MIB, RWX));
-	KUNIT_EXPECT_TRUE(test, test_bit(77, log));
+	KUNIT_EXPECT_TRUE(test, mapped(mmu, MIB + PAGE_SIZE));
+	KUNIT_EXPECT_FALSE(test, mapped(mmu, MIB + 3 * PAGE_SIZE));
+	KUNIT_EXPECT_EQ(test, 3L, leaves(mmu, 1));
+	zap(mmu, 0, GIB);
+	KUNIT_EXPECT_EQ(test, 0, lodge_table_map(mmu, &m));
+	KUNIT_EXPECT_EQ(test, 4L, leaves(mmu, 1));
+	for (i = 0; i < ARRAY_SIZE(pages); i++) {
+		u64 entry = lodge_table_lookup(mmu, MIB + i * PAGE_SIZE, &m.level);
+
+		KUNIT_EXPECT_EQ(test, (u64)page_to_pfn(pages[i]), lodge_pt_pfn(entry));
+		KUNIT_EXPECT_FALSE(test, folio_test_dirty(page_folio(pages[i])));
+	}
+	zap(mmu, 0, GIB);
+	for (i = 0; i < ARRAY_SIZE(pages); i++)
+		__free_page(pages[i]);
+}
+
+/*
+ * Every interleaving of a fault and an invalidation. One side runs, and between
+ * its steps, inside the walker too, the other does as many of its own as the
+ * schedule says; then the roles change.
+ */
+enum fault_kind { FRESH, UPGRADE, LOGGED, FAULT_KINDS };
+enum { HOST_BEGIN, HOST_ZAP, HOST_CHANGE, HOST_END, HOST_STEPS };
+enum { FAULT_LOOK, FAULT_FIND, FAULT_MAP, FAULT_STEPS };
+
+static struct walk {
+	struct kunit *test;
+	struct lodge_mmu *mmu;
+	enum fault_kind kind;
+	struct lodge_mapping m;
+	u64 pfn;		/* where the host has the page now */
+	int host, fault;	/* steps that were done */
+	bool host_drives;
+	int point;		/* of the driver */
+	const int *at;		/* point before which each step of the other is done */
+	int ret;
+} walker;
+
+static void host_step(struct walk *w)
+{
+	switch (w->host++) {
+	case HOST_BEGIN:
+		lodge_notifier_begin(w->mmu, USER + MIB, USER + MIB + PAGE_SIZE);
+		break;
+	case HOST_ZAP:
+		zap(w->mmu, MIB, MIB + PAGE_SIZE);
+		break;
+	case HOST_CHANGE:
+		KUNIT_EXPECT_FALSE(w->test, mapped(w->mmu, MIB));
+		w->pfn++;
+		break;
+	case HOST_END:
+		KUNIT_EXPECT_FALSE(w->test, mapped(w->mmu, MIB));
+		lodge_notifier_end(w->mmu);
+	}
+}
+
+static void fault_step(struct walk *w)
+{
+	switch (w->fault++) {
+	case FAULT_LOOK:
+		w->m.seq = lodge_notifier_snapshot(w->mmu);
+		break;
+	case FAULT_FIND:
+		w->m.pfn = w->pfn;
+		break;
+	case FAULT_MAP:
+		w->ret = w->kind == LOGGED ? lodge_table_allow_write(w->mmu, MIB) :
+					     lodge_table_map(w->mmu, &w->m);
+	}
+}
+
+/* The driver is between two steps. */
+static void other_side(void)
+{
+	struct walk *w = &walker;
+	int *done = w->host_drives ? &w->fault : &w->host;
+	int steps = w->host_drives ? FAULT_STEPS : HOST_STEPS;
+	int point = w->point++;
+
+	lodge_between = NULL;
+	while (*done < steps && w->at[*done] <= point) {
+		if (w->host_drives)
+			fault_step(w);
+		else
+			host_step(w);
+	}
+	lodge_between = other_side;
+}
+
+static void drive(struct walk *w)
+{
+	int steps = w->host_drives ? HOST_STEPS : FAULT_STEPS, i;
+
+	lodge_between = other_side;
+	for (i = 0; i < steps; i++) {
+		other_side();
+		if (w->host_drives)
+			host_step(w);
+		else
+			fault_step(w);
+	}
+	lodge_between = NULL;
+	while (w->host < HOST_STEPS)
+		host_step(w);
+	while (w->fault < FAULT_STEPS)
+		fault_step(w);
+}
+
+static void one_schedule(struct kunit *test, struct lodge_mmu *mmu, enum fault_kind kind,
+			 bool host_drives, const int *at)
+{
+	struct walk *w = &walker;
+	u64 entry;
+	int level;
+
+	*w = (struct walk) {
+		.test = test, .mmu = mmu, .kind = kind, .m = mapping(mmu, MIB, 1),
+		.pfn = 0x1000, .host_drives = host_drives, .at = at,
+	};
+	w->m.pfn = w->pfn;
+	w->m.access = kind == LOGGED ? RX | LODGE_ACCESS_MAY_WRITE : RX;
+	if (kind != FRESH)
+		KUNIT_ASSERT_EQ(test, 0, lodge_table_map(mmu, &w->m));
+	w->m.access = RWX;
+	drive(w);
+	entry = lodge_table_lookup(mmu, MIB, &level);
+	if (entry)
+		KUNIT_EXPECT_EQ(test, w->pfn, lodge_pt_pfn(entry));
+	/* A fault that begins after all of it is not held up. */
+	if (kind != LOGGED && !host_drives && !at[HOST_END])
+		KUNIT_EXPECT_TRUE(test, !w->ret && entry);
+	zap(mmu, 0, GIB);
+}
+
+#define POINTS	8	/* the most a driver comes by: before its steps, and inside the walker */
+
+static void every_interleaving(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+	int at[HOST_STEPS], kind, code, i, n = 0;
+
+	for (kind = 0; kind < 2 * FAULT_KINDS; kind++) {
+		for (code = 0; code < int_pow(POINTS, HOST_STEPS); code++) {
+			for (i = 0; i < HOST_STEPS; i++)
+				at[i] = code / (int)int_pow(POINTS, i) % POINTS;
+			if (at[0] > at[1] || at[1] > at[2] || at[2] > at[3])
+				continue;
+			one_schedule(test, mmu, kind / 2, kind % 2, at);
+			n++;
+		}
+	}
+	KUNIT_EXPECT_EQ(test, 2 * FAULT_KINDS * 330, n);
+	KUNIT_EXPECT_EQ(test, 0L, leaves(mmu, 1));
 }
 
 #define RACE_WINDOW	(8 * MIB)
@@ -615,7 +799,9 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(overlapping_invalidations),
 	KUNIT_CASE(everything_is_barred),
 	KUNIT_CASE(dirty_page),
-	KUNIT_CASE_PARAM(logged_writes, format_gen_params),
+	KUNIT_CASE_PARAM(protected_for_the_log, format_gen_params),
+	KUNIT_CASE(several_pages),
+	KUNIT_CASE_PARAM(every_interleaving, format_gen_params),
 	KUNIT_CASE_PARAM(faults_against_notifier, format_gen_params),
 	{}
 };

@@ -190,6 +190,10 @@ enum lodge_next lodge_on_pio(struct lodge_vcpu *vcpu, u16 port, u8 bytes, bool w
 
 enum lodge_next lodge_on_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access)
 {
+	if ((access & LODGE_ACCESS_WRITE) && lodge_mmu_fix_write(vcpu->vm, gpa)) {
+		lodge_reason(vcpu, LODGE_REASON_FAULT, gpa);
+		return LODGE_REENTER;
+	}
 	vcpu->exit.fault.gpa = gpa;
 	vcpu->exit.fault.access = access;
 	return handle(vcpu, LODGE_K_FAULT);
@@ -395,6 +399,11 @@ static enum lodge_next handle_fault(struct lodge_vcpu *vcpu)
 	case LODGE_FAULT_MMIO:
 		lodge_reason(vcpu, LODGE_REASON_MMIO, gpa);
 		return lodge_emulate_current(vcpu);
+	case LODGE_FAULT_WATCHED:
+		lodge_reason(vcpu, LODGE_REASON_FAULT, gpa);
+		lodge_user_memory(vcpu, gpa, access, 0);
+		vcpu->run->exit_reason = LODGE_EXIT_WATCH;
+		return LODGE_USER;
 	default:
 		return lodge_user_memory(vcpu, gpa, access, -EFAULT);
 	}

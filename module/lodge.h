@@ -293,8 +293,7 @@ struct lodge_vcpu {
 	unsigned long host_dr[4];	/* while DR0 to DR3 are the guest's */
 	u64 serial;			/* lodge_isolate() */
 	u8 maxphyaddr;
-	u8 around;			/* pages to map beyond the next fault's */
-	struct lodge_slot_cache slots[2];	/* with memory, and without */
+	struct lodge_fault_cache fault_cache;
 	struct lodge_replay replay;
 	u8 pio_waiting;			/* bytes of an IN that userspace serves */
 	struct lodge_queue *rung;	/* its device is held; LODGE_REQ_RING */

@@ -20,7 +20,7 @@
 
 #define TSC_RATIO_MAX	255
 
-int lodge_max_leaf = 2;
+int lodge_max_leaf = 3;
 u8 lodge_tsc_fraction;
 
 /* Names go into logs: NUL-terminated, printable ASCII. */
@@ -158,6 +158,9 @@ const struct lodge_ioctl lodge_vm_ioctls[] = {
 		    lodge_virtio_create_fd),
 	LODGE_IOCTL(vm, SET_SLOT, lodge_slot, user_addr, SLOT_FLAGS, VM, IN, lodge_slot_set),
 	LODGE_IOCTL(vm, GET_DIRTY, lodge_dirty, bitmap, 0, VM, IN, lodge_dirty_get),
+	LODGE_IOCTL(vm, WATCH, lodge_watch_pages, bitmap, LODGE_WATCH_COUNT, VM, IN,
+		    lodge_watch_set),
+	LODGE_IOCTL(vm, PREFAULT, lodge_prefault, bytes, 0, NONE, ALWAYS, lodge_prefault),
 	LODGE_IOCTL(vm, SET_IRQFD, lodge_irqfd, gsi, IRQFD_FLAGS, VM, IN, lodge_irqfd_set),
 	LODGE_IOCTL(vm, SET_DOMAIN, lodge_domain, eventfd, 0, VM, IN, lodge_domain_set),
 	LODGE_IOCTL(vm, SET_REGION, lodge_region, eventfd, REGION_FLAGS, VM, IN, lodge_region_set),

@@ -41,6 +41,8 @@
 #define LODGE_VM_STATS		_IO('L', 0x29)	/* struct lodge_open_stats -> fd */
 #define LODGE_RESET_VM		_IO('L', 0x2a)	/* struct lodge_reset */
 #define LODGE_GET_DIRTY		_IO('L', 0x2b)	/* struct lodge_dirty */
+#define LODGE_PREFAULT		_IO('L', 0x2c)	/* struct lodge_prefault */
+#define LODGE_WATCH		_IO('L', 0x2d)	/* struct lodge_watch_pages */
 
 #define LODGE_CREATE_VIRTIO	_IO('L', 0x38)	/* struct lodge_create_virtio -> fd */
 
@@ -223,6 +225,41 @@ struct lodge_dirty {
 	__u64 pages;
 	__u64 bitmap;
 };
+
+/**
+ * struct lodge_prefault - get and map memory before the guest asks (LODGE_PREFAULT)
+ * @gpa: guest physical address, page aligned
+ * @bytes: length, page aligned
+ * @done: out, whatever the result: bytes from @gpa on that are mapped
+ */
+struct lodge_prefault {
+	__u32 size;
+	__u32 flags;
+	__u64 gpa;
+	__u64 bytes;
+	__u64 done;
+};
+
+/**
+ * struct lodge_watch_pages - tell of the guest's next access to pages (LODGE_WATCH)
+ * @flags: LODGE_WATCH_COUNT: note it, without an exit
+ * @access: LODGE_ACCESS_* to be told of from now on; READ: any access; 0: none
+ * @gpa: page aligned
+ * @bytes: page aligned, within one slot
+ * @bitmap: user address of __u64[], or 0: which pages were hit before: bit N % 64 of
+ *	element N / 64 for the page N of the range
+ */
+struct lodge_watch_pages {
+	__u32 size;
+	__u32 flags;
+	__u32 access;
+	__u32 pad;
+	__u64 gpa;
+	__u64 bytes;
+	__u64 bitmap;
+};
+
+#define LODGE_WATCH_COUNT	0x1u
 
 /* GSIs 0-15 reach the PIC pair and the I/O APIC, 16-23 the I/O APIC alone */
 struct lodge_irq_line {
@@ -681,6 +718,7 @@ struct lodge_nmi {
 #define LODGE_EXIT_FAIL_ENTRY	5	/* the CPU refused the guest state */
 #define LODGE_EXIT_INTERNAL	6	/* the guest did what Lodge cannot do */
 #define LODGE_EXIT_MEMORY	7	/* host memory behind a slot is gone */
+#define LODGE_EXIT_WATCH	8	/* a watched page is about to be accessed */
 
 #define LODGE_SYNC_REGS		0x1u
 #define LODGE_SYNC_SREGS	0x2u

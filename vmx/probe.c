@@ -160,12 +160,11 @@ static void read_caps(const struct vmx_cap_msrs *msrs)
 	read_mitigations(caps);
 }
 
-/* A large page that is executable crashes CPUs with the iTLB multihit erratum. */
 static void limit_leaf(u64 ept_vpid)
 {
 	if (!(ept_vpid & VMX_EPT_1GB_PAGE_BIT))
 		lodge_max_leaf = min(lodge_max_leaf, 2);
-	if (!(ept_vpid & VMX_EPT_2MB_PAGE_BIT) || boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT))
+	if (!(ept_vpid & VMX_EPT_2MB_PAGE_BIT))
 		lodge_max_leaf = 1;
 }
 
