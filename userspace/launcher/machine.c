@@ -507,13 +507,16 @@ static int create_memory(struct machine *m, struct fault *f)
 	if (m->config.memory > limit - (MEMORY_HIGH - MEMORY_LOW_MAX))
 		return fault_set(f, "memory", "more than this CPU's guests can address",
 				 "ask for less with -m", E2BIG);
-	ret = memory_init(&m->mem, m->config.memory);
-	if (ret < 0)
-		return fault_set(f, "memory", "cannot reserve it", "ask for less with -m", ret);
+	if (memory_create(&m->mem, m->config.ram, f))
+		return -1;
 	ret = memory_register(&m->mem, m->vm);
 	if (ret < 0)
 		return fault_set(f, "memory", "the hypervisor refused it", "ask for less with -m",
 				 ret);
+	ret = m->config.ram->prefault ? memory_prefault(&m->mem, m->vm) : 0;
+	if (ret < 0)
+		return fault_set(f, "-m prefault", "the host has not that much memory",
+				 "ask for less with -m", ret);
 	return 0;
 }
 

@@ -31,6 +31,7 @@
  * struct machine_config - what a machine is made of
  * @name: shown in the host's logs and thread lists; may be empty
  * @memory: bytes of RAM
+ * @ram: where it comes from
  * @cpus: number of vCPUs
  * @pin: host CPU for each of them, or -1
  * @features: changes to the CPU's features (cpu_features.c), or NULL
@@ -47,6 +48,7 @@
 struct machine_config {
 	const char *name;
 	__u64 memory;
+	const struct memory_options *ram;
 	unsigned int cpus;
 	const int *pin;
 	const char *features;

@@ -76,8 +76,13 @@ static const char usage[] =
 "                         several times; \"FILE ARG...\" for module arguments\n"
 "  -p, --cmdline TEXT     kernel command line (default for Linux:\n"
 "                         " BOOT_CMDLINE "); Multiboot puts KERNEL before it\n"
-"  -m, --mem SIZE         memory, such as 512M or 2G; a bare number is MiB\n"
-"                         (default: 256M)\n"
+"  -m, --mem SIZE[,W]...  memory, such as 512M or 2G; a bare number is MiB\n"
+"                         (default: 256M). The words W: huge=2M|1G: from the\n"
+"                         host's reserved huge pages; thp=on|off: transparent\n"
+"                         ones (default: on); shared: a memfd; file=PATH: that\n"
+"                         file; merge: the host may merge equal pages (KSM);\n"
+"                         prefault: all of it at once; node=N: rather from this\n"
+"                         NUMA node; bind=LIST: only from these, the last word\n"
 "  -c, --cpus N[,pin=L]   virtual CPUs, 1 to 64 (default: 1); with pin, the first\n"
 "                         runs on the first host CPU of the list L, such as\n"
 "                         0-3,8, and so on, from its start again at its end\n"
@@ -174,14 +179,6 @@ static int set_cpus(struct run_options *o, const char *text, struct fault *f)
 	for (i = n; i < LODGE_MAX_VCPUS; i++)
 		o->pin[i] = o->pin[i - n];
 	o->pin_list = comma + 5;
-	return 0;
-}
-
-static int set_memory(struct run_options *o, const char *text, struct fault *f)
-{
-	if (!parse_size(text, &o->memory) || o->memory < MEMORY_MIN || o->memory > MEMORY_MAX)
-		return bad(f, "-m", "not a size from 2M to 4096G");
-	o->memory &= ~0xfffull;
 	return 0;
 }
 
@@ -311,7 +308,7 @@ static int one_option(struct run_options *o, int opt, const char *arg, struct fa
 		o->cmdline = optarg;
 		return 0;
 	case 'm':
-		return set_memory(o, optarg, f);
+		return memory_parse(&o->memory, optarg, f);
 	case 'c':
 		return set_cpus(o, optarg, f);
 	case 'd':
@@ -331,7 +328,7 @@ int options_parse(struct run_options *o, int argc, char **argv, struct fault *f)
 	int opt;
 
 	*o = (struct run_options){
-		.memory = DEFAULT_MEMORY,
+		.memory.bytes = DEFAULT_MEMORY,
 		.cpus = 1,
 		.exit_port = -1,
 		.name = "",
@@ -381,13 +378,14 @@ void options_print(const struct run_options *o)
 		print_option("-i", o->module[i]);
 	if (o->cmdline)
 		print_option("-p", o->cmdline);
-	if (o->memory % MIB(1))
-		fprintf(stderr, " -m %lluK -c %u", o->memory >> 10, o->cpus);
+	if (o->memory.text)
+		print_option("-m", o->memory.text);
 	else
-		fprintf(stderr, " -m %lluM -c %u", o->memory >> 20, o->cpus);
-	virtio_options_print(&o->virtio);
+		fprintf(stderr, " -m %lluM", o->memory.bytes >> 20);
+	fprintf(stderr, " -c %u", o->cpus);
 	if (o->pin_list)
 		fprintf(stderr, ",pin=%s", o->pin_list);
+	virtio_options_print(&o->virtio);
 	if (o->cpu_features)
 		print_option("--cpu-features", o->cpu_features);
 	if (o->tsc_khz)

@@ -6,11 +6,10 @@
 #include <lodge/liblodge.h>
 
 #include "boot.h"
+#include "memory.h"
 #include "virtio_options.h"
 
 #define DEFAULT_MEMORY	MIB(256)
-#define MEMORY_MIN	MIB(2)
-#define MEMORY_MAX	GIB(4096)
 
 enum serial_kind {
 	SERIAL_STDIO,
@@ -37,7 +36,7 @@ struct run_options {
 	const char **module;
 	unsigned int modules;
 	const char *cmdline;
-	__u64 memory;
+	struct memory_options memory;
 	unsigned int cpus;
 	int pin[LODGE_MAX_VCPUS];
 	const char *pin_list;

@@ -370,7 +370,8 @@ static int prepare(struct front *fr, struct fault *f)
 	const struct run_options *o = &fr->options;
 	struct machine_config config = {
 		.name = o->name,
-		.memory = o->memory,
+		.memory = o->memory.bytes,
+		.ram = &o->memory,
 		.cpus = o->cpus,
 		.pin = o->pin_list ? o->pin : NULL,
 		.features = o->cpu_features,

@@ -29,6 +29,15 @@ int lodge_get_dirty(int vm, __u32 slot, __u64 first, __u64 pages, __u64 *bitmap)
 	return call(vm, LODGE_GET_DIRTY, &arg);
 }
 
+int lodge_prefault(int vm, __u64 gpa, __u64 bytes, __u64 *done)
+{
+	struct lodge_prefault arg = { .size = sizeof(arg), .gpa = gpa, .bytes = bytes };
+	int ret = call(vm, LODGE_PREFAULT, &arg);
+
+	*done = arg.done;
+	return ret;
+}
+
 int lodge_irq_line(int vm, __u32 gsi, __u32 level)
 {
 	struct lodge_irq_line arg = { .size = sizeof(arg), .gsi = gsi, .level = level };

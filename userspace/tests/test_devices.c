@@ -461,7 +461,7 @@ static void options_good(void)
 	struct run_options o;
 
 	CHECK(parse(&o, ARRAY_SIZE(argv), argv) == 0);
-	CHECK(o.modules == 2 && !o.cmdline && o.memory == GIB(1));
+	CHECK(o.modules == 2 && !o.cmdline && o.memory.bytes == GIB(1));
 	CHECK(o.cpus == 64 && o.exit_port == 0xf4);
 	CHECK(o.serial == SERIAL_FILE && o.no_reboot && !strcmp(o.kernel, "vmlinuz"));
 	free(o.module);
@@ -508,6 +508,59 @@ static void options_cpus(void)
 
 		CHECK(parse(&o, 3, argv) == -1);
 	}
+}
+
+static void options_memory(void)
+{
+	static const char *const bad[] = {
+		"", ",", "1K", "x", "4097G", "512M,", "512M,huge", "512M,huge=4K", "512M,huge=1G",
+		"3M,huge=2M", "512M,thp=maybe", "1G,huge=2M,thp=on", "512M,file=",
+		"512M,file=a,shared", "512M,file=a,huge=2M", "512M,merge,shared",
+		"512M,merge,huge=2M", "512M,merge,file=a", "512M,node=", "512M,node=64",
+		"512M,node=0-1", "512M,node=x", "512M,bind=", "512M,bind=x", "512M,bind=1-0",
+		"512M,bind=0,merge", "512M,node=0,bind=1", "512M,bind=0-64", "512M;merge",
+		"512Mmerge", "512M,bind=00000000000000000000000",
+	};
+	struct memory_options o;
+	struct fault f;
+	unsigned int i;
+
+	CHECK(memory_parse(&o, "512", &f) == 0 && o.bytes == MIB(512) && !o.shared && !o.nodes);
+	CHECK(memory_parse(&o, "2G,huge=1G,shared,prefault", &f) == 0 && o.huge == GIB(1));
+	CHECK(o.shared && o.prefault && !o.merge && !*o.file);
+	CHECK(memory_parse(&o, "4M,thp=off,merge,node=3", &f) == 0 && o.thp == THP_OFF);
+	CHECK(o.merge && o.prefer && o.nodes == BIT(3));
+	CHECK(memory_parse(&o, "4M,thp=on,bind=0-1,63", &f) == 0 && o.thp == THP_ON);
+	CHECK(!o.prefer && o.nodes == (BIT_ULL(63) | 3));
+	CHECK(memory_parse(&o, "4M,file=/a b", &f) == 0 && !strcmp(o.file, "/a b"));
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		CHECK(memory_parse(&o, bad[i], &f) == -1 && f.what && f.why);
+}
+
+/* Memory of each kind that every machine has: what is written is there. */
+static void memory_kinds(void)
+{
+	static const char *const kind[] = {
+		"4M", "4M,thp=off", "4M,shared", "4M,file=/tmp/lodge-test-memory",
+		"4M,file=/tmp/lodge-test-memory",
+	};
+	struct memory_options o;
+	struct memory m;
+	struct fault f;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(kind); i++) {
+		CHECK(memory_parse(&o, kind[i], &f) == 0 && memory_create(&m, &o, &f) == 0);
+		CHECK(m.low == MIB(4) && !((unsigned long)m.host % MIB(2)));
+		/* A file keeps it for the next. */
+		CHECK(m.host[MIB(4) - 1] == (i == 4 ? 5 : 0));
+		m.host[MIB(4) - 1] = 5;
+		memory_destroy(&m);
+	}
+	unlink("/tmp/lodge-test-memory");
+	CHECK(memory_parse(&o, "4M,file=/nonexistent/x", &f) == 0);
+	CHECK(memory_create(&m, &o, &f) == -1 && f.error == ENOENT);
+	memory_destroy(&m);
 }
 
 static void features(void)
@@ -610,6 +663,8 @@ static const struct test tests[] = {
 	{ "options: good", options_good },
 	{ "options: bad", options_bad },
 	{ "options: CPUs and where they run", options_cpus },
+	{ "options: memory and where it comes from", options_memory },
+	{ "memory of each kind", memory_kinds },
 	{ "cpuid: features by name", features },
 	{ "cpuid: topology", topology },
 	{ "liblodge: ring drains in order", ring_drains_in_order },
