@@ -17,7 +17,8 @@ initrd=$($provide guest-initrd) || exit 1
 # cloud kernel is minutes of decompression, so it is done once.
 case $cpu in
 amd)
-	cases=(cloud_boot tables smp_lean smp_cloud clocks_short topology memory typed clock rtc_alarm
+	cases=(cloud_boot tables smp_lean smp_cloud clocks_short topology memory memory_kinds typed
+	       clock rtc_alarm
 	       lean_boot pvh no_reboot reset smp_reset power_button terminated
 	       panic panic_wins panic_ignored time_out stalled triple_fault exit_dev multiboot
 	       firmware usage

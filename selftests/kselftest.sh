@@ -10,23 +10,27 @@ shift
 # Threads against a guest that never stops: not on Bochs's one slow CPU.
 several=()
 # Exceptions without end: what Bochs's SVM makes of them is not known.
-[[ $cpu == intel ]] && several=(unruly)
-[[ $cpu == amd ]] && several=(memory smp unruly)
+[[ $cpu == intel ]] && several=(unruly paging)
+[[ $cpu == amd ]] && several=(memory paging storm smp unruly)
 (($#)) || set -- system vm vcpu stats run io virtio interrupts pv hostile lifetime host "${several[@]}"
 
 # A second on Bochs's clock is thousands of millions of instructions.
 spin=2
 [[ $cpu == amd ]] && spin=60
 
-# Every program runs, whatever became of the one before.
+# Every program runs, whatever became of the one before. The host can swap.
 # shellcheck disable=SC2016
-exec timeout 900 selftests/lab/lab --cpu "$cpu" -- sh -c '
-	export LODGE_SPIN_SECONDS=$1
-	shift
+exec timeout "${LODGE_SECONDS:-900}" selftests/lab/lab --cpu "$cpu" \
+	--timeout "${LODGE_SECONDS:-900}" -- sh -c '
+	export LODGE_SPIN_SECONDS=$1 LODGE_STORM_SECONDS=$2
+	shift 2
+	modprobe zram 2>/dev/null
+	echo 64M >/sys/block/zram0/disksize && mkswap /dev/zram0 >/dev/null &&
+		swapon /dev/zram0
 	status=0
 	for name; do
 		echo "# program: $name"
 		test_$name 2>&1
 		case $? in 0|4) ;; *) status=1 ;; esac
 	done
-	exit $status' sh "$spin" "$@"
+	exit $status' sh "$spin" "${LODGE_STORM_SECONDS:-8}" "$@"

@@ -184,6 +184,27 @@ memory()
 		{ echo "# 512 MiB show as $kib KiB"; return 1; }
 }
 
+# Wherever it comes from, it is the same to the guest.
+memory_kinds()
+{
+	echo 40 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+	for kind in huge=2M huge=2M,shared shared,prefault file=/tmp/ram thp=off,prefault,node=0 bind=0; do
+		lodge run -k $kernel -i initrd -m 64M,$kind -p "$console quiet lodge.cmd=true" \
+			>$out 2>$err </dev/null
+		expect 0 poweroff && said 'lodge.cmd: status 0' ||
+			{ echo "# -m 64M,$kind"; cat $err; return 1; }
+	done
+	[ "$(wc -c </tmp/ram)" -eq 67108864 ] || { echo "# the file has another size"; return 1; }
+	rm /tmp/ram
+	echo 0 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+	guest true -m 64M,huge=2M
+	expect 125 error && grep -q '^hint: .*nr_hugepages' $err || return
+	guest true -m 64M,bind=7
+	expect 125 error && grep -q 'no such NUMA node' $err || return
+	guest true -m 64M,merge,shared
+	expect 125 error
+}
+
 # Commands typed on the console are answered.
 typed()
 {

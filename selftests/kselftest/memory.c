@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -277,6 +278,75 @@ TEST_F(memory, slots_change_while_it_runs)
 	for (i = 0; i < BYTES; i++)
 		ASSERT_EQ(0, other[i]);
 	munmap(other, BYTES);
+}
+
+static int churn(struct guest *g, __u8 *mem, int count)
+{
+	struct lodge_prefault prefault = { .size = sizeof(prefault), .bytes = 4096 };
+	int i, ret = 0;
+
+	for (i = 0; i < count && !ret; i++) {
+		prefault.gpa = BASE + MIB(64) + i * 8192ull;
+		ret = guest_slot(g, SLOT + 1 + i, prefault.gpa, 4096, mem + i % PAGES * 4096);
+		ret = ret ? ret : call(g->vm, LODGE_PREFAULT, &prefault);
+	}
+	while (i-- && !ret)
+		ret = guest_slot(g, SLOT + 1 + i, 0, 0, NULL);
+	return ret;
+}
+
+TEST_F(memory, a_thousand_slots_come_and_go_while_it_runs)
+{
+	struct guest *g = &self->g;
+	__u64 tables, mapped;
+	pthread_t thread;
+
+	ASSERT_EQ(0, guest_load64(g, count_all));
+	ASSERT_EQ(0, churn(g, self->mem, 100));
+	mapped = stats_of(g->vm, LODGE_VM_STATS, "mapped.4k");
+	thread = start(g);
+	EXPECT_EQ(0, churn(g, self->mem, 1000));
+	tables = stats_of(g->vm, LODGE_VM_STATS, "tables.pages");
+	EXPECT_EQ(0, churn(g, self->mem, 1000));
+	EXPECT_EQ(tables, stats_of(g->vm, LODGE_VM_STATS, "tables.pages"));
+	finish(g, thread);
+	EXPECT_GE(mapped + PAGES + GUEST_BYTES / 4096,
+		  stats_of(g->vm, LODGE_VM_STATS, "mapped.4k"));
+	EXPECT_NE(0, *(__u64 *)(self->mem + 8));
+}
+
+/* Taken at any moment, and given back: the guest goes on with what it finds. */
+TEST_F(memory, freed_at_any_moment)
+{
+	const size_t page = 4096;
+	unsigned int seed = 1, i;
+	__u64 count, tries = 0;
+	pthread_t thread;
+
+	ASSERT_EQ(0, guest_load64(&self->g, count_all));
+	thread = start(&self->g);
+	for (i = 0; i < 1000; i++) {
+		__u8 *at = self->mem + rand_r(&seed) % (PAGES - 16) * page;
+		size_t bytes = (1 + rand_r(&seed) % 16) * page;
+
+		switch (rand_r(&seed) % 3) {
+		case 0:
+			munmap(at, bytes);
+			break;
+		case 1:
+			mprotect(at, bytes, PROT_NONE);
+			break;
+		default:
+			madvise(at, bytes, MADV_DONTNEED);
+		}
+		ASSERT_EQ(at, mmap(at, bytes, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+	}
+	count = *(volatile __u64 *)(self->mem + 8);
+	while (*(volatile __u64 *)(self->mem + 8) == count && tries++ < 20000)
+		usleep(1000);
+	EXPECT_GT(20000, tries);
+	finish(&self->g, thread);
 }
 
 TEST_HARNESS_MAIN
