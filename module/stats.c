@@ -144,6 +144,7 @@ struct values {
 	.offset = offsetof(struct values, member),				\
 	.count = sizeof_field(struct values, member) / sizeof(u64), .name = (text),	\
 }
+
 #define REASON(id, text)								\
 	DESC(stats.exits[LODGE_REASON_##id], COUNTER, NONE, "exits." text),		\
 	DESC(stats.ticks[LODGE_REASON_##id], COUNTER, TICKS, "ticks." text)
@@ -293,8 +294,8 @@ static const struct file_operations stats_fops = {
 };
 
 /*
- * lodge_stats_fd() - LODGE_VM_STATS, LODGE_VCPU_STATS (@vcpu not NULL): the file descriptor; -EMFILE,
- * -ENOMEM
+ * lodge_stats_fd() - LODGE_VM_STATS, LODGE_VCPU_STATS (@vcpu not NULL): the file
+ * descriptor; -EMFILE, -ENOMEM
  */
 int lodge_stats_fd(struct lodge_vm *vm, struct lodge_vcpu *vcpu, u32 flags)
 {
