@@ -28,6 +28,7 @@
 #define LARGEST		(1u << 20)	/* message */
 #define PENDING		64
 #define NO_TAG		0x10000u
+#define NO_UID		0xffffffffu
 
 /**
  * struct request - one that the server has not answered
@@ -132,7 +133,10 @@ static void receive(struct virtio *v)
 
 /* To the server */
 
-/* The guest need not know where the folder is: size tag fid afid uname aname uid. */
+/*
+ * The guest need not know where the folder is: size tag fid afid uname aname uid.
+ * Linux names no uid at first, and the server knows no names: it is ours then.
+ */
 static size_t set_path(const struct share *s, __u8 *message, size_t bytes)
 {
 	size_t uname = HEADER + 8, aname, length = strlen(s->path), rest;
@@ -145,6 +149,8 @@ static size_t set_path(const struct share *s, __u8 *message, size_t bytes)
 	rest = aname + 2 + get_le16(message + aname);
 	if (bytes < rest)
 		return bytes;
+	if (bytes == rest + 4 && get_le32(message + rest) == NO_UID)
+		put_le32(message + rest, geteuid());
 	memmove(message + aname + 2 + length, message + rest, bytes - rest);
 	memcpy(message + aname + 2, s->path, length);
 	put_le16(message + aname, length);

@@ -163,7 +163,7 @@ static void folder(void)
 {
 	static struct share_option option = { .path = FOLDER, .tag = "t", .readonly = true };
 	static const char version[] = "\0\0\1\0\10\0009P2000.L";
-	static const char attach[] = "\1\0\0\0\377\377\377\377\4\0root\1\0/\0\0\0\0";
+	static const char attach[] = "\1\0\0\0\377\377\377\377\6\0nobody\0\0\377\377\377\377";
 	static const char walk[] = "\1\0\0\0\2\0\0\0\1\0\4\0file";
 	static const char make[] = "\1\0\0\0\3\0new\0\0\0\0\377\1\0\0\0\0\0\0";
 	struct fault f;
