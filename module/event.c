@@ -97,6 +97,8 @@ static void take_nmi(struct lodge_vcpu *vcpu)
 static void inject(struct lodge_vcpu *vcpu, struct lodge_event *event)
 {
 	lodge_count(vcpu, LODGE_STAT_INJECT);
+	if (static_branch_unlikely(&lodge_watched))
+		lodge_watch_inject(vcpu, event);
 	lodge_op(inject)(vcpu, event);
 	event->valid = false;
 }

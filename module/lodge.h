@@ -369,7 +369,16 @@ void lodge_watch_ring2(struct lodge_vcpu *vcpu);
 void lodge_watch_phase(struct lodge_vcpu *vcpu, enum lodge_phase phase);
 /* Preemption off, or the thread in LODGE_RUN: how long it waited for its CPU */
 void lodge_count_ready(struct lodge_vcpu *vcpu);
+void lodge_watch_inject(struct lodge_vcpu *vcpu, const struct lodge_event *event);
+int lodge_anon_fd(const char *name, const struct file_operations *fops, void *private);
 int lodge_stats_fd(struct lodge_vm *vm, struct lodge_vcpu *vcpu, u32 flags);
+
+/* trace.c: the tracepoints and the rings, for stats.c */
+void lodge_trace_begin(struct lodge_vcpu *vcpu);
+void lodge_trace_end(struct lodge_vcpu *vcpu, u64 ticks);
+void lodge_trace_entry(struct lodge_vcpu *vcpu);
+void lodge_trace_info(struct lodge_vcpu *vcpu);
+int lodge_trace_fd(struct lodge_vcpu *vcpu, const struct lodge_open_trace *args);
 
 /* By the vendors, after each exit: nothing of the guest is pending any more. */
 static inline void lodge_exited(struct lodge_vcpu *vcpu)

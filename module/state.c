@@ -514,6 +514,11 @@ static int vcpu_stats(struct lodge_vcpu *vcpu, void *args)
 	return lodge_stats_fd(vcpu->vm, vcpu, ((struct lodge_open_stats *)args)->flags);
 }
 
+static int trace(struct lodge_vcpu *vcpu, void *args)
+{
+	return lodge_trace_fd(vcpu, args);
+}
+
 const struct lodge_ioctl lodge_vcpu_ioctls[] = {
 	{ .cmd = LODGE_RUN, .vcpu = lodge_vcpu_run, .lock = LODGE_LOCK_VCPU },
 	LODGE_IOCTL(vcpu, GET_REGS, lodge_get_regs, flags, 0, LOADED, INOUT, get_regs),
@@ -540,6 +545,8 @@ const struct lodge_ioctl lodge_vcpu_ioctls[] = {
 	LODGE_IOCTL(vcpu, RESET_VCPU, lodge_reset, flags, 0, LOADED, IN, reset_vcpu),
 	LODGE_IOCTL(vcpu, VCPU_STATS, lodge_open_stats, flags, LODGE_STATS_TIMING, NONE, IN,
 		    vcpu_stats),
+	LODGE_IOCTL(vcpu, TRACE, lodge_open_trace, records, LODGE_TRACE_STATE, NONE, IN,
+		    trace),
 };
 
 const unsigned int lodge_vcpu_ioctl_count = ARRAY_SIZE(lodge_vcpu_ioctls);

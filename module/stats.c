@@ -57,8 +57,10 @@ static void leave_kernel(struct lodge_vcpu *vcpu, u64 now, u64 ticks)
 	struct lodge_watch *w = &vcpu->watch;
 
 	vcpu->stats.ticks[w->reason] += ticks;
-	if (w->open)
+	if (w->open) {
 		hist_add(vcpu, LODGE_HIST_EXIT, ticks);
+		lodge_trace_end(vcpu, ticks);
+	}
 	w->open = false;
 	if (w->ring2)
 		count_ticks(vcpu, LODGE_STAT_RING2_TICKS, LODGE_HIST_RING2,
@@ -80,24 +82,18 @@ void lodge_watch_phase(struct lodge_vcpu *vcpu, enum lodge_phase phase)
 		w->open = false;
 		w->ring2 = 0;
 	}
-	switch (w->phase) {
-	case LODGE_PHASE_NONE:
-		break;
-	case LODGE_PHASE_GUEST:
+	if (w->phase == LODGE_PHASE_GUEST)
 		vcpu->stats.count[LODGE_STAT_GUEST_TICKS] += ticks;
-		break;
-	case LODGE_PHASE_KERNEL:
+	else if (w->phase == LODGE_PHASE_KERNEL)
 		leave_kernel(vcpu, now, ticks);
-		break;
-	case LODGE_PHASE_HALT:
+	else if (w->phase == LODGE_PHASE_HALT)
 		count_ticks(vcpu, LODGE_STAT_HALT_TICKS, LODGE_HIST_HALT, ticks);
-		break;
-	case LODGE_PHASE_USER:
+	else if (w->phase == LODGE_PHASE_USER)
 		count_ticks(vcpu, LODGE_STAT_USER_TICKS, LODGE_HIST_USER, ticks);
-		break;
-	}
 	w->phase = phase;
 	w->since = now;
+	if (phase == LODGE_PHASE_GUEST)
+		lodge_trace_entry(vcpu);
 }
 
 /* Ring 1: what follows is done for this exit. */
@@ -106,12 +102,15 @@ void lodge_watch_exit(struct lodge_vcpu *vcpu)
 	lodge_watch_phase(vcpu, LODGE_PHASE_KERNEL);
 	vcpu->watch.open = true;
 	vcpu->watch.reason = LODGE_REASON_OTHER;
+	vcpu->watch.info = 0;
+	lodge_trace_begin(vcpu);
 }
 
 void lodge_watch_reason(struct lodge_vcpu *vcpu, enum lodge_reason reason, u64 info)
 {
 	vcpu->watch.reason = reason;
 	vcpu->watch.info = info;
+	lodge_trace_info(vcpu);
 }
 
 void lodge_watch_ring2(struct lodge_vcpu *vcpu)
@@ -139,6 +138,7 @@ struct values {
 	u64 mapped[3];		/* leaves by size */
 };
 
+/* Rows of descs[] */
 #define DESC(member, kind_of, unit_of, text) {					\
 	.kind = LODGE_STAT_##kind_of, .unit = LODGE_UNIT_##unit_of,			\
 	.offset = offsetof(struct values, member),				\
@@ -153,46 +153,25 @@ struct values {
 
 static const struct lodge_stats_desc descs[] = {
 	COUNT(EXITS, NONE, "exits"),
-	REASON(OTHER, "other"),
-	REASON(HOST_IRQ, "host-irq"),
-	REASON(PIO, "pio"),
-	REASON(FAULT, "fault"),
-	REASON(MMIO, "mmio"),
-	REASON(CPUID, "cpuid"),
-	REASON(RDMSR, "rdmsr"),
-	REASON(WRMSR, "wrmsr"),
-	REASON(HLT, "hlt"),
-	REASON(PAUSE, "pause"),
-	REASON(HYPERCALL, "hypercall"),
-	REASON(CR, "cr"),
-	REASON(DR, "dr"),
-	REASON(EXCEPTION, "exception"),
-	REASON(TASK, "task-switch"),
-	COUNT(RING2, NONE, "ring2"),
-	COUNT(USER, NONE, "user"),
-	COUNT(INJECT, NONE, "injected"),
-	COUNT(EMULATED, NONE, "emulated"),
-	COUNT(POSTED, NONE, "posted"),
-	COUNT(DOORBELL, NONE, "doorbells"),
-	COUNT(TLB_FLUSH, NONE, "tlb-flushes"),
-	COUNT(FAULT_4K, NONE, "faults.4k"),
-	COUNT(FAULT_2M, NONE, "faults.2m"),
+	REASON(OTHER, "other"), REASON(HOST_IRQ, "host-irq"), REASON(PIO, "pio"),
+	REASON(FAULT, "fault"), REASON(MMIO, "mmio"), REASON(CPUID, "cpuid"),
+	REASON(RDMSR, "rdmsr"), REASON(WRMSR, "wrmsr"), REASON(HLT, "hlt"),
+	REASON(PAUSE, "pause"), REASON(HYPERCALL, "hypercall"), REASON(CR, "cr"),
+	REASON(DR, "dr"), REASON(EXCEPTION, "exception"), REASON(TASK, "task-switch"),
+	COUNT(RING2, NONE, "ring2"), COUNT(USER, NONE, "user"), COUNT(INJECT, NONE, "injected"),
+	COUNT(EMULATED, NONE, "emulated"), COUNT(POSTED, NONE, "posted"),
+	COUNT(DOORBELL, NONE, "doorbells"), COUNT(TLB_FLUSH, NONE, "tlb-flushes"),
+	COUNT(FAULT_4K, NONE, "faults.4k"), COUNT(FAULT_2M, NONE, "faults.2m"),
 	COUNT(FAULT_1G, NONE, "faults.1g"),
-	COUNT(GUEST_TICKS, TICKS, "time.guest"),
-	COUNT(RING2_TICKS, TICKS, "time.ring2"),
-	COUNT(USER_TICKS, TICKS, "time.user"),
-	COUNT(HALT_TICKS, TICKS, "time.halt"),
+	COUNT(GUEST_TICKS, TICKS, "time.guest"), COUNT(RING2_TICKS, TICKS, "time.ring2"),
+	COUNT(USER_TICKS, TICKS, "time.user"), COUNT(HALT_TICKS, TICKS, "time.halt"),
 	COUNT(READY_NS, NS, "time.ready"),
-	HIST(EXIT, TICKS, "hist.exit"),
-	HIST(RING2, TICKS, "hist.ring2"),
-	HIST(USER, TICKS, "hist.user"),
-	HIST(HALT, TICKS, "hist.halt"),
+	HIST(EXIT, TICKS, "hist.exit"), HIST(RING2, TICKS, "hist.ring2"),
+	HIST(USER, TICKS, "hist.user"), HIST(HALT, TICKS, "hist.halt"),
 	HIST(READY, NS, "hist.ready"),
 	/* From here on of a VM alone. */
-	DESC(table_pages, GAUGE, NONE, "tables.pages"),
-	DESC(mapped[0], GAUGE, NONE, "mapped.4k"),
-	DESC(mapped[1], GAUGE, NONE, "mapped.2m"),
-	DESC(mapped[2], GAUGE, NONE, "mapped.1g"),
+	DESC(table_pages, GAUGE, NONE, "tables.pages"), DESC(mapped[0], GAUGE, NONE, "mapped.4k"),
+	DESC(mapped[1], GAUGE, NONE, "mapped.2m"), DESC(mapped[2], GAUGE, NONE, "mapped.1g"),
 };
 
 #define VM_DESCS	4
@@ -293,6 +272,24 @@ static const struct file_operations stats_fops = {
 	.llseek = default_llseek,
 };
 
+/** lodge_anon_fd() - a file descriptor for @private, to be read; -EMFILE, -ENFILE, -ENOMEM */
+int lodge_anon_fd(const char *name, const struct file_operations *fops, void *private)
+{
+	int fd = get_unused_fd_flags(O_CLOEXEC);
+	struct file *file;
+
+	if (fd < 0)
+		return fd;
+	file = anon_inode_getfile(name, fops, private, O_RDONLY | O_CLOEXEC);
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		return PTR_ERR(file);
+	}
+	file->f_mode |= FMODE_LSEEK | FMODE_PREAD;
+	fd_install(fd, file);
+	return fd;
+}
+
 /*
  * lodge_stats_fd() - LODGE_VM_STATS, LODGE_VCPU_STATS (@vcpu not NULL): the file
  * descriptor; -EMFILE, -ENOMEM
@@ -300,7 +297,6 @@ static const struct file_operations stats_fops = {
 int lodge_stats_fd(struct lodge_vm *vm, struct lodge_vcpu *vcpu, u32 flags)
 {
 	struct reader *r = kmalloc(sizeof(*r), GFP_KERNEL_ACCOUNT);
-	struct file *file;
 	int fd;
 
 	if (!r)
@@ -309,16 +305,8 @@ int lodge_stats_fd(struct lodge_vm *vm, struct lodge_vcpu *vcpu, u32 flags)
 	lodge_vm_get(vm);
 	if (r->timing)
 		lodge_watch_get();
-	fd = get_unused_fd_flags(O_CLOEXEC);
-	file = fd < 0 ? ERR_PTR(fd) :
-			anon_inode_getfile("[lodge-stats]", &stats_fops, r, O_RDONLY | O_CLOEXEC);
-	if (IS_ERR(file)) {
-		if (fd >= 0)
-			put_unused_fd(fd);
+	fd = lodge_anon_fd("[lodge-stats]", &stats_fops, r);
+	if (fd < 0)
 		reader_free(r);
-		return PTR_ERR(file);
-	}
-	file->f_mode |= FMODE_LSEEK | FMODE_PREAD;
-	fd_install(fd, file);
 	return fd;
 }

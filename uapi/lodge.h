@@ -70,6 +70,7 @@
 #define LODGE_NMI		_IO('L', 0x54)	/* struct lodge_nmi */
 #define LODGE_VCPU_STATS	_IO('L', 0x55)	/* struct lodge_open_stats -> fd */
 #define LODGE_RESET_VCPU	_IO('L', 0x56)	/* struct lodge_reset */
+#define LODGE_TRACE		_IO('L', 0x57)	/* struct lodge_open_trace -> fd */
 
 /* virtio device fd */
 #define LODGE_RING_SERVE	_IO('L', 0x60)	/* struct lodge_ring_serve */
@@ -537,6 +538,49 @@ enum lodge_reason {
 	LODGE_REASON_TASK,
 	LODGE_REASON_COUNT
 };
+
+/**
+ * struct lodge_open_trace - a vCPU's trace fd (LODGE_TRACE)
+ * @flags: LODGE_TRACE_STATE: records say the state that the guest was in
+ * @records: length of the ring, a power of two from 64 to 65536
+ */
+struct lodge_open_trace {
+	__u32 size;
+	__u32 flags;
+	__u32 records;
+	__u32 pad;
+};
+
+#define LODGE_TRACE_STATE	0x1u
+
+/**
+ * struct lodge_trace_record - what read() on a trace fd gives, oldest first
+ * @tsc: host TSC when it happened
+ * @rip: the guest's, at the exit
+ * @info: PIO: port; fault, MMIO: address; MSR: number; CPUID: leaf; hypercall: number; CR, DR:
+ *	number; exception, injection: vector; LODGE_TRACE_LOST: how many; bit 63: a write
+ * @ticks: from the exit until its handling ended or was put off; at most 2^32 - 1
+ * @reason: enum lodge_reason, or LODGE_TRACE_*
+ * @state: with LODGE_TRACE_STATE: LODGE_STATE_*
+ */
+struct lodge_trace_record {
+	__u64 tsc;
+	__u64 rip;
+	__u64 info;
+	__u32 ticks;
+	__u8 reason;
+	__u8 state;
+	__u16 pad;
+};
+
+#define LODGE_TRACE_INJECT	0x80	/* an event is given to the guest */
+#define LODGE_TRACE_LOST	0x81	/* the reader was too slow */
+
+#define LODGE_INFO_WRITE	(1ull << 63)
+
+#define LODGE_STATE_CPL		0x3
+#define LODGE_STATE_PROTECTED	0x4	/* CR0.PE */
+#define LODGE_STATE_LONG	0x8	/* EFER.LMA */
 
 /* Every in-kernel chip of the VM, or one vCPU, goes back to its power-on state. */
 struct lodge_reset {

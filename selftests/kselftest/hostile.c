@@ -65,6 +65,7 @@ static const struct row rows[] = {
 	ROW(TRANSLATE, VCPU, true, lodge_translate),
 	ROW(NMI, VCPU, false, lodge_nmi),
 	ROW(VCPU_STATS, VCPU, false, lodge_open_stats),
+	ROW(TRACE, VCPU, false, lodge_open_trace),
 };
 
 struct header {

@@ -214,3 +214,10 @@ int lodge_vcpu_stats(int vcpu, __u32 flags)
 
 	return call(vcpu, LODGE_VCPU_STATS, &arg);
 }
+
+int lodge_trace(int vcpu, __u32 flags, __u32 records)
+{
+	struct lodge_open_trace arg = { .size = sizeof(arg), .flags = flags, .records = records };
+
+	return call(vcpu, LODGE_TRACE, &arg);
+}

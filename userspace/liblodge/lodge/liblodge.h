@@ -83,6 +83,8 @@ int lodge_nmi(int vcpu);
 int lodge_reset_vcpu(int vcpu);
 int lodge_vcpu_stats(int vcpu, __u32 flags);		/* a statistics descriptor */
 
+int lodge_trace(int vcpu, __u32 flags, __u32 records);	/* a trace descriptor */
+
 /* A statistics descriptor */
 #define LODGE_STATS_ROOM	16384
 /* Fills @blob, 8-byte aligned; -EPROTO: not statistics. The others are for what it filled. */

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tracing: the tracepoints, and a ring of records per vCPU for whoever has its
+ * trace fd. The vCPU's thread alone writes, and never waits; a reader that is
+ * too slow is told how much it missed.
+ */
+#include <linux/fs.h>
+#include <linux/module.h>
+
+#include "lodge.h"
+#include "ops.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+#define RECORDS_MIN	64
+#define RECORDS_MAX	65536
+
+/**
+ * struct lodge_trace_ring - an open trace fd
+ * @head: records ever written; the slot of the next may be half written
+ * @tail: records read or missed; under @lock
+ */
+struct lodge_trace_ring {
+	struct lodge_vcpu *vcpu;
+	bool state;
+	u32 mask;
+	u64 head;
+	u64 tail;
+	struct mutex lock;	/* readers */
+	struct lodge_trace_record records[];
+};
+
+static void record(struct lodge_vcpu *vcpu, const struct lodge_trace_record *what)
+{
+	struct lodge_trace_ring *ring;
+	u64 head;
+
+	preempt_disable_notrace();
+	ring = rcu_dereference_sched(vcpu->watch.ring);
+	if (ring) {
+		head = ring->head;
+		/* The old head is seen before its slot changes: pairs with take(). */
+		smp_wmb();
+		ring->records[head & ring->mask] = *what;
+		/* The record first: pairs with take(). */
+		smp_store_release(&ring->head, head + 1);
+	}
+	preempt_enable_notrace();
+}
+
+/** lodge_trace_begin() - an exit: what handling it may change is noted; ring 1 */
+void lodge_trace_begin(struct lodge_vcpu *vcpu)
+{
+	struct lodge_watch *w = &vcpu->watch;
+	struct lodge_trace_ring *ring = rcu_dereference_raw(w->ring);	/* interrupts are off */
+
+	if (!ring && !trace_lodge_exit_enabled())
+		return;
+	w->rip = lodge_reg_read(vcpu, LODGE_RIP);
+	w->state = 0;
+	if (ring && ring->state)
+		w->state = lodge_op(cpl)(vcpu) |
+			   (lodge_reg_read(vcpu, LODGE_CR0) & X86_CR0_PE ?
+			    LODGE_STATE_PROTECTED : 0) |
+			   (lodge_long_mode(vcpu) ? LODGE_STATE_LONG : 0);
+}
+
+/** lodge_trace_end() - the exit has been handled; vCPU's thread, any ring */
+void lodge_trace_end(struct lodge_vcpu *vcpu, u64 ticks)
+{
+	struct lodge_watch *w = &vcpu->watch;
+
+	trace_lodge_exit(vcpu, ticks);
+	if (rcu_access_pointer(w->ring))
+		record(vcpu, &(struct lodge_trace_record) {
+			.tsc = w->since, .rip = w->rip, .info = w->info,
+			.ticks = min_t(u64, ticks, U32_MAX), .reason = w->reason,
+			.state = w->state,
+		});
+}
+
+void lodge_trace_entry(struct lodge_vcpu *vcpu)
+{
+	trace_lodge_entry(vcpu);
+}
+
+void lodge_trace_info(struct lodge_vcpu *vcpu)
+{
+	u64 what = vcpu->watch.info & ~LODGE_INFO_WRITE;
+	bool write = vcpu->watch.info & LODGE_INFO_WRITE;
+
+	switch (vcpu->watch.reason) {
+	case LODGE_REASON_PIO:
+		trace_lodge_io(vcpu, what, write);
+		break;
+	case LODGE_REASON_RDMSR:
+	case LODGE_REASON_WRMSR:
+		trace_lodge_msr(vcpu, what, vcpu->watch.reason == LODGE_REASON_WRMSR);
+		break;
+	case LODGE_REASON_HYPERCALL:
+		trace_lodge_hypercall(vcpu, what, false);
+		break;
+	case LODGE_REASON_FAULT:
+	case LODGE_REASON_MMIO:
+		trace_lodge_fault(vcpu, what, vcpu->exit.fault.access & LODGE_ACCESS_WRITE);
+		break;
+	}
+}
+
+/** lodge_watch_inject() - an event goes to the guest with the next entry; ring 1 */
+void lodge_watch_inject(struct lodge_vcpu *vcpu, const struct lodge_event *event)
+{
+	trace_lodge_inject(vcpu, event);
+	if (rcu_access_pointer(vcpu->watch.ring))
+		record(vcpu, &(struct lodge_trace_record) {
+			.tsc = rdtsc(), .rip = vcpu->watch.rip, .info = event->vector,
+			.reason = LODGE_TRACE_INJECT, .state = vcpu->watch.state,
+		});
+}
+
+/* The next record for the reader: false when there is none. */
+static bool take(struct lodge_trace_ring *ring, struct lodge_trace_record *out)
+{
+	u64 head, missed;
+
+	/* Before the record: pairs with record(). */
+	head = smp_load_acquire(&ring->head);
+	if (ring->tail == head)
+		return false;
+	*out = ring->records[ring->tail & ring->mask];
+	/* What was read is whole only if its slot was not the next to be written. */
+	smp_rmb();
+	head = READ_ONCE(ring->head);
+	if (head - ring->tail <= ring->mask) {
+		ring->tail++;
+		return true;
+	}
+	missed = head - ring->tail - ring->mask / 2;
+	*out = (struct lodge_trace_record) {
+		.tsc = rdtsc(), .info = missed, .reason = LODGE_TRACE_LOST,
+	};
+	ring->tail += missed;
+	return true;
+}
+
+static ssize_t trace_read(struct file *file, char __user *to, size_t count, loff_t *pos)
+{
+	struct lodge_trace_ring *ring = file->private_data;
+	struct lodge_trace_record rec;
+	size_t done = 0;
+	ssize_t ret = -EAGAIN;
+
+	if (count < sizeof(rec))
+		return -EINVAL;
+	if (mutex_lock_interruptible(&ring->lock))
+		return -EINTR;
+	for (; done + sizeof(rec) <= count && take(ring, &rec); done += sizeof(rec))
+		if (copy_to_user(to + done, &rec, sizeof(rec))) {
+			ret = -EFAULT;
+			break;
+		}
+	mutex_unlock(&ring->lock);
+	return done ?: ret;
+}
+
+static void ring_free(struct lodge_trace_ring *ring)
+{
+	struct lodge_vm *vm = ring->vcpu->vm;
+
+	RCU_INIT_POINTER(ring->vcpu->watch.ring, NULL);
+	synchronize_rcu();
+	lodge_watch_put();
+	kvfree(ring);
+	lodge_vm_put(vm);
+}
+
+static int trace_release(struct inode *inode, struct file *file)
+{
+	ring_free(file->private_data);
+	return 0;
+}
+
+static const struct file_operations trace_fops = {
+	.owner = THIS_MODULE,
+	.read = trace_read,
+	.release = trace_release,
+	.llseek = noop_llseek,
+};
+
+/* lodge_trace_fd() - LODGE_TRACE: the file descriptor; -EINVAL, -EBUSY, -EMFILE, -ENOMEM */
+int lodge_trace_fd(struct lodge_vcpu *vcpu, const struct lodge_open_trace *args)
+{
+	struct lodge_trace_ring *ring;
+	int fd;
+
+	if (!is_power_of_2(args->records) || args->records < RECORDS_MIN ||
+	    args->records > RECORDS_MAX)
+		return -EINVAL;
+	ring = kvzalloc(struct_size(ring, records, args->records), GFP_KERNEL_ACCOUNT);
+	if (!ring)
+		return -ENOMEM;
+	mutex_init(&ring->lock);
+	ring->vcpu = vcpu;
+	ring->mask = args->records - 1;
+	ring->state = args->flags & LODGE_TRACE_STATE;
+	lodge_watch_get();
+	if (cmpxchg((struct lodge_trace_ring __force **)&vcpu->watch.ring, NULL, ring)) {
+		lodge_watch_put();
+		kvfree(ring);
+		return -EBUSY;
+	}
+	lodge_vm_get(vcpu->vm);
+	fd = lodge_anon_fd("[lodge-trace]", &trace_fops, ring);
+	if (fd < 0)
+		ring_free(ring);
+	return fd;
+}
