@@ -812,9 +812,9 @@ balloon_mmio()
 # busy NAME [OPTION...]: a guest that is up and goes on doing something.
 busy()
 {
-	name=$1
+	called=$1
 	shift
-	guest "echo running; while :; do sleep 0.01; done" --name "$name" "$@" &
+	guest "echo running; while :; do sleep 0.01; done" --name "$called" "$@" &
 	busy=$!
 	wait_for 100 '^running' $out
 }
@@ -850,6 +850,57 @@ observe_stat()
 	wait $busy 2>/dev/null
 	[ "$(lodge list | wc -l)" -eq 1 ] && [ -z "$(ls /run/lodge)" ] || { ls /run/lodge; return 1; }
 	unused
+}
+
+observe_trace()
+{
+	busy traced -c 2 || return
+	lodge trace -t 1 -o /tmp/trace traced && lodge trace -t 1 -o /tmp/trace.dat traced || return
+	grep -q 'lodge:lodge_exit: reason=hlt .* cpl=0 long$' /tmp/trace &&
+		grep -q 'lodge:lodge_inject: vector=' /tmp/trace &&
+		grep -q '^lodge-vcpu1 ' /tmp/trace || { head -n 5 /tmp/trace; return 1; }
+	[ "$(head -c 10 /tmp/trace.dat | tail -c 7)" = tracing ] &&
+		grep -q 'name: lodge_exit' /tmp/trace.dat || return
+	killall -9 lodge
+	wait $busy 2>/dev/null
+	unused
+}
+
+# Both of ftrace's events, at once.
+observe_ftrace()
+{
+	events=/sys/kernel/tracing
+	[ -e $events/events/lodge ] || mount -t tracefs tracefs $events || return 4
+	[ -e $events/events/lodge ] || return 4
+	echo 1 >$events/events/lodge/enable || return
+	guest true -c 2
+	expect 0 poweroff || return
+	echo 0 >$events/events/lodge/enable
+	for event in entry exit inject io msr fault; do
+		grep -q "lodge_$event: vcpu [01]" $events/trace ||
+			{ echo "# no lodge_$event"; head -n 20 $events/trace; return 1; }
+	done
+	grep -q 'lodge_exit: vcpu 0 reason cpuid rip 0x' $events/trace
+	result=$?
+	echo >$events/trace
+	return $result
+}
+
+# Steps of a boot, in their order, as text and as a picture.
+observe_timeline()
+{
+	rm -f /tmp/boot.svg
+	guest true -c 2 --timeline=/tmp/boot.svg
+	expect 0 poweroff || return
+	awk '
+		/^timeline, ms:/ { on = 1; next }
+		/^exits per second:/ { on = 0 }
+		on { if ($1 < last) bad = 1; last = $1; n++ }
+		END { exit bad || n != 10 }' $err || { sed 's/^/# /' $err; return 1; }
+	grep -q 'first privileged operation' $err && grep -q 'long mode' $err &&
+		grep -q 'first user-mode code' $err && grep -q '^[1-9][0-9]* exits' $err || return
+	grep -q '^<svg xmlns' /tmp/boot.svg && grep -q 'first interrupt delivered' /tmp/boot.svg &&
+		tail -n 1 /tmp/boot.svg | grep -q '^</svg>$'
 }
 
 #

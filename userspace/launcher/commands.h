@@ -13,5 +13,6 @@ int command_run(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_list(int argc, char **argv);
 int command_stat(int argc, char **argv);
+int command_trace(int argc, char **argv);
 
 #endif /* _LAUNCHER_COMMANDS_H */

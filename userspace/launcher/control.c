@@ -74,6 +74,22 @@ static void verb_stats(struct control *c, const char *request, FILE *out, struct
 	fprintf(out, "{\"ok\":true,\"fds\":%u}", a->fds);
 }
 
+/* A trace descriptor for each vCPU. "records":N, "state":1 */
+static void verb_trace(struct control *c, const char *request, FILE *out, struct control_answer *a)
+{
+	__u64 records = 16384, state = 0;
+	struct machine *m = c->machine;
+	unsigned int i;
+
+	json_get_number(request, "records", &records);
+	json_get_number(request, "state", &state);
+	for (i = 0; i < m->config.cpus; i++)
+		if (!add_fd(a, lodge_trace(m->vcpu[i].fd, state ? LODGE_TRACE_STATE : 0, records),
+			    out))
+			return;
+	fprintf(out, "{\"ok\":true,\"fds\":%u}", a->fds);
+}
+
 /* What can be asked. Each writes one object and may add descriptors. */
 static const struct verb {
 	const char *name;
@@ -81,6 +97,7 @@ static const struct verb {
 } verbs[] = {
 	{ "info", verb_info },
 	{ "stats", verb_stats },
+	{ "trace", verb_trace },
 };
 
 static void answer(struct control *c, const char *request, FILE *out, struct control_answer *a)

@@ -13,6 +13,7 @@ static const char usage[] =
 "  lodge run [KERNEL]     run a guest\n"
 "  lodge list             guests that are running\n"
 "  lodge stat GUEST       what a guest does, and what it costs\n"
+"  lodge trace GUEST      every exit of a guest, as text or for trace-cmd\n"
 "  lodge help [COMMAND]   this text, or a command's\n"
 "  lodge --version        version\n"
 "\n"
@@ -26,6 +27,7 @@ static const struct command {
 	{ "run", command_run },
 	{ "list", command_list },
 	{ "stat", command_stat },
+	{ "trace", command_trace },
 };
 
 static const struct command *find_command(const char *name)

@@ -30,6 +30,7 @@ enum {
 	OPT_PANIC,
 	OPT_NO_REGIONS,
 	OPT_LOG_UNKNOWN,
+	OPT_TIMELINE,
 };
 
 static const struct option long_options[] = {
@@ -60,6 +61,7 @@ static const struct option long_options[] = {
 	{ "panic", required_argument, NULL, OPT_PANIC },
 	{ "no-regions", no_argument, NULL, OPT_NO_REGIONS },
 	{ "log-unknown", no_argument, NULL, OPT_LOG_UNKNOWN },
+	{ "timeline", optional_argument, NULL, OPT_TIMELINE },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -108,6 +110,9 @@ VIRTIO_USAGE
 "      --panic A          end (default): status 255; ignore: go on\n"
 "      --no-regions       every device access returns to this program\n"
 "      --log-unknown      print accesses that no device answers\n"
+"      --timeline[=FILE]  tell the boot step by step at the end: first entry,\n"
+"                         modes, first interrupt, exits per second; FILE gets a\n"
+"                         picture of it (SVG)\n"
 "  -h, --help             this text\n"
 "\n"
 "SIGTERM presses the power button; the guest has 30 seconds, or until the next\n"
@@ -289,6 +294,10 @@ static int long_option(struct run_options *o, int opt, struct fault *f)
 	case OPT_LOG_UNKNOWN:
 		o->log_unknown = true;
 		return 0;
+	case OPT_TIMELINE:
+		o->timeline = true;
+		o->timeline_svg = optarg;
+		return 0;
 	default:
 		return bad(f, "run", "an option without code");
 	}
@@ -399,6 +408,12 @@ void options_print(const struct run_options *o)
 		fputs(" --test-dev", stderr);
 	if (*o->name)
 		print_option("--name", o->name);
+	if (o->timeline)
+		fputs(" --timeline", stderr);
+	if (o->timeline_svg) {
+		putc('=', stderr);
+		print_quoted(stderr, o->timeline_svg);
+	}
 	fprintf(stderr, "%s%s%s%s%s\n", o->no_reboot ? " --no-reboot" : "",
 		o->triple_fault_reset ? " --triple-fault reset" : "",
 		o->panic_ignore ? " --panic ignore" : "", o->no_regions ? " --no-regions" : "",

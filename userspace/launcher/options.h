@@ -29,6 +29,7 @@ enum serial_kind {
  * @serial_path: with SERIAL_FILE
  * @timeout: seconds, or 0
  * @exit_port: port of the exit device, or -1
+ * @timeline_svg: file for the picture, or NULL
  */
 struct run_options {
 	const char *kernel;
@@ -54,6 +55,8 @@ struct run_options {
 	bool panic_ignore;
 	bool no_regions;
 	bool log_unknown;
+	bool timeline;
+	const char *timeline_svg;
 	bool help;
 };
 

@@ -22,6 +22,7 @@
 #include "machine.h"
 #include "options.h"
 #include "term.h"
+#include "timeline.h"
 
 /* How long a panicking kernel may go on talking before it is ended. */
 #define PANIC_GRACE_MS	3000
@@ -50,6 +51,7 @@ struct front {
 	struct run_options options;
 	struct machine machine;
 	struct control control;
+	struct timeline timeline;
 	struct console console;
 	struct term term;
 	struct pollfd poll[POLL_COUNT];
@@ -389,13 +391,50 @@ static int prepare(struct front *fr, struct fault *f)
 
 	if (open_serial(fr, f))
 		return -1;
-	if (machine_init(&fr->machine, &config, f) || load_files(fr, f) ||
-	    machine_load(&fr->machine, f))
+	fr->timeline.start = timeline_now();
+	if (machine_init(&fr->machine, &config, f))
 		return -1;
+	timeline_note(&fr->timeline, STEP_VM, timeline_now());
+	if (load_files(fr, f) || machine_load(&fr->machine, f))
+		return -1;
+	timeline_note(&fr->timeline, STEP_LOADED, timeline_now());
 	fr->console.give_up = give_up;
 	fr->console.on_panic = wake;
 	fr->console.arg = fr;
 	return 0;
+}
+
+/* What follows the creation of VM and vCPUs is seen in their traces. */
+static int begin_timeline(struct front *fr, struct fault *f)
+{
+	struct machine *m = &fr->machine;
+	int fd[LODGE_MAX_VCPUS], ret;
+	unsigned int i;
+
+	if (!fr->options.timeline)
+		return 0;
+	for (i = 0; i < m->config.cpus; i++)
+		fd[i] = m->vcpu[i].fd;
+	ret = timeline_start(&fr->timeline, fd, m->config.cpus, m->info.tsc_khz);
+	timeline_note(&fr->timeline, STEP_STARTED, timeline_now());
+	return ret < 0 ? fault_set(f, "--timeline", "cannot trace the guest", NULL, ret) : 0;
+}
+
+static void end_timeline(struct front *fr)
+{
+	FILE *to;
+
+	if (!fr->options.timeline)
+		return;
+	timeline_print(&fr->timeline, stderr);
+	if (!fr->options.timeline_svg)
+		return;
+	to = fopen(fr->options.timeline_svg, "we");
+	if (to)
+		timeline_svg(&fr->timeline, to);
+	if (!to || fclose(to))
+		fprintf(stderr, "lodge: %s: cannot write the timeline\n",
+			fr->options.timeline_svg);
 }
 
 static void fill_poll(struct front *fr)
@@ -438,13 +477,15 @@ static void run_guest(struct front *fr)
 		return;
 	}
 	fill_poll(fr);
-	if (control_start(&fr->control, &fr->machine, &f) || machine_start(&fr->machine, &f)) {
+	if (control_start(&fr->control, &fr->machine, &f) || begin_timeline(fr, &f) ||
+	    machine_start(&fr->machine, &f)) {
 		fault_print(&f);
 		end(fr, STATUS_ERROR, "error");
 	} else {
 		main_loop(fr);
 	}
 	control_stop(&fr->control);
+	timeline_stop(&fr->timeline);
 	if (machine_stop(&fr->machine))
 		machine_destroy(&fr->machine);
 	/* What was posted just before the end may have been a panic's message. */
@@ -458,6 +499,7 @@ static int finish(struct front *fr)
 {
 	term_restore();
 	fflush(stdout);
+	end_timeline(fr);
 	if (fr->machine.unknown && fr->options.log_unknown)
 		fprintf(stderr, "lodge: %llu accesses that no device answers\n",
 			fr->machine.unknown);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Control socket, JSON, statistics: what looks at a guest from outside. */
+/* Control socket, JSON, statistics, timeline, traces: what looks at a guest from outside. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +11,8 @@
 #include "json.h"
 #include "ktap.h"
 #include "machine.h"
+#include "timeline.h"
+#include "trace_dat.h"
 
 static char value[64];
 
@@ -137,6 +139,8 @@ static void socket_answers(void)
 	CHECK(!control_ask(fd, "garbage", &a) && strstr(a.line, "\"ok\":false"));
 	CHECK(!control_ask(fd, "{\"verb\":\"stats\"}", &a) && strstr(a.line, "\"ok\":false"));
 	CHECK(!a.fds);
+	CHECK(!control_ask(fd, "{\"verb\":\"trace\",\"records\":7}", &a) &&
+	      strstr(a.line, "\"ok\":false"));
 	/* The first of two lines at once, then the other. */
 	CHECK(!control_ask(fd, "{\"verb\":\"x\"}\n{\"verb\":\"info\"}", &a));
 	close(fd);
@@ -196,6 +200,115 @@ static void names_are_unique(void)
 	CHECK(!rmdir(stale.sun_path));
 }
 
+#define KHZ	1000u		/* a tick is a microsecond */
+
+static struct lodge_trace_record rec(__u64 tsc, __u8 reason, __u64 info, __u8 state)
+{
+	return (struct lodge_trace_record){
+		.tsc = tsc, .reason = reason, .info = info, .state = state, .rip = 0x1234,
+		.ticks = 3,
+	};
+}
+
+static void tell(struct timeline *t)
+{
+	const __u8 prot = LODGE_STATE_PROTECTED, longm = prot | LODGE_STATE_LONG;
+	const struct lodge_trace_record r[] = {
+		rec(2000000, LODGE_REASON_CPUID, 0, 3),		/* real mode has no CPL */
+		rec(2001000, LODGE_REASON_CR, 0, 0),		/* a read */
+		rec(2002000, LODGE_REASON_CR, 0 | LODGE_INFO_WRITE, prot),
+		rec(2003000, LODGE_TRACE_INJECT, 14, prot),	/* #PF is no interrupt */
+		rec(2004000, LODGE_TRACE_INJECT, 48, longm),
+		rec(2005000, LODGE_REASON_HLT, 0, longm),
+		rec(2006000, LODGE_TRACE_LOST, 10, 0),
+		rec(3000000, LODGE_REASON_FAULT, 0x1000, longm | 3),
+	};
+	unsigned int i;
+
+	memset(t, 0, sizeof(*t));
+	t->khz = KHZ;
+	t->start = 1000000;
+	timeline_note(t, STEP_VM, 1500000);
+	timeline_note(t, STEP_VM, 1600000);	/* the first counts */
+	for (i = 0; i < ARRAY_SIZE(r); i++)
+		timeline_add(t, i == 7, &r[i]);
+}
+
+static void timeline_steps(void)
+{
+	static struct timeline t;
+
+	tell(&t);
+	CHECK(t.step[STEP_VM] == 500000 && t.step[STEP_EXIT] == 1000000);
+	CHECK(t.step[STEP_PRIVILEGED] == 1002000 && t.step[STEP_PROTECTED] == 1002000);
+	CHECK(t.step[STEP_LONG] == 1005000 && t.step[STEP_INTERRUPT] == 1004000);
+	CHECK(t.step[STEP_USER] == 2000000 && t.step[STEP_SECOND_CPU] == 2000000);
+	CHECK(!t.step[STEP_LOADED] && t.exits == 5 && t.lost == 10);
+	CHECK(t.bin[1000 / TIMELINE_BIN_MS] == 4 && t.bins == 2000 / TIMELINE_BIN_MS + 1);
+	/* Before the beginning, and after the end of what is kept. */
+	timeline_add(&t, 0, &(struct lodge_trace_record){ .tsc = 5 });
+	timeline_add(&t, 0, &(struct lodge_trace_record){ .tsc = ~0ull >> 1 });
+	CHECK(t.bin[0] == 1 && t.bin[TIMELINE_BINS - 1] == 1 && t.bins == TIMELINE_BINS);
+}
+
+static void timeline_output(void)
+{
+	static struct timeline t;
+	static char text[65536];
+	FILE *to = fmemopen(text, sizeof(text), "w");
+	char *svg;
+
+	tell(&t);
+	timeline_print(&t, to);
+	fclose(to);
+	CHECK(strstr(text, "1002.00  first privileged operation     CR0 at 0x1234"));
+	CHECK(strstr(text, "first interrupt delivered      vector 48"));
+	CHECK(strstr(text, "5 exits, and 10 that went by too fast"));
+	CHECK(strstr(text, "first interrupt") < strstr(text, "long mode"));
+	to = fmemopen(text, sizeof(text), "w");
+	timeline_svg(&t, to);
+	fclose(to);
+	CHECK(!strncmp(text, "<svg ", 5));
+	svg = strstr(text, "</svg>");
+	CHECK(svg && !strcmp(svg, "</svg>\n") && strstr(text, "first user-mode code 2000.00 ms"));
+}
+
+/* Header, two CPUs' pages; a pause longer than an event's header can say. */
+static void trace_file(void)
+{
+	struct trace_dat *dat = trace_dat_new(2, 77, 1000000);
+	struct lodge_trace_record r = rec(5000, LODGE_REASON_PIO, 0x3f8, 0);
+	static __u8 file[65536];
+	__u64 offset[2] = {}, size[2] = {};
+	FILE *to = tmpfile();
+	const __u8 *p;
+	size_t bytes;
+	int i;
+
+	for (i = 0; i < 200; i++, r.tsc += i == 100 ? 1ull << 30 : 1000)
+		trace_dat_add(dat, 0, &r);
+	r.reason = LODGE_TRACE_INJECT;
+	trace_dat_add(dat, 1, &r);
+	trace_dat_write(dat, to);
+	rewind(to);
+	bytes = fread(file, 1, sizeof(file), to);
+	fclose(to);
+	CHECK(!memcmp(file, "\x17\x08\104tracing6", 12) && file[12] == 0 && file[13] == 8);
+	p = memmem(file, bytes, "flyrecord", 10);
+	CHECK(p);
+	for (i = 0; p && i < 2; i++) {
+		offset[i] = get_le64(p + 10 + i * 16);
+		size[i] = get_le64(p + 18 + i * 16);
+	}
+	CHECK(offset[0] % 4096 == 0 && size[0] == 2 * 4096);
+	CHECK(offset[1] == offset[0] + size[0] && offset[1] + size[1] == bytes);
+	CHECK(get_le64(file + offset[0]) == 5000 && get_le32(file + offset[0] + 16) == 8);
+	CHECK(get_le64(file + offset[1] + 8) == 36);
+	/* 200 events of 36 bytes and one time that is 8 longer; nothing is lost at a page's end. */
+	CHECK(get_le64(file + offset[0] + 8) + get_le64(file + offset[0] + 4096 + 8) ==
+	      200 * 36 + 8);
+}
+
 static const struct test tests[] = {
 	{ "json_good", json_good },
 	{ "json_bad", json_bad },
@@ -204,6 +317,9 @@ static const struct test tests[] = {
 	{ "socket_answers", socket_answers },
 	{ "socket_survives", socket_survives },
 	{ "names_are_unique", names_are_unique },
+	{ "timeline_steps", timeline_steps },
+	{ "timeline_output", timeline_output },
+	{ "trace_file", trace_file },
 };
 
 int main(void)
