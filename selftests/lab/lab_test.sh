@@ -100,7 +100,7 @@ test_runs()
 	report $? "status, quoting, stdout"
 	grep -qx err "$tmp/err"
 	report $? "stderr apart"
-	lab 124 timeout 'begun' --timeout 8 -- sh -c 'echo begun; sleep 1000'
+	lab 124 timeout 'begun' --timeout 20 -- sh -c 'echo begun; sleep 1000'
 	report $? "time-out"
 	lab 125 failure '*' -- sh -c 'echo c >/proc/sysrq-trigger'
 	report $? "panic"
