@@ -38,6 +38,7 @@ struct fault {
 	u32 denied;		/* LODGE_ACCESS_* that are watched */
 	bool write;
 	bool exec;
+	bool again;		/* what was in the way is gone */
 };
 
 /*
@@ -287,6 +288,7 @@ static enum lodge_fault install(struct fault *f)
 		return LODGE_FAULT_DONE;
 	case -EBUSY:
 		make_way(mmu, &f->map);
+		f->again = true;
 		return LODGE_FAULT_RETRY;
 	case -EAGAIN:
 		return LODGE_FAULT_RETRY;
@@ -342,14 +344,21 @@ enum lodge_fault lodge_mmu_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access)
 
 	if (unlikely(READ_ONCE(f.vm->mmu.watching)) && lodge_watch_hit(f.vm, gpa, access))
 		return LODGE_FAULT_WATCHED;
-	ret = look(&f, gpa);
-	/* Armed again since. */
-	if (ret == LODGE_FAULT_DONE && f.denied & (access | LODGE_ACCESS_READ))
-		return LODGE_FAULT_RETRY;
-	/* Another vCPU was faster, or a TLB remembered less. */
-	if (ret != LODGE_FAULT_DONE || lodge_table_allows(&f.vm->mmu, gpa, access))
-		return ret;
-	ret = map_pages(&f);
+	/*
+	 * The page table that leads to an instruction may be in the same large page:
+	 * entered in between, the guest would have that mapped again, for ever.
+	 */
+	do {
+		f.again = false;
+		ret = look(&f, gpa);
+		/* Armed again since. */
+		if (ret == LODGE_FAULT_DONE && f.denied & (access | LODGE_ACCESS_READ))
+			return LODGE_FAULT_RETRY;
+		/* Another vCPU was faster, or a TLB remembered less. */
+		if (ret != LODGE_FAULT_DONE || lodge_table_allows(&f.vm->mmu, gpa, access))
+			return ret;
+		ret = map_pages(&f);
+	} while (f.again && !signal_pending(current));
 	if (ret != LODGE_FAULT_DONE)
 		return ret;
 	lodge_count(vcpu, LODGE_STAT_FAULT_4K + f.map.level - 1);
