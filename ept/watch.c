@@ -72,7 +72,7 @@ static int report(u8 *watch, u64 pages, u64 __user *to)
 		if (put_user(word, to + first / 64))
 			return -EFAULT;
 		for (; word; word &= word - 1)
-			change(&watch[first + __ffs64(word)], (u8)~HIT, 0);
+			change(&watch[first + __ffs64(word)], 0xff & ~HIT, 0);
 		cond_resched();
 	}
 	return 0;

@@ -18,8 +18,13 @@
 
 /**
  * struct lodge_trace_ring - an open trace fd
+ * @vcpu: whose exits; referenced by way of its VM
+ * @state: records tell what mode the guest is in
+ * @mask: number of records less one
  * @head: records ever written; the slot of the next may be half written
  * @tail: records read or missed; under @lock
+ * @lock: readers
+ * @records: the ring
  */
 struct lodge_trace_ring {
 	struct lodge_vcpu *vcpu;
@@ -27,7 +32,7 @@ struct lodge_trace_ring {
 	u32 mask;
 	u64 head;
 	u64 tail;
-	struct mutex lock;	/* readers */
+	struct mutex lock;
 	struct lodge_trace_record records[];
 };
 
