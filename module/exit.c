@@ -409,13 +409,18 @@ static enum lodge_next handle_fault(struct lodge_vcpu *vcpu)
 	}
 }
 
-/* Touch the code page; the guest then repeats the instruction. */
+/*
+ * Touch the code page; the guest then repeats the instruction. One that its
+ * tables do not map any more came from a TLB: the guest gets its page fault.
+ */
 static enum lodge_next handle_fetch(struct lodge_vcpu *vcpu)
 {
 	u8 bytes[LODGE_INSN_MAX];
 	int count = lodge_fetch_insn(vcpu, bytes, false);
 
-	if (count > 0)
+	if (count == -EFAULT)
+		set_bit(LODGE_REQ_TLB, &vcpu->requests);
+	if (count > 0 || count == -EFAULT || count == -EAGAIN)
 		return LODGE_REENTER;
 	return lodge_user_internal(vcpu, LODGE_INTERNAL_EMULATION,
 				   lodge_reg_read(vcpu, LODGE_RIP), -count);
