@@ -9,6 +9,8 @@
 # shellcheck disable=SC2317
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
+# shellcheck source=checks.sh
+. selftests/checks.sh
 
 TARBALL=/usr/src/linux-source-6.1.tar.xz
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/lodge/checkpatch
@@ -149,17 +151,4 @@ rooms()
 		grep -vE '_H$|module/compat\.[ch]|module/trace\.h' >&2
 }
 
-checks=(style sparse shell lengths files size rooms)
-failed=0
-number=0
-echo "1..${#checks[@]}"
-for check in "${checks[@]}"; do
-	number=$((number + 1))
-	if $check; then
-		echo "ok $number $check"
-	else
-		echo "not ok $number $check"
-		failed=1
-	fi
-done
-exit "$failed"
+run_checks style sparse shell lengths files size rooms

@@ -12,6 +12,8 @@ cd "$(dirname "$0")/.." || exit 1
 [[ ${1-} == --alone ]] || exec unshare -m "$0" --alone
 # shellcheck source=lab/host.sh
 . selftests/lab/host.sh
+# shellcheck source=checks.sh
+. selftests/checks.sh
 
 RECIPE_BOOKWORM=1
 work=$(mktemp -d) || exit 1
@@ -92,17 +94,4 @@ leaves_nothing()
 }
 
 need_packages debootstrap debhelper dh-dkms help2man lintian acpica-tools cpio
-checks=(builds lintian_clean installs dkms_builds leaves_nothing)
-failed=0
-number=0
-echo "1..${#checks[@]}"
-for check in "${checks[@]}"; do
-	number=$((number + 1))
-	if $check; then
-		echo "ok $number $check"
-	else
-		echo "not ok $number $check"
-		failed=1
-	fi
-done
-exit "$failed"
+run_checks builds lintian_clean installs dkms_builds leaves_nothing
