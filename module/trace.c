@@ -32,7 +32,7 @@ struct lodge_trace_ring {
 	u32 mask;
 	u64 head;
 	u64 tail;
-	struct mutex lock;
+	struct mutex lock;	/* readers */
 	struct lodge_trace_record records[];
 };
 
