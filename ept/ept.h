@@ -79,6 +79,13 @@ struct lodge_memslots {
 	struct lodge_memslot slot[];
 };
 
+struct lodge_user_range {
+	unsigned long start;
+	unsigned long end;
+};
+
+#define LODGE_NOTIFIER_MEMORY	64	/* who looked longer ago looks again */
+
 /**
  * struct lodge_mmu - guest memory of one VM
  * @format: how entries are written
@@ -94,8 +101,9 @@ struct lodge_memslots {
  * @watching: a slot has been watched
  * @registered: @notifier is live and may kick vCPUs
  * @deferred: tables were given to RCU, see lodge_table_free_deferred()
- * @notifier_lock: the four fields that follow
+ * @notifier_lock: the five fields that follow
  * @notifier_seq: invalidations and slot changes that ended
+ * @notifier_ended: what user addresses the last of them were about; a ring
  * @notifier_count: those under way
  * @notifier_start: lowest user address of those under way
  * @notifier_end: end of the highest
@@ -117,8 +125,9 @@ struct lodge_mmu {
 	bool watching;
 	bool registered;
 	bool deferred;
-	spinlock_t notifier_lock;	/* the next four */
+	spinlock_t notifier_lock;	/* the next five */
 	unsigned long notifier_seq;
+	struct lodge_user_range notifier_ended[LODGE_NOTIFIER_MEMORY];
 	long notifier_count;
 	unsigned long notifier_start;
 	unsigned long notifier_end;

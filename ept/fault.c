@@ -291,6 +291,8 @@ static enum lodge_fault install(struct fault *f)
 		f->again = true;
 		return LODGE_FAULT_RETRY;
 	case -EAGAIN:
+		/* Of its neighbours, perhaps; they can wait. */
+		f->cache->around = 0;
 		return LODGE_FAULT_RETRY;
 	default:
 		return LODGE_FAULT_ERROR;

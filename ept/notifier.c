@@ -3,11 +3,12 @@
  * The MMU notifier: the host takes pages back, ages them, or goes away.
  *
  * An invalidation raises the count, then walks and zaps under each table's
- * lock, flushes, and when the host is done raises the sequence and lowers the
- * count. A fault takes a snapshot of the sequence, asks the host for the page,
- * publishes missing tables, and checks count and sequence under the lock of
- * the table it writes to. So either the fault sees the count, or the walk sees
- * the table and takes its lock after the leaf was written.
+ * lock, flushes, and when the host is done raises the sequence, which tells of
+ * what addresses it was, and lowers the count. A fault takes a snapshot of the
+ * sequence, asks the host for the page, publishes missing tables, and checks
+ * count and sequence under the lock of the table it writes to. So either the
+ * fault sees the count, or the walk sees the table and takes its lock after the
+ * leaf was written.
  *
  * Whoever zaps may drop the table's lock before it has flushed. Another
  * invalidation of the same page then finds nothing to zap, and still may not
@@ -44,40 +45,64 @@ void lodge_notifier_begin(struct lodge_mmu *mmu, unsigned long start, unsigned l
 	smp_mb();
 }
 
-/** lodge_notifier_end() - the reverse. Faults that looked before must look again */
-void lodge_notifier_end(struct lodge_mmu *mmu)
+/*
+ * lodge_notifier_end() - the reverse, with the same addresses. Faults there that looked before
+ * must look again
+ */
+void lodge_notifier_end(struct lodge_mmu *mmu, unsigned long start, unsigned long end)
 {
+	unsigned long seq;
+
 	spin_lock(&mmu->notifier_lock);
+	seq = mmu->notifier_seq;
+	mmu->notifier_ended[seq % LODGE_NOTIFIER_MEMORY] = (struct lodge_user_range) { start, end };
 	/* Who takes this for a snapshot sees what was done before it. */
-	smp_store_release(&mmu->notifier_seq, mmu->notifier_seq + 1);
+	smp_store_release(&mmu->notifier_seq, seq + 1);
 	/* Pairs with lodge_notifier_retry(): who misses the count sees this. */
 	smp_wmb();
 	WRITE_ONCE(mmu->notifier_count, mmu->notifier_count - 1);
 	spin_unlock(&mmu->notifier_lock);
 }
 
+/* Is one of these addresses barred, or was it since @seq? What is forgotten may have been. */
+static bool touched(struct lodge_mmu *mmu, unsigned long start, unsigned long end,
+		    unsigned long seq)
+{
+	const struct lodge_user_range *r;
+
+	if (mmu->notifier_count && start < mmu->notifier_end && end > mmu->notifier_start)
+		return true;
+	if (mmu->notifier_seq - seq > LODGE_NOTIFIER_MEMORY)
+		return true;
+	for (; seq != mmu->notifier_seq; seq++) {
+		r = &mmu->notifier_ended[seq % LODGE_NOTIFIER_MEMORY];
+		if (start < r->end && end > r->start)
+			return true;
+	}
+	return false;
+}
+
 /*
  * lodge_notifier_retry() - did the host change its mind, so that a leaf for these user addresses
- * must not be installed? The lock of the table to be written to is held.
+ * must not be installed? What it did elsewhere since @seq is no reason: a storm there would starve
+ * the fault. The lock of the table to be written to is held
  */
 bool lodge_notifier_retry(struct lodge_mmu *mmu, unsigned long start, unsigned long end,
 			  unsigned long seq)
 {
-	bool busy;
+	bool quiet, retry;
 
 	/* Pairs with lodge_notifier_begin(): tables first, then the count. */
 	smp_mb();
-	if (unlikely(READ_ONCE(mmu->notifier_count))) {
-		spin_lock(&mmu->notifier_lock);
-		busy = mmu->notifier_count && start < mmu->notifier_end &&
-		       end > mmu->notifier_start;
-		spin_unlock(&mmu->notifier_lock);
-		if (busy)
-			return true;
-	}
+	quiet = !READ_ONCE(mmu->notifier_count);
 	/* Pairs with lodge_notifier_end(). */
 	smp_rmb();
-	return READ_ONCE(mmu->notifier_seq) != seq;
+	if (likely(quiet && READ_ONCE(mmu->notifier_seq) == seq))
+		return false;
+	spin_lock(&mmu->notifier_lock);
+	retry = touched(mmu, start, end, seq);
+	spin_unlock(&mmu->notifier_lock);
+	return retry;
 }
 
 /** lodge_zap_begin() - leaves or tables are about to be removed */
@@ -141,7 +166,7 @@ static int invalidate_start(struct mmu_notifier *notifier, const struct mmu_noti
 
 static void invalidate_end(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
 {
-	lodge_notifier_end(mmu_of(notifier));
+	lodge_notifier_end(mmu_of(notifier), range->start, range->end);
 }
 
 /* Kernels differ in whether these return int or bool. */

@@ -180,7 +180,7 @@ static void replace_slots(struct lodge_mmu *mmu, struct lodge_memslots *old,
 	}
 	lodge_slots_publish(mmu, old, new);
 	if (gone)
-		lodge_notifier_end(mmu);
+		lodge_notifier_end(mmu, was.user_addr, was.user_addr + was.bytes);
 	kvfree(was.dirty);
 	kvfree(was.watch);
 }

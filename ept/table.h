@@ -144,7 +144,7 @@ bool lodge_table_range(struct lodge_mmu *mmu, u64 start, u64 end, lodge_leaf_op 
 
 unsigned long lodge_notifier_snapshot(struct lodge_mmu *mmu);
 void lodge_notifier_begin(struct lodge_mmu *mmu, unsigned long start, unsigned long end);
-void lodge_notifier_end(struct lodge_mmu *mmu);
+void lodge_notifier_end(struct lodge_mmu *mmu, unsigned long start, unsigned long end);
 bool lodge_notifier_retry(struct lodge_mmu *mmu, unsigned long start,
 			  unsigned long end, unsigned long seq);
 void lodge_zap_begin(struct lodge_mmu *mmu);

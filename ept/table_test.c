@@ -365,6 +365,20 @@ static void five_levels(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1L, leaves(mmu, 2));
 }
 
+/* The host: what it invalidated is not mapped until it says so. */
+static int invalidate(struct lodge_mmu *mmu, u64 start, u64 bytes)
+{
+	u64 gpa;
+	int bad = 0;
+
+	lodge_notifier_begin(mmu, USER + start, USER + start + bytes);
+	zap(mmu, start, start + bytes);
+	for (gpa = start; gpa < start + bytes; gpa += PAGE_SIZE)
+		bad += mapped(mmu, gpa);
+	lodge_notifier_end(mmu, USER + start, USER + start + bytes);
+	return bad;
+}
+
 static void no_leaf_while_invalidating(struct kunit *test)
 {
 	struct lodge_mmu *mmu = make(test);
@@ -375,7 +389,7 @@ static void no_leaf_while_invalidating(struct kunit *test)
 	/* Neighbours are not held up. */
 	KUNIT_EXPECT_EQ(test, 0, map(mmu, MIB - PAGE_SIZE, 1));
 	KUNIT_EXPECT_EQ(test, 0, map(mmu, 2 * MIB, 1));
-	lodge_notifier_end(mmu);
+	lodge_notifier_end(mmu, USER + MIB, USER + 2 * MIB);
 	KUNIT_EXPECT_EQ(test, 0, map(mmu, MIB, 1));
 	KUNIT_EXPECT_EQ(test, 3L, leaves(mmu, 1));
 }
@@ -387,7 +401,7 @@ static void stale_snapshot(struct kunit *test)
 	struct lodge_mapping m = mapping(mmu, MIB, 1);
 
 	lodge_notifier_begin(mmu, m.hva, m.hva + PAGE_SIZE);
-	lodge_notifier_end(mmu);
+	lodge_notifier_end(mmu, m.hva, m.hva + PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, -EAGAIN, lodge_table_map(mmu, &m));
 	KUNIT_EXPECT_FALSE(test, mapped(mmu, MIB));
 	m.seq = lodge_notifier_snapshot(mmu);
@@ -402,7 +416,7 @@ static void snapshot_inside(struct kunit *test)
 
 	lodge_notifier_begin(mmu, USER, USER + 4 * MIB);
 	m = mapping(mmu, MIB, 1);
-	lodge_notifier_end(mmu);
+	lodge_notifier_end(mmu, USER, USER + 4 * MIB);
 	KUNIT_EXPECT_EQ(test, -EAGAIN, lodge_table_map(mmu, &m));
 }
 
@@ -417,7 +431,7 @@ static void stale_upgrade(struct kunit *test)
 	m.access = RWX;
 	lodge_notifier_begin(mmu, m.hva, m.hva + PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, -EAGAIN, lodge_table_map(mmu, &m));
-	lodge_notifier_end(mmu);
+	lodge_notifier_end(mmu, m.hva, m.hva + PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, -EAGAIN, lodge_table_map(mmu, &m));
 	KUNIT_EXPECT_FALSE(test, lodge_table_allows(mmu, MIB, LODGE_ACCESS_WRITE));
 }
@@ -431,7 +445,7 @@ static void large_leaf_touches_the_range(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EAGAIN, map(mmu, 0, 2));
 	KUNIT_EXPECT_EQ(test, 0, map(mmu, 0, 1));
 	KUNIT_EXPECT_EQ(test, 0, map(mmu, 2 * MIB, 2));
-	lodge_notifier_end(mmu);
+	lodge_notifier_end(mmu, USER + 2 * MIB - PAGE_SIZE, USER + 2 * MIB);
 }
 
 static void overlapping_invalidations(struct kunit *test)
@@ -442,17 +456,42 @@ static void overlapping_invalidations(struct kunit *test)
 	lodge_notifier_begin(mmu, USER + 8 * MIB, USER + 9 * MIB);
 	KUNIT_EXPECT_EQ(test, -EAGAIN, map(mmu, MIB, 1));
 	KUNIT_EXPECT_EQ(test, -EAGAIN, map(mmu, 8 * MIB, 1));
-	lodge_notifier_end(mmu);
+	lodge_notifier_end(mmu, USER + MIB, USER + 2 * MIB);
 	/* Which of the two ended is not known: both stay barred. */
 	KUNIT_EXPECT_EQ(test, -EAGAIN, map(mmu, MIB, 1));
 	KUNIT_EXPECT_EQ(test, -EAGAIN, map(mmu, 8 * MIB, 1));
-	lodge_notifier_end(mmu);
+	lodge_notifier_end(mmu, USER + 8 * MIB, USER + 9 * MIB);
 	KUNIT_EXPECT_EQ(test, 0, map(mmu, MIB, 1));
 	KUNIT_EXPECT_EQ(test, 0, map(mmu, 8 * MIB, 1));
 	/* The next one starts with a range of its own. */
 	lodge_notifier_begin(mmu, USER + 16 * MIB, USER + 17 * MIB);
 	KUNIT_EXPECT_EQ(test, 0, map(mmu, 2 * MIB, 1));
-	lodge_notifier_end(mmu);
+	lodge_notifier_end(mmu, USER + 16 * MIB, USER + 17 * MIB);
+}
+
+/* What ends elsewhere keeps no fault from its page, as long as it is known to be elsewhere. */
+static void storms_elsewhere(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+	struct lodge_mapping m = mapping(mmu, MIB, 1);
+	int i;
+
+	for (i = 0; i < LODGE_NOTIFIER_MEMORY; i++)
+		invalidate(mmu, i & 1 ? MIB - PAGE_SIZE : MIB + PAGE_SIZE, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, 0, lodge_table_map(mmu, &m));
+	/* All of a large page counts. */
+	m = mapping(mmu, 8 * MIB, 2);
+	invalidate(mmu, 10 * MIB - PAGE_SIZE, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, -EAGAIN, lodge_table_map(mmu, &m));
+	/* As long as it is remembered, and when it is not any more. */
+	m = mapping(mmu, MIB, 1);
+	invalidate(mmu, MIB, PAGE_SIZE);
+	for (i = 1; i < 2 * LODGE_NOTIFIER_MEMORY; i++) {
+		KUNIT_EXPECT_EQ(test, -EAGAIN, lodge_table_map(mmu, &m));
+		invalidate(mmu, 4 * MIB, MIB);
+	}
+	m.seq = lodge_notifier_snapshot(mmu);
+	KUNIT_EXPECT_EQ(test, 0, lodge_table_map(mmu, &m));
 }
 
 static void everything_is_barred(struct kunit *test)
@@ -463,7 +502,7 @@ static void everything_is_barred(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EAGAIN, map(mmu, 0, 1));
 	KUNIT_EXPECT_EQ(test, -EAGAIN, map(mmu, 4 * MIB, 2));
 	KUNIT_EXPECT_EQ(test, -EAGAIN, map(mmu, 64 * GIB, 3));
-	lodge_notifier_end(mmu);
+	lodge_notifier_end(mmu, 0, ULONG_MAX);
 }
 
 static void dirty_page(struct kunit *test)
@@ -479,10 +518,10 @@ static void dirty_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, lodge_table_map(mmu, &m));
 	KUNIT_EXPECT_FALSE(test, folio_test_dirty(page_folio(page)));
 	m.access = RWX;
-	m.seq--;
+	invalidate(mmu, 0, 2 * MIB);
 	KUNIT_EXPECT_EQ(test, -EAGAIN, lodge_table_map(mmu, &m));
 	KUNIT_EXPECT_FALSE(test, folio_test_dirty(page_folio(page)));
-	m.seq++;
+	m.seq = lodge_notifier_snapshot(mmu);
 	KUNIT_EXPECT_EQ(test, 0, lodge_table_map(mmu, &m));
 	KUNIT_EXPECT_TRUE(test, folio_test_dirty(page_folio(page)));
 	zap(mmu, 0, ~0ull);
@@ -534,7 +573,7 @@ static void several_pages(struct kunit *test)
 	m.access = RX;
 	lodge_notifier_begin(mmu, m.hva + 3 * PAGE_SIZE, m.hva + 4 * PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, -EAGAIN, lodge_table_map(mmu, &m));
-	lodge_notifier_end(mmu);
+	lodge_notifier_end(mmu, m.hva + 3 * PAGE_SIZE, m.hva + 4 * PAGE_SIZE);
 	m.seq = lodge_notifier_snapshot(mmu);
 	KUNIT_EXPECT_EQ(test, 0, map(mmu, MIB + 2 * PAGE_SIZE, 1));
 	KUNIT_EXPECT_EQ(test, 0, lodge_table_map(mmu, &m));
@@ -556,11 +595,11 @@ static void several_pages(struct kunit *test)
 }
 
 /*
- * Every interleaving of a fault and an invalidation. One side runs, and between
- * its steps, inside the walker too, the other does as many of its own as the
- * schedule says; then the roles change.
+ * Every interleaving of a fault and an invalidation, of its page or of the one
+ * beside it. One side runs, and between its steps, inside the walker too, the
+ * other does as many of its own as the schedule says; then the roles change.
  */
-enum fault_kind { FRESH, UPGRADE, LOGGED, FAULT_KINDS };
+enum fault_kind { FRESH, UPGRADE, LOGGED, FRESH_BESIDE, UPGRADE_BESIDE, FAULT_KINDS };
 enum { HOST_BEGIN, HOST_ZAP, HOST_CHANGE, HOST_END, HOST_STEPS };
 enum { FAULT_LOOK, FAULT_FIND, FAULT_MAP, FAULT_STEPS };
 
@@ -577,22 +616,29 @@ static struct walk {
 	int ret;
 } walker;
 
+static bool beside(const struct walk *w)
+{
+	return w->kind >= FRESH_BESIDE;
+}
+
 static void host_step(struct walk *w)
 {
+	u64 at = MIB + (beside(w) ? PAGE_SIZE : 0);
+
 	switch (w->host++) {
 	case HOST_BEGIN:
-		lodge_notifier_begin(w->mmu, USER + MIB, USER + MIB + PAGE_SIZE);
+		lodge_notifier_begin(w->mmu, USER + at, USER + at + PAGE_SIZE);
 		break;
 	case HOST_ZAP:
-		zap(w->mmu, MIB, MIB + PAGE_SIZE);
+		zap(w->mmu, at, at + PAGE_SIZE);
 		break;
 	case HOST_CHANGE:
-		KUNIT_EXPECT_FALSE(w->test, mapped(w->mmu, MIB));
-		w->pfn++;
+		KUNIT_EXPECT_FALSE(w->test, mapped(w->mmu, at));
+		w->pfn += !beside(w);
 		break;
 	case HOST_END:
-		KUNIT_EXPECT_FALSE(w->test, mapped(w->mmu, MIB));
-		lodge_notifier_end(w->mmu);
+		KUNIT_EXPECT_FALSE(w->test, mapped(w->mmu, at));
+		lodge_notifier_end(w->mmu, USER + at, USER + at + PAGE_SIZE);
 	}
 }
 
@@ -661,15 +707,15 @@ static void one_schedule(struct kunit *test, struct lodge_mmu *mmu, enum fault_k
 	};
 	w->m.pfn = w->pfn;
 	w->m.access = kind == LOGGED ? RX | LODGE_ACCESS_MAY_WRITE : RX;
-	if (kind != FRESH)
+	if (kind != FRESH && kind != FRESH_BESIDE)
 		KUNIT_ASSERT_EQ(test, 0, lodge_table_map(mmu, &w->m));
 	w->m.access = RWX;
 	drive(w);
 	entry = lodge_table_lookup(mmu, MIB, &level);
 	if (entry)
 		KUNIT_EXPECT_EQ(test, w->pfn, lodge_pt_pfn(entry));
-	/* A fault that begins after all of it is not held up. */
-	if (kind != LOGGED && !host_drives && !at[HOST_END])
+	/* A fault that begins after all of it is not held up, and none by what is beside it. */
+	if (beside(w) || (kind != LOGGED && !host_drives && !at[HOST_END]))
 		KUNIT_EXPECT_TRUE(test, !w->ret && entry);
 	zap(mmu, 0, GIB);
 }
@@ -733,20 +779,6 @@ static int map_race(void *arg)
 	return 0;
 }
 
-/* The host: what it invalidated is not mapped until it says so. */
-static int invalidate(struct lodge_mmu *mmu, u64 start, u64 bytes)
-{
-	u64 gpa;
-	int bad = 0;
-
-	lodge_notifier_begin(mmu, USER + start, USER + start + bytes);
-	zap(mmu, start, start + bytes);
-	for (gpa = start; gpa < start + bytes; gpa += PAGE_SIZE)
-		bad += mapped(mmu, gpa);
-	lodge_notifier_end(mmu);
-	return bad;
-}
-
 static void faults_against_notifier(struct kunit *test)
 {
 	struct lodge_mmu *mmu = make(test);
@@ -797,6 +829,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(stale_upgrade),
 	KUNIT_CASE(large_leaf_touches_the_range),
 	KUNIT_CASE(overlapping_invalidations),
+	KUNIT_CASE(storms_elsewhere),
 	KUNIT_CASE(everything_is_barred),
 	KUNIT_CASE(dirty_page),
 	KUNIT_CASE_PARAM(protected_for_the_log, format_gen_params),

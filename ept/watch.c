@@ -8,6 +8,8 @@
  * are armed first, and leaves zapped after, between lodge_notifier_begin() and
  * lodge_notifier_end(): a fault that looked before does not install.
  */
+#include <linux/swap.h>
+
 #include "lodge.h"
 #include "table.h"
 
@@ -112,6 +114,7 @@ int lodge_watch_set(struct lodge_vm *vm, void *data)
 	struct lodge_mmu *mmu = &vm->mmu;
 	const struct lodge_memslot *slot;
 	struct lodge_memslots *slots;
+	unsigned long user;
 	u8 *watch;
 	int ret;
 
@@ -135,8 +138,9 @@ int lodge_watch_set(struct lodge_vm *vm, void *data)
 		change(&watch[i], HIT, args->access |
 		       (args->flags & LODGE_WATCH_COUNT ? COUNTED : 0));
 	WRITE_ONCE(mmu->watching, true);
-	lodge_notifier_begin(mmu, slot->user_addr + offset, slot->user_addr + offset + args->bytes);
+	user = slot->user_addr + offset;
+	lodge_notifier_begin(mmu, user, user + args->bytes);
 	lodge_gpa_zap(mmu, args->gpa, args->bytes);
-	lodge_notifier_end(mmu);
+	lodge_notifier_end(mmu, user, user + args->bytes);
 	return 0;
 }

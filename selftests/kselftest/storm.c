@@ -517,8 +517,8 @@ TEST_F_TIMEOUT(storm, nothing_is_stale, 900)
 	ASSERT_EQ(0, open_sky(&s));
 	self->mem = s.kept;
 	self->bytes = KEPT_BYTES;
-	write_word("/sys/kernel/mm/ksm/sleep_millisecs", "20");
-	write_word("/sys/kernel/mm/ksm/pages_to_scan", "50");
+	write_word("/sys/kernel/mm/ksm/sleep_millisecs", "0");
+	write_word("/sys/kernel/mm/ksm/pages_to_scan", "1000");
 	write_word("/sys/kernel/mm/ksm/run", "1");
 	for (i = 0; i < VCPUS; i++) {
 		__u64 gpr[16] = {
