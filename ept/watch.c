@@ -80,6 +80,37 @@ static int report(u8 *watch, u64 pages, u64 __user *to)
 	return 0;
 }
 
+/* The mark goes, and the host hears of it. */
+static bool pass_on(struct lodge_mmu *mmu, u64 *entry, int level)
+{
+	if (!lodge_leaf_age(mmu, entry, level))
+		return false;
+	folio_mark_accessed(page_folio(pfn_to_page(lodge_pt_pfn(READ_ONCE(*entry)))));
+	return true;
+}
+
+/* Words as those of report(): pages whose leaves are marked, which then are not any more. */
+static int report_accessed(struct lodge_vm *vm, u64 gpa, u64 pages, u64 __user *to)
+{
+	u64 end = gpa + pages * PAGE_SIZE, at = gpa, i, word;
+
+	while (at < end) {
+		word = 0;
+		for (i = 0; i < 64 && at < end; i++, at += PAGE_SIZE)
+			if (lodge_table_range(&vm->mmu, at, at + 1, lodge_leaf_young, false))
+				word |= BIT_ULL(i);
+		if (put_user(word, to++))
+			return -EFAULT;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	/* What a TLB remembers gets no new mark. */
+	if (lodge_table_range(&vm->mmu, gpa, end, pass_on, true))
+		lodge_request_all_sync(vm, LODGE_REQ_TLB);
+	return 0;
+}
+
 /* The bytes of @slot, which are made when there are none. */
 static u8 *watch_of(struct lodge_mmu *mmu, struct lodge_memslots *old, u64 gpa)
 {
@@ -124,6 +155,9 @@ int lodge_watch_set(struct lodge_vm *vm, void *data)
 	slot = lodge_slot_find(slots, args->gpa);
 	if (!slot || args->bytes > slot->bytes - (args->gpa - slot->gpa))
 		return -ENXIO;
+	if (args->flags & LODGE_WATCH_ACCESSED)
+		return args->flags != LODGE_WATCH_ACCESSED || args->access ? -EINVAL :
+		       report_accessed(vm, args->gpa, pages, u64_to_user_ptr(args->bitmap));
 	watch = watch_of(mmu, slots, args->gpa);
 	if (!watch)
 		return -ENOMEM;

@@ -22,8 +22,8 @@ spin=2
 # shellcheck disable=SC2016
 exec timeout "${LODGE_SECONDS:-900}" selftests/lab/lab --cpu "$cpu" \
 	--timeout "${LODGE_SECONDS:-900}" -- sh -c '
-	export LODGE_SPIN_SECONDS=$1 LODGE_STORM_SECONDS=$2
-	shift 2
+	export LODGE_SPIN_SECONDS=$1 LODGE_STORM_SECONDS=$2 LODGE_HUGE_PAGES=$3
+	shift 3
 	modprobe zram 2>/dev/null
 	echo 64M >/sys/block/zram0/disksize && mkswap /dev/zram0 >/dev/null &&
 		swapon /dev/zram0
@@ -33,4 +33,4 @@ exec timeout "${LODGE_SECONDS:-900}" selftests/lab/lab --cpu "$cpu" \
 		test_$name 2>&1
 		case $? in 0|4) ;; *) status=1 ;; esac
 	done
-	exit $status' sh "$spin" "${LODGE_STORM_SECONDS:-8}" "$@"
+	exit $status' sh "$spin" "${LODGE_STORM_SECONDS:-8}" "${LODGE_HUGE_PAGES:-32}" "$@"

@@ -243,7 +243,8 @@ struct lodge_prefault {
 
 /**
  * struct lodge_watch_pages - tell of the guest's next access to pages (LODGE_WATCH)
- * @flags: LODGE_WATCH_COUNT: note it, without an exit
+ * @flags: LODGE_WATCH_COUNT: note it, without an exit; LODGE_WATCH_ACCESSED: change nothing
+ *	that is watched; @bitmap gets what the guest accessed since the last such call
  * @access: LODGE_ACCESS_* to be told of from now on; READ: any access; 0: none
  * @gpa: page aligned
  * @bytes: page aligned, within one slot
@@ -261,6 +262,7 @@ struct lodge_watch_pages {
 };
 
 #define LODGE_WATCH_COUNT	0x1u
+#define LODGE_WATCH_ACCESSED	0x2u
 
 /* GSIs 0-15 reach the PIC pair and the I/O APIC, 16-23 the I/O APIC alone */
 struct lodge_irq_line {

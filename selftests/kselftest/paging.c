@@ -215,28 +215,36 @@ static int write_text(const char *path, const char *text)
 	return n < 0 ? -errno : 0;
 }
 
-#define HUGE	32
-
-/* Each huge page of the host's is one leaf, and one fault. */
-TEST_F(paging, transparent_huge_pages)
+/*
+ * Each huge page of the host's is one leaf, and one fault. LODGE_HUGE_PAGES: how
+ * many; 32 by default, 512 at most, which are 1 GiB.
+ */
+TEST_F_TIMEOUT(paging, transparent_huge_pages, 300)
 {
+	long pages = getenv("LODGE_HUGE_PAGES") ? atol(getenv("LODGE_HUGE_PAGES")) : 32;
+	size_t bytes = MIB(2) * pages;
+	__u8 *area = mmap(NULL, bytes + MIB(2), PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	__u8 *mem = aligned(area, MIB(2));
 	long huge, faults;
 
 	if (!(self->g.info.caps & LODGE_CAP_2M_PAGES))
 		SKIP(return, "no 2M pages on this CPU");
-	ASSERT_EQ(0, guest_slot(&self->g, SLOT, 0, 0, NULL));
-	ASSERT_EQ(0, madvise(self->mem, MIB(2) * HUGE, MADV_HUGEPAGE));
-	ASSERT_EQ(0, guest_slot(&self->g, SLOT, BASE, MIB(2) * HUGE, self->mem));
-	faults = TOUCH(&self->g, fill_pages, 0, HUGE * PAGES / 2, PAGE);
+	ASSERT_NE(MAP_FAILED, area);
+	ASSERT_EQ(0, madvise(mem, bytes, MADV_HUGEPAGE));
+	ASSERT_EQ(0, guest_slot(&self->g, SLOT, BASE, bytes, mem));
+	faults = TOUCH(&self->g, fill_pages, 0, bytes / PAGE, PAGE);
 	huge = vm_stat(&self->g, "mapped.2m");
-	EXPECT_LT(HUGE / 2, huge);
+	TH_LOG("%ld of %ld pages are huge; %ld faults", huge, pages, faults);
+	EXPECT_LT(pages / 2, huge);
 	EXPECT_LT(0, faults);
-	EXPECT_GE(huge + (HUGE - huge) * 512 + 16, faults);
+	EXPECT_GE(huge + (pages - huge) * 512 + 16, faults);
 	/* Taken apart by the host, and still the same memory. */
-	ASSERT_EQ(0, mprotect(self->mem + PAGE, PAGE, PROT_READ));
-	ASSERT_EQ(0, mprotect(self->mem + PAGE, PAGE, PROT_READ | PROT_WRITE));
-	ASSERT_LE(0, TOUCH(&self->g, write_pages, 0, HUGE * PAGES / 2, PAGE));
-	EXPECT_EQ(2, self->mem[0] & self->mem[PAGE] & self->mem[MIB(2) * HUGE - PAGE]);
+	ASSERT_EQ(0, mprotect(mem + PAGE, PAGE, PROT_READ));
+	ASSERT_EQ(0, mprotect(mem + PAGE, PAGE, PROT_READ | PROT_WRITE));
+	ASSERT_LE(0, TOUCH(&self->g, write_pages, 0, bytes / PAGE, PAGE));
+	EXPECT_EQ(2, mem[0] & mem[PAGE] & mem[bytes - PAGE]);
+	munmap(area, bytes + MIB(2));
 }
 
 /* The log sees small pages; without it they are large again. */
@@ -426,6 +434,49 @@ TEST_F(paging, working_set)
 	EXPECT_EQ(0, hits[1] | hits[1000 / 64]);
 }
 
+/* The same by the CPU's own marks, and the guest does not fault. */
+TEST_F(paging, accessed_pages)
+{
+	struct guest *g = &self->g;
+	__u64 hits[PAGES / 64] = {}, done, i;
+
+	ASSERT_EQ(0, prefault(g, BASE, BYTES, &done));
+	ASSERT_LE(0, TOUCH(g, read_pages, 0, 1, PAGE));
+	ASSERT_EQ(0, watch(g, LODGE_WATCH_ACCESSED, 0, BASE, PAGES, hits));
+	for (i = 0; i < PAGES / 64; i++)
+		EXPECT_EQ(~0ull, hits[i]);
+	EXPECT_EQ(0, TOUCH(g, read_pages, 60, 8, PAGE));
+	EXPECT_EQ(0, TOUCH(g, write_pages, 1000, 1, PAGE));
+	for (done = 0; done < 2; done++) {
+		ASSERT_EQ(0, watch(g, LODGE_WATCH_ACCESSED, 0, BASE, PAGES, hits));
+		EXPECT_EQ(done ? 0 : 0xfull << 60, hits[0]);
+		EXPECT_EQ(done ? 0 : 0xf, hits[1]);
+		EXPECT_EQ(0, hits[2]);
+		EXPECT_EQ(done ? 0 : 1ull << 1000 % 64, hits[1000 / 64]);
+	}
+	/* A translation that the TLB had does not hide it. */
+	EXPECT_EQ(0, TOUCH(g, read_pages, 60, 1, PAGE));
+	ASSERT_EQ(0, watch(g, LODGE_WATCH_ACCESSED, 0, BASE, 61, hits));
+	EXPECT_EQ(1ull << 60, hits[0]);
+}
+
+TEST_F(paging, accessed_huge_page)
+{
+	struct guest *g = &self->g;
+	__u64 hits[PAGES / 64] = {};
+
+	ASSERT_EQ(0, madvise(self->mem, BYTES, MADV_HUGEPAGE));
+	ASSERT_LE(0, TOUCH(g, fill_pages, 0, PAGES, PAGE));
+	if (vm_stat(g, "mapped.2m") < BYTES / MIB(2))
+		SKIP(return, "no 2M pages");
+	ASSERT_EQ(0, watch(g, LODGE_WATCH_ACCESSED, 0, BASE, PAGES, hits));
+	EXPECT_EQ(0, TOUCH(g, read_pages, 700, 1, PAGE));
+	ASSERT_EQ(0, watch(g, LODGE_WATCH_ACCESSED, 0, BASE, PAGES, hits));
+	EXPECT_EQ(0, hits[0] | hits[7]);
+	EXPECT_EQ(~0ull, hits[8]);
+	EXPECT_EQ(~0ull, hits[15]);
+}
+
 TEST_F(paging, watched_code)
 {
 	struct guest *g = &self->g;
@@ -445,7 +496,10 @@ TEST_F(paging, watch_refusals)
 	struct guest *g = &self->g;
 	__u64 hits;
 
-	EXPECT_EQ(-EINVAL, watch(g, 2, LODGE_ACCESS_READ, BASE, 1, NULL));
+	EXPECT_EQ(-EINVAL, watch(g, 4, LODGE_ACCESS_READ, BASE, 1, NULL));
+	EXPECT_EQ(-EINVAL, watch(g, LODGE_WATCH_ACCESSED, LODGE_ACCESS_READ, BASE, 1, &hits));
+	EXPECT_EQ(-EINVAL, watch(g, LODGE_WATCH_ACCESSED | LODGE_WATCH_COUNT, 0, BASE, 1, &hits));
+	EXPECT_EQ(-EFAULT, watch(g, LODGE_WATCH_ACCESSED, 0, BASE, 1, NULL));
 	EXPECT_EQ(-EINVAL, watch(g, 0, 8, BASE, 1, NULL));
 	EXPECT_EQ(-EINVAL, watch(g, 0, LODGE_ACCESS_READ, BASE + 1, 1, NULL));
 	EXPECT_EQ(-ENXIO, watch(g, 0, LODGE_ACCESS_READ, BASE - PAGE, 1, NULL));

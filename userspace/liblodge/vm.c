@@ -38,6 +38,16 @@ int lodge_prefault(int vm, __u64 gpa, __u64 bytes, __u64 *done)
 	return ret;
 }
 
+int lodge_accessed(int vm, __u64 gpa, __u64 bytes, __u64 *bitmap)
+{
+	struct lodge_watch_pages arg = {
+		.size = sizeof(arg), .flags = LODGE_WATCH_ACCESSED, .gpa = gpa, .bytes = bytes,
+		.bitmap = user_ptr(bitmap),
+	};
+
+	return call(vm, LODGE_WATCH, &arg);
+}
+
 int lodge_irq_line(int vm, __u32 gsi, __u32 level)
 {
 	struct lodge_irq_line arg = { .size = sizeof(arg), .gsi = gsi, .level = level };

@@ -37,6 +37,8 @@ int lodge_create_vcpu(int vm, __u32 id);		/* the vCPU's descriptor */
 int lodge_set_slot(int vm, const struct lodge_slot *slot);
 int lodge_get_dirty(int vm, __u32 slot, __u64 first, __u64 pages, __u64 *bitmap);
 int lodge_prefault(int vm, __u64 gpa, __u64 bytes, __u64 *done);
+/* Bits of the pages that the guest accessed since this was asked last. */
+int lodge_accessed(int vm, __u64 gpa, __u64 bytes, __u64 *bitmap);
 int lodge_irq_line(int vm, __u32 gsi, __u32 level);
 int lodge_signal_msi(int vm, __u64 addr, __u32 data);
 int lodge_set_irqfd(int vm, const struct lodge_irqfd *irqfd);
