@@ -53,6 +53,7 @@ for name in "${cases[@]}"; do
 			done ;;
 	disk_qcow2)	adds+=(--add /usr/bin/qemu-nbd:/usr/bin/qemu-nbd
 			       --add /usr/bin/qemu-img:/usr/bin/qemu-img) ;;
+	overcommit)	adds+=(--mem 512 --disk 2G) ;;
 	share_*)	adds+=(--add /usr/sbin/diod:/usr/sbin/diod) ;;
 	memtest)	adds+=(--add "$($provide memtest):memtest") ;;
 	stock_smp)	adds+=(--add "$($provide stock)/vmlinuz:stock") ;;

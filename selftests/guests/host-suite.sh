@@ -205,6 +205,102 @@ memory_kinds()
 	expect 125 error
 }
 
+# ksm FILE VALUE
+ksm()
+{
+	echo "$2" >/sys/kernel/mm/ksm/"$1"
+}
+
+# Two idle guests of one kernel have most of what is equal once; then one of them
+# writes to pages that the other has, too.
+merge()
+{
+	[ -e /sys/kernel/mm/ksm ] || return 4
+	ksm sleep_millisecs 0 && ksm pages_to_scan 4000 && ksm run 1
+	for n in 1 2; do
+		mkfifo /tmp/in.$n
+		lodge run -k lean -i initrd -m 64M,merge --name merge$n -p "$console quiet \
+			lodge.cmd=\"seq 600000 >/tmp/f; echo ready; read t; [ \$t = 1 ] || seq 600000 | tr 1 \$t | dd of=/tmp/f conv=notrunc bs=4k; echo written; read x; seq 600000 | tr 1 \$t | cmp - /tmp/f && echo whole\"" \
+			</tmp/in.$n >/tmp/out.$n 2>/tmp/err.$n &
+		eval "pid$n=\$!"
+	done
+	exec 7>/tmp/in.1 8>/tmp/in.2
+	merge_and_write
+	result=$?
+	exec 7>&- 8>&-
+	ksm run 2
+	# shellcheck disable=SC2154
+	[ $result -eq 0 ] || kill -9 $pid1 $pid2
+	for n in 1 2; do
+		eval "wait \$pid$n"
+		err=/tmp/err.$n
+		expect 0 poweroff || result=1
+	done
+	rm -f /tmp/in.1 /tmp/in.2
+	return $result
+}
+
+merge_and_write()
+{
+	for n in 1 2; do
+		wait_for 100 '^ready' /tmp/out.$n || return
+	done
+	begin=$(cut -d. -f1 /proc/uptime)
+	tries=120
+	until [ "$(cat /sys/kernel/mm/ksm/pages_sharing)" -gt 1000 ] &&
+	      same=$(same $pid1 $pid2) && shared=$(cat /sys/kernel/mm/ksm/pages_sharing) &&
+	      [ $((shared * 100)) -gt $((same * 60)) ]; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || { echo "# $shared of $same pages are merged"; return 1; }
+		sleep 1
+	done
+	echo "# $shared of $same equal pages merged after $(($(cut -d. -f1 /proc/uptime) - begin)) s"
+	lodge info --mem merge2 | sed 's/^/# /'
+	[ "$(number merged "$(lodge info --mem --json merge2)")" -gt 4194304 ] || return
+	echo 2 >&7
+	echo 1 >&8
+	for n in 1 2; do
+		wait_for 100 '^written' /tmp/out.$n || return
+	done
+	echo >&7
+	echo >&8
+	for n in 1 2; do
+		wait_for 100 '^whole' /tmp/out.$n || { tail -n 5 /tmp/out.$n; return 1; }
+	done
+}
+
+swapped()
+{
+	awk '/^pswp/ { printf "%s %s  ", $1, $2 }' /proc/vmstat
+}
+
+# Three guests of twice the host's memory fill theirs; the host has a disk to swap to.
+overcommit()
+{
+	{ mkswap /dev/vda && swapon /dev/vda; } >/dev/null || return 4
+	each=$(awk '/^MemTotal:/ { print int(($2 / 1024 + 64) * 2 / 3) + 1 }' /proc/meminfo)
+	{ cat initrd; (cd /selftests && echo guest_fill | cpio -o -H newc 2>/dev/null); } >/tmp/fill
+	for n in 1 2 3; do
+		lodge run -k lean -i /tmp/fill -m ${each}M --name fill$n --timeout 1500 \
+			-p "$console quiet lodge.cmd=\"/guest_fill $((each - 60)) 2\"" \
+			>/tmp/out.$n 2>/tmp/err.$n </dev/null &
+		eval "pid$n=\$!"
+	done
+	(sleep 60; lodge info --mem fill1) >/tmp/info 2>&1 &
+	result=0
+	for n in 1 2 3; do
+		eval "wait \$pid$n"
+		out=/tmp/out.$n
+		err=/tmp/err.$n
+		expect 0 poweroff && said "^fill: $((each - 60)) MiB, 2 rounds, 0 words wrong" ||
+			result=1
+	done
+	echo "# 3 guests of $each MiB; $(grep MemTotal /proc/meminfo); $(swapped)"
+	sed 's/^/# /' /tmp/info
+	grep -q '^oom_kill 0$' /proc/vmstat || { echo "# out of memory"; return 1; }
+	swapoff /dev/vda && return $result
+}
+
 # Commands typed on the console are answered.
 typed()
 {
@@ -819,32 +915,42 @@ busy()
 	wait_for 100 '^running' $out
 }
 
-# number NAME FILE: its value for the whole VM in lodge stat --json; the sum of a histogram.
+# number NAME JSON: its value for the whole VM in lodge stat --json; the sum of a histogram.
 number()
 {
-	tr -d ' ' <"$2" | sed 's/"vcpu":0.*//' | grep -o "\"$1\":[0-9]*\|\"$1\":\[[^]]*" |
+	echo "$2" | tr -d ' ' | sed 's/"vcpu":0.*//' | grep -o "\"$1\":[0-9]*\|\"$1\":\[[^]]*" |
 		sed 's/.*[:[]//; q' | tr ',' '\n' | awk '{ n += $1 } END { print n + 0 }'
 }
 
 # A running guest is found by name and pid, and by nobody when it has ended.
 observe_stat()
 {
-	busy first -c 2 || return
+	busy first -c 2 -m 256M,thp=off || return
 	pid=$(pidof lodge)
 	lodge list | grep -q "^first *$pid *2 *256M" || { lodge list; return 1; }
 	lodge run -k lean -i initrd --name first >/dev/null 2>/tmp/second </dev/null
 	[ $? -eq 125 ] && grep -q 'guest of this name is running' /tmp/second || return
 	lodge stat first >/tmp/stat && lodge stat --exits --vcpus "$pid" >>/tmp/stat &&
-		lodge stat --json -i 2 first >/tmp/json || return
+		json=$(lodge stat --json -i 2 first) || return
 	grep -q '^exits *[1-9]' /tmp/stat && grep -q '^hlt *[1-9]' /tmp/stat &&
 		grep -q '^1 *[1-9]' /tmp/stat || { sed 's/^/# /' /tmp/stat; return 1; }
 	lodge stat nobody 2>/dev/null && return 1
 	# An exit may be under way at either end of the two seconds, on each vCPU.
-	exits=$(number exits /tmp/json)
-	timed=$(number hist.exit /tmp/json)
-	echo "# $exits exits, $timed timed, $(number time.halt /tmp/json) ticks asleep"
+	exits=$(number exits "$json")
+	timed=$(number hist.exit "$json")
+	echo "# $exits exits, $timed timed, $(number time.halt "$json") ticks asleep"
 	[ "$exits" -gt 50 ] && [ $((timed - exits)) -le 4 ] && [ $((exits - timed)) -le 4 ] &&
-		[ "$(number time.halt /tmp/json)" -gt 0 ] || return
+		[ "$(number time.halt "$json")" -gt 0 ] || return
+	# It touches little of what it has.
+	lodge info first | grep -q '^CPUs *2$' && json=$(lodge info --mem --json -i 1 first) || return
+	echo "# $json"
+	resident=$(number resident "$json")
+	accessed=$(number accessed "$json")
+	[ "$resident" -gt 16777216 ] && [ "$resident" -le 268435456 ] &&
+		[ "$accessed" -gt 0 ] && [ $((accessed * 2)) -lt "$resident" ] &&
+		[ "$(number accessed_ms "$json")" -ge 1000 ] &&
+		[ "$(number tables "$json")" -gt 4096 ] || return
+	lodge info -i 1 first 2>/dev/null && return 1
 	# Who asks nonsense is told so, who asks nothing is sent away.
 	killall -9 lodge
 	wait $busy 2>/dev/null

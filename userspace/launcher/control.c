@@ -17,6 +17,7 @@
 #include "control_path.h"
 #include "json.h"
 #include "machine.h"
+#include "usage.h"
 
 #define PATIENCE_SECONDS	2
 
@@ -55,6 +56,26 @@ static void verb_info(struct control *c, const char *request, FILE *out, struct 
 	json_string(out, config->name);
 	fprintf(out, ",\"pid\":%d,\"cpus\":%u,\"memory\":%llu,\"uptime_ms\":%llu}", getpid(),
 		config->cpus, config->memory, now_ms() - c->began_ms);
+}
+
+/* What was accessed counts from the last time that this was asked. */
+static void verb_memory(struct control *c, const char *request, FILE *out, struct control_answer *a)
+{
+	__u64 since = c->asked_ms ? c->asked_ms : c->began_ms;
+	struct memory_usage u;
+	int ret = usage_get(&u, &c->machine->mem, c->machine->vm);
+
+	(void)request;
+	(void)a;
+	if (ret < 0) {
+		refuse(out, strerror(-ret));
+		return;
+	}
+	c->asked_ms = now_ms();
+	fprintf(out, "{\"ok\":true,\"resident\":%llu,\"swapped\":%llu,\"merged\":%llu",
+		u.resident, u.swapped, u.merged);
+	fprintf(out, ",\"huge\":%llu,\"tables\":%llu,\"accessed\":%llu,\"accessed_ms\":%llu}",
+		u.huge, u.tables, u.accessed, c->asked_ms - since);
 }
 
 /* The VM's statistics descriptor, then those of the vCPUs. "timing":1 */
@@ -96,6 +117,7 @@ static const struct verb {
 	void (*run)(struct control *c, const char *request, FILE *out, struct control_answer *a);
 } verbs[] = {
 	{ "info", verb_info },
+	{ "memory", verb_memory },
 	{ "stats", verb_stats },
 	{ "trace", verb_trace },
 };

@@ -28,6 +28,7 @@ struct control {
 	bool stopping;		/* atomic */
 	pthread_t thread;
 	__u64 began_ms;
+	__u64 asked_ms;		/* "memory", last; 0: never */
 };
 
 /* @machine's name must not be another's. Fails when it is; goes on without a socket otherwise. */

@@ -12,6 +12,7 @@ static const char usage[] =
 "  lodge check            say whether this machine can run guests\n"
 "  lodge run [KERNEL]     run a guest\n"
 "  lodge list             guests that are running\n"
+"  lodge info GUEST       what a guest is, and where its memory is\n"
 "  lodge stat GUEST       what a guest does, and what it costs\n"
 "  lodge trace GUEST      every exit of a guest, as text or for trace-cmd\n"
 "  lodge help [COMMAND]   this text, or a command's\n"
@@ -26,6 +27,7 @@ static const struct command {
 	{ "check", command_check },
 	{ "run", command_run },
 	{ "list", command_list },
+	{ "info", command_info },
 	{ "stat", command_stat },
 	{ "trace", command_trace },
 };

@@ -13,6 +13,7 @@
 #include "machine.h"
 #include "timeline.h"
 #include "trace_dat.h"
+#include "usage.h"
 
 static char value[64];
 
@@ -108,6 +109,31 @@ static void stats_that_lie(void)
 	CHECK(lodge_stats_read(-1, &read_back, sizeof(read_back)) == -EBADF);
 }
 
+/* Of guest memory, in as many mappings as it has, and of nothing else. */
+static void smaps_parsed(void)
+{
+	static char text[] =
+		"7f0000000000-7f0000200000 rw-p 00000000 00:00 0\n"
+		"Size:  2048 kB\nRss:  9999 kB\nSwap:  9999 kB\nKSM:  9999 kB\n"
+		"7f0000200000-7f0000400000 rw-p 00000000 00:00 0\n"
+		"Rss:  2000 kB\nSwapPss:  7 kB\nSwap:  48 kB\nAnonHugePages:  512 kB\n"
+		"VmFlags: rd wr mr mw me dd hg mg\n"
+		"7f0000400000-7f0000800000 rw-s 00000000 00:01 7   /memfd:lodge-memory (deleted)\n"
+		"Rss:  8 kB\nShmemPmdMapped:  4 kB\nPrivate_Hugetlb:  2048 kB\n"
+		"7f0000800000-7f0000801000 rw-p 00000000 00:00 0\nRss:  4 kB\n",
+		merged[] = "7f0000200000-7f0000400000 rw-p 0 0:0 0\nRss: 8 kB\nKSM:  4 kB\n";
+	struct memory_usage u = {};
+	FILE *f = fmemopen(text, strlen(text), "r");
+
+	CHECK(!usage_parse(&u, f, 0x7f0000200000, 0x7f0000800000));
+	CHECK(u.resident == (2000 + 8 + 2048) << 10 && u.swapped == 48 << 10);
+	CHECK(u.huge == (512 + 4 + 2048) << 10 && u.merged == 0);
+	fclose(f);
+	f = fmemopen(merged, strlen(merged), "r");
+	CHECK(usage_parse(&u, f, 0x7f0000200000, 0x7f0000400000) && u.merged == 4096);
+	fclose(f);
+}
+
 static struct machine machine;
 static struct control control;
 
@@ -137,6 +163,7 @@ static void socket_answers(void)
 	CHECK(fd >= 0 && info.cpus == 2 && info.memory == MIB(64) && info.pid == (__u64)getpid());
 	CHECK(!control_ask(fd, "{\"verb\":\"nonsense\"}", &a) && strstr(a.line, "no such verb"));
 	CHECK(!control_ask(fd, "garbage", &a) && strstr(a.line, "\"ok\":false"));
+	CHECK(!control_ask(fd, "{\"verb\":\"memory\"}", &a) && strstr(a.line, "\"ok\":false"));
 	CHECK(!control_ask(fd, "{\"verb\":\"stats\"}", &a) && strstr(a.line, "\"ok\":false"));
 	CHECK(!a.fds);
 	CHECK(!control_ask(fd, "{\"verb\":\"trace\",\"records\":7}", &a) &&
@@ -314,6 +341,7 @@ static const struct test tests[] = {
 	{ "json_bad", json_bad },
 	{ "json_written", json_written },
 	{ "stats_that_lie", stats_that_lie },
+	{ "smaps_parsed", smaps_parsed },
 	{ "socket_answers", socket_answers },
 	{ "socket_survives", socket_survives },
 	{ "names_are_unique", names_are_unique },
