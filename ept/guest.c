@@ -31,17 +31,19 @@ void __user *lodge_gpa_to_user(struct lodge_vm *vm, u64 gpa, bool write, u64 *co
 
 /*
  * lodge_mark_dirty() - log a write that went through lodge_gpa_to_user(), after it was done and
- * under the same srcu read lock: whoever collects the log sees the write or the mark
+ * under the same srcu read lock: whoever collects the log sees the write or the mark. What went to
+ * a slot of before, as a chain that was under way, may be longer than the slot that is there now.
  */
 void lodge_mark_dirty(struct lodge_vm *vm, u64 gpa, u32 bytes)
 {
 	const struct lodge_memslot *slot = slot_for(vm, gpa, true);
-	u64 page;
+	u64 page, end;
 
 	if (likely(!slot || !slot->dirty))
 		return;
-	for (page = gpa >> PAGE_SHIFT; page <= (gpa + bytes - 1) >> PAGE_SHIFT; page++)
-		set_bit(page - (slot->gpa >> PAGE_SHIFT), slot->dirty);
+	end = min(gpa - slot->gpa + bytes, slot->bytes);
+	for (page = (gpa - slot->gpa) >> PAGE_SHIFT; page < DIV_ROUND_UP(end, PAGE_SIZE); page++)
+		set_bit(page, slot->dirty);
 }
 
 /* Copy between @user, the guest's side, and @kernel; 0 when all of it was copied. */

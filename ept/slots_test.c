@@ -3,6 +3,7 @@
 #include <kunit/test.h>
 #include <linux/slab.h>
 
+#include "lodge.h"
 #include "table.h"
 
 #define MIB	0x100000ull
@@ -313,6 +314,29 @@ static void room_for_large_leaves(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 2, lodge_slot_max_level(&slot, 5 * GIB + 77, 2));
 }
 
+/* What was written to a slot of before may be longer than the slot of now. */
+static void marks_stay_in_the_log(struct kunit *test)
+{
+	struct lodge_vm *vm = kunit_kzalloc(test, sizeof(*vm), GFP_KERNEL);
+	unsigned long *dirty = kunit_kcalloc(test, 2, sizeof(*dirty), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, vm);
+	KUNIT_ASSERT_NOT_NULL(test, dirty);
+	KUNIT_ASSERT_EQ(test, 0, init_srcu_struct(&vm->mmu.srcu));
+	KUNIT_EXPECT_EQ(test, 0, change(test, slot_args(1, MIB, 64 * PAGE_SIZE)));
+	slots_of(test)->slot[0].dirty = dirty;
+	rcu_assign_pointer(vm->mmu.slots, slots_of(test));
+	lodge_mark_dirty(vm, MIB + 62 * PAGE_SIZE + 8, 100 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, 3ul << 62, dirty[0]);
+	KUNIT_EXPECT_EQ(test, 0ul, dirty[1]);
+	dirty[0] = 0;
+	lodge_mark_dirty(vm, MIB + PAGE_SIZE - 1, 2);
+	KUNIT_EXPECT_EQ(test, 3ul, dirty[0]);
+	lodge_mark_dirty(vm, MIB, 0);
+	KUNIT_EXPECT_EQ(test, 3ul, dirty[0]);
+	cleanup_srcu_struct(&vm->mmu.srcu);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(good_slot),
 	KUNIT_CASE(unknown_flags),
@@ -331,6 +355,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(as_many_as_may_be),
 	KUNIT_CASE(user_ranges),
 	KUNIT_CASE(room_for_large_leaves),
+	KUNIT_CASE(marks_stay_in_the_log),
 	{}
 };
 

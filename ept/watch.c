@@ -168,9 +168,12 @@ int lodge_watch_set(struct lodge_vm *vm, void *data)
 	ret = args->bitmap ? report(watch, pages, u64_to_user_ptr(args->bitmap)) : 0;
 	if (ret)
 		return ret;
-	for (i = 0; i < pages; i++)
+	for (i = 0; i < pages; i++) {
 		change(&watch[i], HIT, args->access |
 		       (args->flags & LODGE_WATCH_COUNT ? COUNTED : 0));
+		if (!(i % PTRS_PER_PTE))
+			cond_resched();
+	}
 	WRITE_ONCE(mmu->watching, true);
 	user = slot->user_addr + offset;
 	lodge_notifier_begin(mmu, user, user + args->bytes);

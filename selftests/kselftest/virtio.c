@@ -809,6 +809,33 @@ TEST_F(virtio, rings_of_the_owner)
 	close(event);
 }
 
+/* The log of a slot that came meanwhile, and is shorter, gets no bits behind its end. */
+TEST_F(virtio, chain_outlives_its_slot)
+{
+	struct lodge_slot slot = {
+		.size = sizeof(slot), .flags = LODGE_SLOT_LOG_DIRTY, .bytes = DATA + 4096,
+		.user_addr = (unsigned long)self->g.mem,
+	};
+	struct lodge_dirty dirty = { .size = sizeof(dirty), .pages = slot.bytes / 4096 };
+	int event = eventfd(0, EFD_NONBLOCK);
+	struct lodge_iov iovs[LODGE_RING_IOVS];
+	struct lodge_ring_chain chain;
+	__u64 bits[2] = {};
+
+	ASSERT_LE(0, create_user(self, event));
+	ASSERT_EQ(0, set_features(self->dev, V1));
+	ASSERT_EQ(0, set_ring(self->dev, good_ring()));
+	set_desc(&self->g, 0, DATA, MIB(1), VRING_DESC_F_WRITE, 0);
+	publish(self, 0);
+	ASSERT_EQ(0, take(self->dev, iovs, &chain));
+	ASSERT_EQ(0, call(self->g.vm, LODGE_SET_SLOT, &slot));
+	EXPECT_EQ(0, give(self->dev, chain.id, MIB(1)));
+	dirty.bitmap = (unsigned long)bits;
+	EXPECT_EQ(0, call(self->g.vm, LODGE_GET_DIRTY, &dirty));
+	EXPECT_EQ(1, bits[1]);
+	close(event);
+}
+
 /* Whatever a driver writes, chains are the owner's memory or there are none. */
 TEST_F(virtio, noise_to_the_owner)
 {
