@@ -322,8 +322,10 @@ static void test_pit(void)
 	outb(0x43, 0xe2);		/* read back the status of channel 0 */
 	status = inb(0x40);
 	check((status & 0x3f) == 0x30, "PIT: read-back gives mode and access");
+	outb(0x43, 0x30);		/* stops it until a count is there */
+	irq_on();			/* the first count may have ended already */
+	irq_off();
 	memset((void *)hits, 0, sizeof(hits));
-	outb(0x43, 0x30);
 	outb(0x40, 0x00);
 	outb(0x40, 0x10);
 	irq_on();
