@@ -14,9 +14,10 @@ several=()
 [[ $cpu == amd ]] && several=(memory paging storm smp unruly)
 (($#)) || set -- system vm vcpu stats run io virtio interrupts pv hostile lifetime host "${several[@]}"
 
-# A second on Bochs's clock is thousands of millions of instructions.
-spin=2
-[[ $cpu == amd ]] && spin=60
+# Longer than it takes to call a CPU stalled.
+spin=${LODGE_SPIN_SECONDS:-25}
+[[ $cpu == amd ]] && spin=${LODGE_SPIN_SECONDS:-60}
+[[ $cpu == amd-nrips ]] && spin=2
 
 # Every program runs, whatever became of the one before. The host can swap.
 # shellcheck disable=SC2016

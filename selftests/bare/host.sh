@@ -6,11 +6,12 @@
 # guest said on Lodge, then on KVM, and how it ended: `@ VMM PROGRAM STATUS LAST'.
 
 case $LAB_CPU in
-intel)	kvm=kvm_intel args="enable_apicv=0" limit=20 ;;
-amd)	kvm=kvm_amd args="" limit=100 ;;
-*)	kvm="" limit=20 ;;
+intel)	kvm=kvm_intel args="enable_apicv=0" ;;
+amd)	kvm=kvm_amd args="" ;;
+*)	kvm="" ;;
 esac
 
+limit=100
 for name; do
 	lodge run --test-dev --exit-dev 0xf4 -c 4 -m 64M --timeout $limit \
 		-k "/selftests/bare_$name" 2>/tmp/err >/tmp/out </dev/null

@@ -1066,15 +1066,14 @@ two_killed()
 	}'
 }
 
-# The moments go from before the VM exists to where the guest boots; a second on
-# Bochs's clock is thousands of millions of instructions.
+# The moments go from before the VM exists to where the guest boots.
 one_killed()
 {
 	for n in $(seq "$1"); do
 		lodge run -k lean -i initrd -m 128M -p "$console" \
 			>/dev/null 2>&1 </dev/null &
 		victim=$!
-		moment=$(($(od -An -N2 -tu2 /dev/urandom) % (slow ? 60 : 1500)))
+		moment=$(($(od -An -N2 -tu2 /dev/urandom) % 1500))
 		usleep $((moment * 1000))
 		kill -9 $victim
 		wait $victim 2>/dev/null
