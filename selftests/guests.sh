@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # guests.sh CPU [CASE...]: whole Linux guests in one emulated host; the cases are
-# the functions of guests/host-suite.sh.
+# the functions of guests/host-suite.sh. LODGE_KERNEL: another kernel for the host.
 
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -61,6 +61,7 @@ for name in "${cases[@]}"; do
 done
 
 exec timeout "${LODGE_SECONDS:-1800}" selftests/lab/lab --cpu "$cpu" \
+	${LODGE_KERNEL:+--kernel "$LODGE_KERNEL"} \
 	--timeout "${LODGE_SECONDS:-1800}" "${adds[@]}" \
 	--add "$cloud_dir/vmlinuz:cloud" --add "$test_dir/vmlinuz:lean" \
 	--add "$test_dir/vmlinux:vmlinux" --add "$initrd:initrd" \

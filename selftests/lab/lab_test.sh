@@ -66,6 +66,8 @@ test_splats()
 	report $? "splat: a bare trace"
 	splats 0 '' "[    1.0] sh invoked oom-killer: x\n$trace"
 	report $? "splat: the OOM killer's trace is none"
+	splats 0 '' "[    1.0] x: vmalloc error: size 8192, failed\n$trace"
+	report $? "splat: a failed allocation's trace is none"
 	splats 1 '' "[    1.0] rcu: INFO: rcu_preempt self-detected stall on CPU"
 	report $? "splat: RCU stall"
 	splats 1 '' "[    1.0] watchdog: BUG: soft lockup - CPU#0 stuck"

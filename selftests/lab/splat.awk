@@ -19,7 +19,8 @@ BEGIN {
 	# These two only where a message begins: others speak of warnings too.
 	start = "^(\\[ *[0-9.]+\\] *)?(\\[ *[TC][0-9]+\\] *)?" \
 		"(-+\\[ cut here|WARNING: |Oops: |Oops\\[)"
-	innocent = "invoked oom-killer|sysrq: |traps: |segfault at"
+	innocent = "invoked oom-killer|sysrq: |traps: |segfault at" \
+		"|vmalloc error: |page allocation failure: "
 	reach = 60
 }
 

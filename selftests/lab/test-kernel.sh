@@ -3,23 +3,35 @@
 #
 # The lean kernel of test-kernel.fragment, from Debian's source package:
 # vmlinuz, a stripped vmlinux (which boots by PVH), the modules, and build/, as
-# much of the tree as modules built out of tree need.
+# much of the tree as modules built out of tree need. The debug kernel is the
+# same with what debug-kernel.fragment changes.
 
 SOURCE_TAR=/usr/src/linux-source-6.1.tar.xz
 
-configure_test()
+# fragment test|debug: the options of that kernel
+fragment()
 {
-	local src=$1 obj=$2 log=$3 line lost=0
+	local files=("$LAB_DIR/test-kernel.fragment")
 
+	[[ $1 == debug ]] && files=("$LAB_DIR/debug-kernel.fragment" "${files[@]}")
+	sed -n 's/^# \(CONFIG_.*\) is not set$/\1=n/p; /^CONFIG_/p' "${files[@]}" |
+		awk -F= '!seen[$1]++'
+}
+
+configure_kernel()
+{
+	local kernel=$1 src=$2 obj=$3 log=$4 line lost=0
+
+	fragment "$kernel" >"$obj/fragment"
 	quietly "$log" make -C "$src" O="$obj" \
-		KCONFIG_ALLCONFIG="$LAB_DIR/test-kernel.fragment" \
-		allnoconfig || return 1
+		KCONFIG_ALLCONFIG="$obj/fragment" allnoconfig || return 1
 	while read -r line; do
-		[[ $line == CONFIG_* ]] || continue
+		[[ $line == *=n ]] && line="# ${line%=n} is not set"
 		grep -qxF "$line" "$obj/.config" && continue
-		say "test-kernel.fragment: $line did not survive"
+		[[ $line == '#'* ]] && ! grep -q "^${line:2:-11}=" "$obj/.config" && continue
+		say "$kernel-kernel.fragment: $line did not survive"
 		lost=1
-	done <"$LAB_DIR/test-kernel.fragment"
+	done <"$obj/fragment"
 	return $lost
 }
 
@@ -41,8 +53,8 @@ assemble_kdir()
 	find "$kdir" \( -name '*.o' -o -name '.*.cmd' \) -delete
 }
 
-# assemble_test SRC OBJ DEST LOG: a finished build's harvest.
-assemble_test()
+# assemble_kernel SRC OBJ DEST LOG: a finished build's harvest.
+assemble_kernel()
 {
 	local src=$1 obj=$2 dest=$3 log=$4 release all=$3/all
 
@@ -58,19 +70,29 @@ assemble_test()
 	assemble_kdir "$src" "$obj" "$dest/build"
 }
 
-build_test()
+build_kernel()
 {
-	local dest=$1 log=$2 work=$1/work
+	local kernel=$1 dest=$2 log=$3 work=$2/work
 
-	say "the test kernel takes ten minutes on two cores; log: $log"
+	say "the $kernel kernel takes ten minutes or more on two cores; log: $log"
 	mkdir -p "$work/src" "$work/obj"
 	: >"$log"
 	quietly "$log" tar -C "$work/src" --strip-components=1 \
 		-xf "$SOURCE_TAR" &&
-	configure_test "$work/src" "$work/obj" "$log" &&
+	configure_kernel "$kernel" "$work/src" "$work/obj" "$log" &&
 	quietly "$log" make -C "$work/obj" -j"$(nproc)" bzImage modules &&
-	assemble_test "$work/src" "$work/obj" "$dest" "$log" &&
+	assemble_kernel "$work/src" "$work/obj" "$dest" "$log" &&
 	rm -rf "$work"
+}
+
+build_test()
+{
+	build_kernel test "$@"
+}
+
+build_debug()
+{
+	build_kernel debug "$@"
 }
 
 test_key()
@@ -86,10 +108,18 @@ provide_test()
 	cached test "$(test_key)" build_test
 }
 
-provide_kdir_test()
+provide_debug()
+{
+	need_packages "${PACKAGES_KERNEL[@]}"
+	cached debug "$(hash_of "$(test_key)" \
+		"$(cat "$LAB_DIR/debug-kernel.fragment")")" build_debug
+}
+
+# provide_kdir test|debug
+provide_kdir()
 {
 	local dir
 
-	dir=$(provide_test) || exit
+	dir=$("provide_$1") || exit
 	echo "$dir/build"
 }
