@@ -93,6 +93,7 @@ struct machine {
 	struct lodge_io_domain domain[MACHINE_DOMAINS];
 	bool uart_regions;
 	bool uart_plain;
+	bool uart_ier;
 	struct timers timers;
 	struct uart uart;
 	struct cmos cmos;

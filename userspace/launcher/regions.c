@@ -10,6 +10,7 @@
 #include "machine.h"
 
 #define DELAY_PORT	0x80
+#define UART_REG_IER	1
 #define UART_REG_LSR	5
 #define UART_REG_MSR	6
 
@@ -23,6 +24,27 @@ static int set_uart_data(struct machine *m, bool plain)
 		.bytes = 1,
 		.read = LODGE_READ_EXIT,
 		.write = plain ? LODGE_WRITE_POST : LODGE_WRITE_EXIT,
+		.eventfd = -1,
+	};
+
+	return lodge_set_region(m->vm, &region);
+}
+
+/*
+ * Linux turns all interrupts off around each line it prints, which they are
+ * already while nobody has opened the terminal.
+ */
+static int set_uart_ier(struct machine *m, bool shown)
+{
+	struct lodge_region region = {
+		.space = LODGE_SPACE_PIO,
+		.domain = DOMAIN_UART,
+		.addr = UART_PORT + UART_REG_IER,
+		.bytes = 1,
+		.read = shown ? LODGE_READ_SHADOW : LODGE_READ_EXIT,
+		.write = shown ? LODGE_WRITE_LATCH_SAME : LODGE_WRITE_EXIT,
+		.mask = 0xff,
+		.shadow = UART_REG_IER,
 		.eventfd = -1,
 	};
 
@@ -105,10 +127,14 @@ static int set_pci_latch(struct machine *m)
 
 void regions_update_uart(struct machine *m, const struct uart *uart)
 {
-	bool plain = uart_output_is_plain(uart);
+	bool plain = uart_output_is_plain(uart), ier = uart_shows_ier(uart);
 
 	if (!m->uart_regions)
 		return;
+	__atomic_store_n(&m->domain[DOMAIN_UART].shadow[UART_REG_IER], uart->ier,
+			 __ATOMIC_RELEASE);
+	if (ier != m->uart_ier && set_uart_ier(m, ier) >= 0)
+		m->uart_ier = ier;
 	__atomic_store_n(&m->domain[DOMAIN_UART].shadow[UART_REG_LSR], uart_lsr(uart),
 			 __ATOMIC_RELEASE);
 	__atomic_store_n(&m->domain[DOMAIN_UART].shadow[UART_REG_MSR], uart_msr(uart),
@@ -137,6 +163,7 @@ static int init_uart(struct machine *m)
 		return ret;
 	m->uart_regions = true;
 	m->uart_plain = false;
+	m->uart_ier = false;
 	regions_update_uart(m, &m->uart);
 	return 0;
 }

@@ -63,6 +63,11 @@ __u8 uart_msr(const struct uart *u)
 	return msr;
 }
 
+bool uart_shows_ier(const struct uart *u)
+{
+	return !(u->lcr & LCR_DLAB);
+}
+
 bool uart_output_is_plain(const struct uart *u)
 {
 	return !(u->lcr & LCR_DLAB) && !(u->mcr & MCR_LOOP) && !(u->ier & IER_THR);

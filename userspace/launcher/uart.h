@@ -73,6 +73,8 @@ unsigned int uart_room(const struct uart *u);
 /* Values for the shadow page; reading these registers has no side effect here. */
 __u8 uart_lsr(const struct uart *u);
 __u8 uart_msr(const struct uart *u);
+/* Whether register 1 is the interrupt enables: only a write of another value does something. */
+bool uart_shows_ier(const struct uart *u);
 /* Whether writes of register 0 are plain output that nobody waits for. */
 bool uart_output_is_plain(const struct uart *u);
 
