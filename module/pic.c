@@ -23,9 +23,12 @@ static u32 pic_rank(const struct lodge_pic_state *chip, u8 mask)
 /* The input to be acknowledged next, or -1. */
 static int pic_pending(const struct lodge_pic_state *chip, bool master)
 {
-	u32 rank = pic_rank(chip, chip->irr & ~chip->imr);
 	u8 isr = chip->isr;
+	u32 rank;
 
+	if (!(chip->irr & ~chip->imr))
+		return -1;
+	rank = pic_rank(chip, chip->irr & ~chip->imr);
 	if (chip->special_mask)
 		isr &= ~chip->imr;
 	/* Fully nested over the cascade: the slave may interrupt itself */
@@ -39,6 +42,8 @@ static void pic_set_output(struct lodge_vm *vm, bool level)
 {
 	bool was = vm->chips.pic_output;
 
+	if (!level && !was)
+		return;
 	WRITE_ONCE(vm->chips.pic_output, level);
 	lodge_ioapic_set_line(vm, 0, level);
 	if (level)
