@@ -11,7 +11,7 @@ shift
 several=()
 # Exceptions without end: what Bochs's SVM makes of them is not known.
 [[ $cpu == intel ]] && several=(unruly paging)
-[[ $cpu == amd ]] && several=(memory paging storm smp unruly)
+[[ $cpu == amd ]] && several=(memory paging storm smp stress unruly)
 (($#)) || set -- system vm vcpu stats run io virtio interrupts pv hostile lifetime host "${several[@]}"
 
 # Longer than it takes to call a CPU stalled.
@@ -19,12 +19,13 @@ spin=${LODGE_SPIN_SECONDS:-25}
 [[ $cpu == amd ]] && spin=${LODGE_SPIN_SECONDS:-60}
 [[ $cpu == amd-nrips ]] && spin=2
 
+limit=${LODGE_SECONDS:-900}
 # Every program runs, whatever became of the one before. The host can swap.
 # shellcheck disable=SC2016
-exec timeout "${LODGE_SECONDS:-900}" selftests/lab/lab --cpu "$cpu" \
-	--timeout "${LODGE_SECONDS:-900}" -- sh -c '
+exec timeout "$limit" selftests/lab/lab --cpu "$cpu" --timeout $((limit - 30)) -- sh -c '
 	export LODGE_SPIN_SECONDS=$1 LODGE_STORM_SECONDS=$2 LODGE_HUGE_PAGES=$3
-	shift 3
+	export LODGE_STRESS_ROUNDS=$4
+	shift 4
 	modprobe zram 2>/dev/null
 	echo 64M >/sys/block/zram0/disksize && mkswap /dev/zram0 >/dev/null &&
 		swapon /dev/zram0
@@ -34,4 +35,5 @@ exec timeout "${LODGE_SECONDS:-900}" selftests/lab/lab --cpu "$cpu" \
 		test_$name 2>&1
 		case $? in 0|4) ;; *) status=1 ;; esac
 	done
-	exit $status' sh "$spin" "${LODGE_STORM_SECONDS:-8}" "${LODGE_HUGE_PAGES:-32}" "$@"
+	exit $status' sh "$spin" "${LODGE_STORM_SECONDS:-8}" "${LODGE_HUGE_PAGES:-32}" \
+	"${LODGE_STRESS_ROUNDS:-6000}" "$@"
