@@ -158,6 +158,9 @@ enum lodge_fault lodge_mmu_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access);
 bool lodge_mmu_fix_write(struct lodge_vm *vm, u64 gpa);
 int lodge_prefault(struct lodge_vm *vm, void *data);
 
+/* Ring 1 or 2: no slot has @gpa. */
+bool lodge_gpa_is_device(struct lodge_vcpu *vcpu, u64 gpa);
+
 /* guest.c: guest memory by the owner's user addresses */
 
 void __user *lodge_gpa_to_user(struct lodge_vm *vm, u64 gpa, bool write, u64 *contiguous);

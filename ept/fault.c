@@ -41,13 +41,26 @@ struct fault {
 	bool again;		/* what was in the way is gone */
 };
 
+/* What is around @gpa, which is in no slot, up to the next ones. */
+static struct lodge_memslot hole(const struct lodge_memslots *slots, u64 gpa)
+{
+	u64 from = 0, to = GENMASK_ULL(51, 0);
+	u32 i;
+
+	for (i = 0; i < slots->count && slots->slot[i].gpa < gpa; i++)
+		from = slots->slot[i].gpa + slots->slot[i].bytes;
+	if (i < slots->count)
+		to = slots->slot[i].gpa;
+	return (struct lodge_memslot){ .gpa = from, .bytes = to - from };
+}
+
 /*
  * A copy of the slot, so that nothing is held while the host is asked. Two are
- * remembered for the next fault, of memory and of a page without, until a slot
- * changes. A stale copy does no harm: the change raised the notifier's sequence.
+ * remembered for the next fault, of memory and of a hole, until a slot changes.
+ * A stale copy does no harm: the change raised the notifier's sequence.
  */
-static bool copy_slot(struct lodge_mmu *mmu, struct lodge_fault_cache *caches, u64 gpa,
-		      struct lodge_memslot *to)
+static const struct lodge_slot_cache *find_slot(struct lodge_mmu *mmu,
+						struct lodge_fault_cache *caches, u64 gpa)
 {
 	const struct lodge_memslots *slots;
 	const struct lodge_memslot *slot;
@@ -57,19 +70,29 @@ static bool copy_slot(struct lodge_mmu *mmu, struct lodge_fault_cache *caches, u
 	for (cache = caches->slots; cache < caches->slots + ARRAY_SIZE(caches->slots); cache++)
 		if (cache->generation == READ_ONCE(mmu->generation) &&
 		    gpa - cache->slot.gpa < cache->slot.bytes)
-			goto found;
+			return cache;
 	idx = srcu_read_lock(&mmu->srcu);
 	slots = srcu_dereference(mmu->slots, &mmu->srcu);
 	slot = lodge_slot_find(slots, gpa);
 	cache = &caches->slots[!slot];
 	cache->generation = slots->generation;
-	cache->slot = slot ? *slot : (struct lodge_memslot) {
-		.gpa = gpa & PAGE_MASK, .bytes = PAGE_SIZE,
-	};
+	cache->slot = slot ? *slot : hole(slots, gpa);
 	srcu_read_unlock(&mmu->srcu, idx);
-found:
+	return cache;
+}
+
+static bool copy_slot(struct lodge_mmu *mmu, struct lodge_fault_cache *caches, u64 gpa,
+		      struct lodge_memslot *to)
+{
+	const struct lodge_slot_cache *cache = find_slot(mmu, caches, gpa);
+
 	*to = cache->slot;
 	return cache == caches->slots;
+}
+
+bool lodge_gpa_is_device(struct lodge_vcpu *vcpu, u64 gpa)
+{
+	return find_slot(&vcpu->vm->mmu, &vcpu->fault_cache, gpa) != vcpu->fault_cache.slots;
 }
 
 /* Only memory with struct pages, and only what the owner may do itself. */

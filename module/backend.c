@@ -60,7 +60,7 @@ void lodge_isolate(struct lodge_vcpu *vcpu)
 	if (this_cpu_read(last) == vcpu->serial)
 		return;
 	this_cpu_write(last, vcpu->serial);
-	if (boot_cpu_has(X86_FEATURE_IBPB) && !cpu_mitigations_off())
+	if (boot_cpu_has(X86_FEATURE_IBPB) && lodge_mitigate())
 		wrmsrq(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
 }
 

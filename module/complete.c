@@ -60,13 +60,11 @@ enum lodge_next lodge_user_memory(struct lodge_vcpu *vcpu, u64 gpa, u32 access, 
  */
 enum lodge_next lodge_complete_user(struct lodge_vcpu *vcpu)
 {
-	u8 bytes = vcpu->pio_waiting;
-	u32 value = 0;
+	struct lodge_load load = vcpu->load;
 
-	if (bytes) {
-		vcpu->pio_waiting = 0;
-		memcpy(&value, vcpu->run->data, bytes);
-		lodge_set_accumulator(vcpu, value, bytes);
+	if (load.bytes) {
+		vcpu->load.bytes = 0;
+		lodge_finish_load(vcpu, load, READ_ONCE(*(u64 *)vcpu->run->data));
 	}
 	if (!vcpu->replay.waiting)
 		return LODGE_REENTER;

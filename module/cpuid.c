@@ -376,50 +376,68 @@ u32 lodge_xsave_size(const struct lodge_cpuid_table *table, u64 xcr0, bool compa
 }
 
 /* The bits that depend on what the guest did since. */
-static void patch(struct lodge_vcpu *vcpu, u32 leaf, u32 subleaf, u32 regs[4])
+static void patch(struct lodge_vcpu *vcpu, u32 leaf, u32 subleaf)
 {
+	u64 *regs = vcpu->regs;
+
 	switch (leaf) {
 	case 0x1:
-		regs[LODGE_EBX] = (regs[LODGE_EBX] & 0xffffff) | vcpu->id << 24;
+		regs[LODGE_RBX] = (regs[LODGE_RBX] & 0xffffff) | vcpu->id << 24;
 		if (lodge_reg_read(vcpu, LODGE_CR4) & X86_CR4_OSXSAVE)
-			regs[LODGE_ECX] |= F(OSXSAVE);
+			regs[LODGE_RCX] |= F(OSXSAVE);
 		fallthrough;
 	case 0x80000001:
 		if (!(lodge_lapic_get_base(vcpu) & APIC_ENABLED))
-			regs[LODGE_EDX] &= ~(u32)F(APIC);
+			regs[LODGE_RDX] &= ~(u64)F(APIC);
 		break;
 	case 0x7:
 		if (!subleaf && (lodge_reg_read(vcpu, LODGE_CR4) & X86_CR4_PKE))
-			regs[LODGE_ECX] |= F(OSPKE);
+			regs[LODGE_RCX] |= F(OSPKE);
 		break;
 	case 0xb:
-		regs[LODGE_ECX] = (regs[LODGE_ECX] & ~0xffu) | (subleaf & 0xff);
-		regs[LODGE_EDX] = vcpu->id;
+		regs[LODGE_RCX] = (regs[LODGE_RCX] & ~0xffull) | (subleaf & 0xff);
+		regs[LODGE_RDX] = vcpu->id;
 		break;
 	case 0xd:
-		if (subleaf > 1 || (subleaf && !(regs[LODGE_EAX] & BIT(1))))
+		if (subleaf > 1 || (subleaf && !(regs[LODGE_RAX] & BIT(1))))
 			break;
-		regs[LODGE_EBX] = lodge_xsave_size(vcpu->cpuid, lodge_get_xcr0(vcpu), subleaf);
+		regs[LODGE_RBX] = lodge_xsave_size(vcpu->cpuid, lodge_get_xcr0(vcpu), subleaf);
 		if (!subleaf)
-			regs[LODGE_ECX] = lodge_xsave_size(vcpu->cpuid, vcpu->xcr0_mask, false);
+			regs[LODGE_RCX] = lodge_xsave_size(vcpu->cpuid, vcpu->xcr0_mask, false);
 		break;
 	case 0x8000001e:
-		regs[LODGE_EAX] = vcpu->id;
+		regs[LODGE_RAX] = vcpu->id;
 		break;
 	}
 }
 
-/* What CPUID answers now; ring 1. EAX in: leaf, ECX in: subleaf. */
-void lodge_cpuid_query(struct lodge_vcpu *vcpu, u32 regs[4])
+/* The same leaves are asked for again: where they were found is remembered. */
+static const struct lodge_cpuid_entry *
+find_again(struct lodge_cpuid_table *table, u32 leaf, u32 subleaf)
 {
-	u32 leaf = regs[LODGE_EAX], subleaf = regs[LODGE_ECX];
-	const struct lodge_cpuid_entry *e = lodge_cpuid_resolve(vcpu->cpuid, leaf, subleaf);
+	u16 *hint = &table->hint[(leaf ^ leaf >> 28 ^ subleaf) % ARRAY_SIZE(table->hint)];
+	const struct lodge_cpuid_entry *e = &table->entries[*hint];
 
-	memset(regs, 0, 4 * sizeof(*regs));
+	if (*hint < table->count && e->leaf == leaf && (!e->flags || e->subleaf == subleaf))
+		return e;
+	e = lodge_cpuid_resolve(table, leaf, subleaf);
 	if (e)
-		memcpy(regs, regs_of(e), 4 * sizeof(*regs));
+		*hint = e - table->entries;
+	return e;
+}
+
+/* Ring 1: the guest executes CPUID. */
+void lodge_cpuid_execute(struct lodge_vcpu *vcpu)
+{
+	u32 leaf = vcpu->regs[LODGE_RAX], subleaf = vcpu->regs[LODGE_RCX];
+	const struct lodge_cpuid_entry *e = find_again(vcpu->cpuid, leaf, subleaf);
+
+	vcpu->regs[LODGE_RAX] = e ? e->eax : 0;
+	vcpu->regs[LODGE_RBX] = e ? e->ebx : 0;
+	vcpu->regs[LODGE_RCX] = e ? e->ecx : 0;
+	vcpu->regs[LODGE_RDX] = e ? e->edx : 0;
 	if (e || leaf == 0xb)	/* SDM: also past the last level */
-		patch(vcpu, e ? e->leaf : leaf, subleaf, regs);
+		patch(vcpu, e ? e->leaf : leaf, subleaf);
 }
 
 /* A guest has what it was told of and what we can do for it. */

@@ -21,22 +21,11 @@ static enum lodge_next handle(struct lodge_vcpu *vcpu, enum lodge_exit_kind kind
 /* Is the guest in a 64-bit code segment? Operands are 32 bits wide if not. */
 static bool code64(struct lodge_vcpu *vcpu)
 {
-	struct lodge_segment cs;
-
-	if (!lodge_long_mode(vcpu))
-		return false;
-	lodge_op(get_segment)(vcpu, LODGE_CS, &cs);
-	return cs.l;
+	return lodge_long_mode(vcpu) && lodge_op(code64)(vcpu);
 }
 
-/**
- * lodge_advance() - leave the current instruction behind
- * @vcpu: loaded vCPU
- * @len: its length in bytes
- *
- * Ends the interrupt shadow and raises the single-step trap (SDM 17.3.1.4).
- */
-void lodge_advance(struct lodge_vcpu *vcpu, unsigned int len)
+/* Ends the interrupt shadow and raises the single-step trap (SDM 17.3.1.4). */
+static __always_inline void advance(struct lodge_vcpu *vcpu, unsigned int len)
 {
 	u64 rip = lodge_reg_read(vcpu, LODGE_RIP) + len;
 
@@ -45,6 +34,16 @@ void lodge_advance(struct lodge_vcpu *vcpu, unsigned int len)
 		lodge_op(set_shadow)(vcpu, 0);
 	if (unlikely(lodge_reg_read(vcpu, LODGE_RFLAGS) & X86_EFLAGS_TF))
 		lodge_queue_debug(vcpu, DR_STEP);
+}
+
+/**
+ * lodge_advance() - leave the current instruction behind
+ * @vcpu: loaded vCPU
+ * @len: its length in bytes
+ */
+void lodge_advance(struct lodge_vcpu *vcpu, unsigned int len)
+{
+	advance(vcpu, len);
 }
 
 /*
@@ -62,7 +61,7 @@ static __always_inline enum lodge_next perform(struct lodge_vcpu *vcpu, action a
 		return handle(vcpu, LODGE_K_FETCH);
 	switch (act(vcpu, a, b)) {
 	case 0:
-		lodge_advance(vcpu, len);
+		advance(vcpu, len);
 		return LODGE_REENTER;
 	case -EINTR:
 		return LODGE_REENTER;
@@ -77,14 +76,8 @@ static __always_inline enum lodge_next perform(struct lodge_vcpu *vcpu, action a
 
 static int do_cpuid(struct lodge_vcpu *vcpu, u64 a, u64 b)
 {
-	u32 regs[4] = { [LODGE_EAX] = lodge_eax(vcpu), [LODGE_ECX] = vcpu->regs[LODGE_RCX] };
-
-	lodge_reason(vcpu, LODGE_REASON_CPUID, regs[LODGE_EAX]);
-	lodge_cpuid_query(vcpu, regs);
-	lodge_reg_write(vcpu, LODGE_RAX, regs[LODGE_EAX]);
-	lodge_reg_write(vcpu, LODGE_RBX, regs[LODGE_EBX]);
-	lodge_reg_write(vcpu, LODGE_RCX, regs[LODGE_ECX]);
-	lodge_reg_write(vcpu, LODGE_RDX, regs[LODGE_EDX]);
+	lodge_reason(vcpu, LODGE_REASON_CPUID, lodge_eax(vcpu));
+	lodge_cpuid_execute(vcpu);
 	return 0;
 }
 
@@ -146,15 +139,6 @@ static int do_hypercall(struct lodge_vcpu *vcpu, u64 a, u64 b)
 	return 0;
 }
 
-/* AL, AX or EAX; a 32-bit result clears the upper half (SDM 3.4.1.1). */
-void lodge_set_accumulator(struct lodge_vcpu *vcpu, u32 value, u8 bytes)
-{
-	u64 rax = vcpu->regs[LODGE_RAX];
-
-	rax = bytes == 4 ? 0 : rax & ~lodge_mask(bytes);
-	lodge_reg_write(vcpu, LODGE_RAX, rax | (value & lodge_mask(bytes)));
-}
-
 static bool pio_in_kernel(struct lodge_vcpu *vcpu, u16 port, u8 bytes, bool write)
 {
 	u64 value = lodge_eax(vcpu);
@@ -162,7 +146,7 @@ static bool pio_in_kernel(struct lodge_vcpu *vcpu, u16 port, u8 bytes, bool writ
 	if (!lodge_device_access(vcpu, LODGE_SPACE_PIO, port, bytes, write, &value))
 		return false;
 	if (!write)
-		lodge_set_accumulator(vcpu, value, bytes);
+		lodge_finish_load(vcpu, (struct lodge_load){ bytes, bytes, LODGE_RAX }, value);
 	return true;
 }
 
@@ -179,20 +163,27 @@ enum lodge_next lodge_on_pio(struct lodge_vcpu *vcpu, u16 port, u8 bytes, bool w
 		return handle(vcpu, LODGE_K_FETCH);
 	done = pio_in_kernel(vcpu, port, bytes, write);
 	/* RIP moves on first: the exit is a point between instructions. */
-	lodge_advance(vcpu, len);
+	advance(vcpu, len);
 	if (done)
 		return LODGE_REENTER;
 	if (!write)
-		vcpu->pio_waiting = bytes;
+		vcpu->load = (struct lodge_load){ bytes, bytes, LODGE_RAX };
 	return lodge_user_access(vcpu, LODGE_SPACE_PIO, port, bytes, write,
 				 lodge_eax(vcpu) & lodge_mask(bytes));
 }
 
-enum lodge_next lodge_on_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access)
+enum lodge_next lodge_on_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access, bool operand)
 {
+	enum lodge_next next;
+
 	if ((access & LODGE_ACCESS_WRITE) && lodge_mmu_fix_write(vcpu->vm, gpa)) {
 		lodge_reason(vcpu, LODGE_REASON_FAULT, gpa);
 		return LODGE_REENTER;
+	}
+	if (operand && lodge_gpa_is_device(vcpu, gpa)) {
+		next = lodge_on_mmio(vcpu, gpa, access & LODGE_ACCESS_WRITE);
+		if (next != LODGE_HANDLE)
+			return next;
 	}
 	vcpu->exit.fault.gpa = gpa;
 	vcpu->exit.fault.access = access;

@@ -137,10 +137,20 @@ static const struct {
 	{ X86_BUG_BHI, false, { X86_FEATURE_BHI_CTRL, X86_FEATURE_CLEAR_BHB_LOOP } },
 };
 
+static bool mitigations = true;
+module_param(mitigations, bool, 0444);
+MODULE_PARM_DESC(mitigations, "on: as the kernel does; off: trust all guests");
+
+/** lodge_mitigate() - unless the kernel or the module was told not to */
+bool lodge_mitigate(void)
+{
+	return mitigations && !cpu_mitigations_off();
+}
+
 /** lodge_mitigated() - may a guest be one that nobody trusts? */
 bool lodge_mitigated(void)
 {
-	bool done = !cpu_mitigations_off();
+	bool done = lodge_mitigate();
 	int i, j;
 
 	for (i = 0; i < ARRAY_SIZE(bugs) && done; i++) {

@@ -116,6 +116,23 @@ static long call_with_struct(const struct lodge_ioctl *row, struct lodge_target 
 	return copy_out(row, args, size, user) ?: ret;
 }
 
+static noinline long ioctl_with_struct(const struct lodge_ioctl *row, struct lodge_target *target,
+				       unsigned long arg)
+{
+	u64 small[SMALL_WORDS] = {};
+	void *args = small;
+	long ret;
+
+	if (row->bytes > sizeof(small))
+		args = kzalloc(row->bytes, GFP_KERNEL_ACCOUNT);
+	if (!args)
+		return -ENOMEM;
+	ret = call_with_struct(row, target, args, (void __user *)arg);
+	if (args != small)
+		kfree(args);
+	return ret;
+}
+
 /*
  * lodge_ioctl() - do an ioctl: the handler's result, or -ENOTTY, -EIO, -EFAULT, -EINVAL, -E2BIG,
  * -ENOMEM, -EINTR. Guest memory belongs to one mm, and a killed VM answers nothing any more.
@@ -125,9 +142,6 @@ long lodge_ioctl(const struct lodge_ioctl *rows, unsigned int count, struct lodg
 {
 	const struct lodge_ioctl *row = lodge_ioctl_find(rows, count, cmd);
 	struct lodge_vm *vm = target->vm;
-	u64 small[SMALL_WORDS];
-	void *args = small;
-	long ret;
 
 	if (!row)
 		return -ENOTTY;
@@ -135,16 +149,7 @@ long lodge_ioctl(const struct lodge_ioctl *rows, unsigned int count, struct lodg
 		return -EIO;
 	if (!row->bytes)
 		return call_handler(row, target, NULL);
-	if (row->bytes > sizeof(small))
-		args = kzalloc(row->bytes, GFP_KERNEL_ACCOUNT);
-	else
-		memset(small, 0, sizeof(small));
-	if (!args)
-		return -ENOMEM;
-	ret = call_with_struct(row, target, args, (void __user *)arg);
-	if (args != small)
-		kfree(args);
-	return ret;
+	return ioctl_with_struct(row, target, arg);
 }
 
 /*

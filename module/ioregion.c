@@ -42,10 +42,11 @@ struct region {
 	bool rung;
 };
 
-/* Sorted by address, without overlaps. */
+/* Sorted by address, without overlaps. @recent: index of one that was found. */
 struct space {
 	struct rcu_head rcu;
 	u32 count;
+	u32 recent;
 	struct region *region[];
 };
 
@@ -317,6 +318,7 @@ static int replace(struct lodge_regions *regions, u32 number, u32 at, bool exist
 	space = kmalloc(struct_size(space, region, before + 1), GFP_KERNEL_ACCOUNT);
 	if (!space)
 		return -ENOMEM;
+	space->recent = 0;
 	if (at)
 		memcpy(space->region, old->region, at * sizeof(new));
 	space->count = at;
@@ -370,18 +372,30 @@ int lodge_region_set(struct lodge_vm *vm, void *from)
 	return ret;
 }
 
+static bool holds(const struct region *region, u64 addr, u32 bytes)
+{
+	u64 offset = addr - region->args.addr;
+
+	return offset < region->args.bytes && bytes <= region->args.bytes - offset;
+}
+
 /* The region that holds the whole access. Under rcu_read_lock(). */
 static struct region *find(struct lodge_regions *regions, u32 number, u64 addr, u32 bytes)
 {
 	struct space *space = rcu_dereference(regions->spaces[number]);
-	u32 at = position(space, addr);
 	struct region *region;
+	u32 at;
 
-	if (!space || at == space->count)
+	if (!space || !space->count)
 		return NULL;
-	region = space->region[at];
-	if (region->args.addr > addr || last_of(region) - addr < bytes - 1)
-		return NULL;
+	region = space->region[READ_ONCE(space->recent)];
+	if (!holds(region, addr, bytes)) {
+		at = position(space, addr);
+		if (at == space->count || !holds(space->region[at], addr, bytes))
+			return NULL;
+		WRITE_ONCE(space->recent, at);
+		region = space->region[at];
+	}
 	return region->args.flags & LODGE_REGION_EXACT && region->args.bytes != bytes ?
 	       NULL : region;
 }

@@ -117,8 +117,8 @@ enum lodge_request {
 /* Where a vCPU is, for kicks and for the MMU (vcpu->mode). */
 enum lodge_mode {
 	LODGE_OUTSIDE,
-	LODGE_IN_GUEST,		/* between interrupts-off check and exit */
-	LODGE_EXITING,		/* in the guest, and already kicked */
+	LODGE_IN_GUEST,		/* in ring 1: it looks for requests before each entry */
+	LODGE_EXITING,		/* in ring 1, and an interrupt waits for it */
 };
 
 /* Interrupt shadow bits: same encoding as VMX interruptibility (SDM 25.4.2). */
@@ -151,6 +151,7 @@ struct lodge_msr_state {
 struct lodge_cpuid_table {
 	u32 count;
 	bool repeat_last;	/* leaves out of range read as the last basic one */
+	u16 hint[16];		/* indexes of entries that were asked for */
 	struct lodge_cpuid_entry entries[];
 };
 
@@ -164,6 +165,14 @@ struct lodge_replay_access {
 };
 
 #define LODGE_REPLAY_MAX	16
+
+/* Where a load's value goes. */
+struct lodge_load {
+	u8 bytes;		/* that are read; 0: there is no load */
+	u8 to;			/* bytes of the register; 1 and 2 leave its others alone */
+	u8 reg;
+	bool sign;
+};
 
 /**
  * struct lodge_replay - accesses already done by an unfinished instruction
@@ -264,10 +273,11 @@ struct lodge_fpu {
 struct lodge_vcpu {
 	/* hot: everything an exit touches */
 	u64 regs[LODGE_NR_REGS];
-	unsigned long regs_valid;	/* bit per enum lodge_reg */
+	unsigned long regs_valid;	/* bit per enum lodge_reg; GPRs but RSP always are */
 	unsigned long regs_dirty;
 	unsigned long requests;
 	enum lodge_mode mode;
+	bool fresh;			/* first entry of this stay in ring 1 */
 	int cpu;			/* where it is loaded, -1 if not */
 	struct lodge_vm *vm;
 	struct lodge_run *run;
@@ -292,10 +302,11 @@ struct lodge_vcpu {
 	u64 dr7;
 	unsigned long host_dr[4];	/* while DR0 to DR3 are the guest's */
 	u64 serial;			/* lodge_isolate() */
+	unsigned long quiescent;	/* jiffies when RCU was told last */
 	u8 maxphyaddr;
 	struct lodge_fault_cache fault_cache;
 	struct lodge_replay replay;
-	u8 pio_waiting;			/* bytes of an IN that userspace serves */
+	struct lodge_load load;		/* that userspace serves */
 	struct lodge_queue *rung;	/* its device is held; LODGE_REQ_RING */
 
 	/* cold */
@@ -304,6 +315,7 @@ struct lodge_vcpu {
 	u8 sipi_vector;
 	struct mutex lock;		/* every vCPU ioctl */
 	struct rcuwait wait;		/* HLT sleeps here */
+	u32 poll_ns;			/* after having stayed awake this long */
 	struct pid __rcu *runner;	/* thread that is, or was last, in LODGE_RUN */
 	bool preempted;			/* it could run and has no CPU */
 	struct preempt_notifier preempt;
@@ -344,8 +356,23 @@ static inline u64 lodge_edx_eax(struct lodge_vcpu *vcpu)
 
 static inline void lodge_set_edx_eax(struct lodge_vcpu *vcpu, u64 value)
 {
-	lodge_reg_write(vcpu, LODGE_RAX, (u32)value);
-	lodge_reg_write(vcpu, LODGE_RDX, value >> 32);
+	vcpu->regs[LODGE_RAX] = (u32)value;
+	vcpu->regs[LODGE_RDX] = value >> 32;
+}
+
+/* A load's register gets its value; a 32-bit one clears the upper half. */
+static inline void lodge_finish_load(struct lodge_vcpu *vcpu, struct lodge_load load, u64 value)
+{
+	u64 mask = GENMASK_ULL(load.to * 8 - 1, 0);
+
+	if (load.sign)
+		value = sign_extend64(value, load.bytes * 8 - 1);
+	else
+		value &= GENMASK_ULL(load.bytes * 8 - 1, 0);
+	value &= mask;
+	if (load.to < 4)
+		value |= lodge_reg_read(vcpu, load.reg) & ~mask;
+	lodge_reg_write(vcpu, load.reg, value);
 }
 
 static inline bool lodge_long_mode(struct lodge_vcpu *vcpu)
@@ -455,7 +482,8 @@ enum lodge_next lodge_on_hlt(struct lodge_vcpu *vcpu);
 enum lodge_next lodge_on_pause(struct lodge_vcpu *vcpu);
 enum lodge_next lodge_on_hypercall(struct lodge_vcpu *vcpu);
 enum lodge_next lodge_on_pio(struct lodge_vcpu *vcpu, u16 port, u8 bytes, bool write, bool string);
-enum lodge_next lodge_on_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access);
+/* @operand: @gpa is the instruction's, not of a page table on the way to it */
+enum lodge_next lodge_on_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access, bool operand);
 enum lodge_next lodge_on_cr_read(struct lodge_vcpu *vcpu, int cr, int gpr);
 enum lodge_next lodge_on_cr_write(struct lodge_vcpu *vcpu, int cr, int gpr);
 enum lodge_next lodge_on_clts(struct lodge_vcpu *vcpu);
@@ -481,8 +509,6 @@ enum lodge_next lodge_user_access(struct lodge_vcpu *vcpu, u32 space, u64 addr, 
 				  bool write, u64 value);
 enum lodge_next lodge_user_internal(struct lodge_vcpu *vcpu, u32 code, u64 info0, u64 info1);
 enum lodge_next lodge_user_memory(struct lodge_vcpu *vcpu, u64 gpa, u32 access, int error);
-/* AL, AX or EAX gets what IN read. */
-void lodge_set_accumulator(struct lodge_vcpu *vcpu, u32 value, u8 bytes);
 /* Leave the instruction behind: RIP, interrupt shadow, single step. */
 void lodge_advance(struct lodge_vcpu *vcpu, unsigned int len);
 /* Ring 2: emulate the instruction at RIP; may end in LODGE_USER. */
@@ -549,7 +575,7 @@ u64 lodge_get_dr(struct lodge_vcpu *vcpu, int dr);
 struct lodge_cpuid_table *lodge_cpuid_supported(void);
 int lodge_cpuid_set(struct lodge_vcpu *vcpu, struct lodge_cpuid_table *table);
 /* Ring 1. Live bits (OSXSAVE, APIC, sizes) are computed here. */
-void lodge_cpuid_query(struct lodge_vcpu *vcpu, u32 regs[4]);
+void lodge_cpuid_execute(struct lodge_vcpu *vcpu);
 const struct lodge_cpuid_entry *lodge_cpuid_find(struct lodge_vcpu *vcpu, u32 leaf, u32 subleaf);
 int lodge_cpuid_set_default(struct lodge_vcpu *vcpu);
 bool lodge_stable_tsc(void);
@@ -602,6 +628,27 @@ void lodge_fpu_leave(struct lodge_vcpu *vcpu);
 int lodge_fpu_get(struct lodge_vcpu *vcpu, void __user *to, u32 bytes);
 int lodge_fpu_set(struct lodge_vcpu *vcpu, const void __user *from, u32 bytes);
 u32 lodge_fpu_size(void);
+
+/**
+ * struct lodge_move - a MOV to or from device memory
+ * @load: a load's register; for a store, @load.bytes alone counts
+ * @linear: its address
+ * @value: what a store writes
+ */
+struct lodge_move {
+	struct lodge_load load;
+	bool store;
+	u8 length;
+	u64 linear;
+	u64 value;
+};
+
+/* mmio.c */
+
+bool lodge_peek_code(struct lodge_vcpu *vcpu, u64 code[2]);
+unsigned int lodge_short_length(u64 code);
+bool lodge_decode_move(struct lodge_vcpu *vcpu, const u64 code[2], struct lodge_move *m);
+enum lodge_next lodge_on_mmio(struct lodge_vcpu *vcpu, u64 gpa, bool write);
 
 /* gva.c: guest virtual addresses */
 
@@ -696,6 +743,7 @@ int lodge_hardware_init(void);
 void lodge_hardware_exit(void);
 int lodge_hardware_get(void);	/* first VM enables; -EBUSY when owned */
 void lodge_hardware_put(void);	/* last VM disables */
+bool lodge_mitigate(void);	/* is the host to be guarded against its guests? */
 bool lodge_mitigated(void);	/* LODGE_CAP_UNTRUSTED */
 extern bool lodge_rebooting;
 

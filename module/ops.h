@@ -40,6 +40,7 @@
  * reset:	control structures to power-on state; ring 2, loaded
  * get_dr7, set_dr7 live in the control structure: sync_dr7 pushes vcpu->dr7
  * cpl:		current privilege level
+ * code64:	CS.L, which counts in long mode
  * dump:	log the VMCS or VMCB; any ring, loaded
  */
 #define LODGE_OPS							\
@@ -80,6 +81,7 @@
 	LODGE_OP(void, reset, (struct lodge_vcpu *vcpu))		\
 	LODGE_OP(void, sync_dr7, (struct lodge_vcpu *vcpu))		\
 	LODGE_OP(int, cpl, (struct lodge_vcpu *vcpu))			\
+	LODGE_OP(bool, code64, (struct lodge_vcpu *vcpu))		\
 	LODGE_OP(void, dump, (struct lodge_vcpu *vcpu))
 
 /**

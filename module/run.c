@@ -5,51 +5,83 @@
  * A request is set first and the vCPU kicked after. The vCPU publishes
  * LODGE_IN_GUEST first and looks for requests after, interrupts off. Whichever
  * comes first, either the vCPU sees the request or the kicker sees the mode and
- * sends an interrupt, which makes the guest exit as soon as it is entered.
+ * sends an interrupt, which makes the guest exit as soon as it is entered. That
+ * holds for all entries of a stay in ring 1: an interrupt waits until its end.
  */
+#include <linux/moduleparam.h>
 #include <linux/pid.h>
+#include <linux/sched/stat.h>
 #include <linux/vtime.h>
 
 #include "lodge.h"
 #include "ops.h"
 
-/* No request, no signal, no other task that wants this CPU. */
-static bool may_enter(struct lodge_vcpu *vcpu)
+#define POLL_FIRST_NS	10000u
+
+static unsigned int halt_poll_ns = 200000;
+module_param(halt_poll_ns, uint, 0644);
+MODULE_PARM_DESC(halt_poll_ns, "how long a halted vCPU may stay awake for its next event (0: never)");
+
+/* A request, a signal, or another task that wants this CPU. */
+static __always_inline bool must_look(struct lodge_vcpu *vcpu)
 {
-	return !(READ_ONCE(vcpu->requests) & ~LODGE_RING1_REQUESTS) &&
-	       !__xfer_to_guest_mode_work_pending();
+	return READ_ONCE(vcpu->requests) || __xfer_to_guest_mode_work_pending();
 }
 
-static void serve_ring1(struct lodge_vcpu *vcpu)
+/*
+ * What keeps the vCPU from entering at once; false: ring 2 has to see to it. The
+ * request may be of this thread, whose kick sent no interrupt: with the mode as
+ * it was, those of others would send none either.
+ */
+static noinline bool serve_ring1(struct lodge_vcpu *vcpu)
 {
+	/* Mode before requests: pairs with lodge_request(). */
+	smp_store_mb(vcpu->mode, LODGE_IN_GUEST);
+	if ((READ_ONCE(vcpu->requests) & ~LODGE_RING1_REQUESTS) ||
+	    __xfer_to_guest_mode_work_pending()) {
+		vcpu->exit.kind = LODGE_K_NONE;
+		return false;
+	}
 	if (test_and_clear_bit(LODGE_REQ_TLB, &vcpu->requests)) {
 		lodge_count(vcpu, LODGE_STAT_TLB_FLUSH);
 		lodge_op(flush_tlb)(vcpu);
 	}
 	if (test_and_clear_bit(LODGE_REQ_EVENT, &vcpu->requests))
 		lodge_prepare_events(vcpu);
+	return true;
 }
 
-static enum lodge_next enter_once(struct lodge_vcpu *vcpu)
+static __always_inline enum lodge_next enter_until(struct lodge_vcpu *vcpu)
 {
 	enum lodge_next next;
 
+	vcpu->fresh = true;
 	/* Mode before requests: pairs with lodge_request(). */
 	smp_store_mb(vcpu->mode, LODGE_IN_GUEST);
-	if (unlikely(!may_enter(vcpu))) {
-		vcpu->exit.kind = LODGE_K_NONE;
-		next = LODGE_HANDLE;
-	} else {
-		if (unlikely(vcpu->requests))
-			serve_ring1(vcpu);
+	do {
+		if (unlikely(must_look(vcpu)) && !serve_ring1(vcpu)) {
+			next = LODGE_HANDLE;
+			break;
+		}
 		lodge_phase(vcpu, LODGE_PHASE_GUEST);
 		next = lodge_op(run)(vcpu);
 		if (unlikely(vcpu->pv.eoi_offered))
 			lodge_pv_eoi_sync(vcpu, true, false);
-	}
+	} while (next == LODGE_REENTER);
 	/* After the last guest instruction: lodge_request_all_sync() reads it. */
 	smp_store_release(&vcpu->mode, LODGE_OUTSIDE);
 	return next;
+}
+
+/* A guest that never leaves ring 1 for long holds up no grace period. */
+static void note_quiescent(struct lodge_vcpu *vcpu)
+{
+	unsigned long now = jiffies;
+
+	if (vcpu->quiescent == now)
+		return;
+	vcpu->quiescent = now;
+	rcu_note_context_switch(false);
 }
 
 /*
@@ -62,11 +94,9 @@ static enum lodge_next ring1(struct lodge_vcpu *vcpu)
 
 	local_irq_disable();
 	vtime_account_guest_enter();
-	rcu_note_context_switch(false);
+	note_quiescent(vcpu);
 	lodge_fpu_enter(vcpu);
-	do {
-		next = enter_once(vcpu);
-	} while (next == LODGE_REENTER);
+	next = enter_until(vcpu);
 	lodge_fpu_leave(vcpu);
 	lodge_ibpb_before_userspace();
 	if (next == LODGE_IRQ) {
@@ -102,18 +132,48 @@ static bool must_wake(struct lodge_vcpu *vcpu)
 	       READ_ONCE(vcpu->run->immediate_exit);
 }
 
+/* A short wait costs less awake, as long as no other task wants this CPU. */
+static bool poll_runnable(struct lodge_vcpu *vcpu, u64 start)
+{
+	while (!must_wake(vcpu)) {
+		if (ktime_get_ns() - start >= vcpu->poll_ns || need_resched() ||
+		    !single_task_running())
+			return false;
+		cpu_relax();
+	}
+	return true;
+}
+
+/* Polling that was too short by a little gets longer; in vain, it ends. */
+static void adapt_polling(struct lodge_vcpu *vcpu, u64 waited)
+{
+	u32 most = READ_ONCE(halt_poll_ns);
+
+	if (waited >= most)
+		vcpu->poll_ns = 0;
+	else
+		vcpu->poll_ns = clamp(2 * vcpu->poll_ns, min(POLL_FIRST_NS, most), most);
+}
+
 /* HLT, or waiting for SIPI: sleep until there is something to do. */
 static void wait_runnable(struct lodge_vcpu *vcpu)
 {
+	bool may_poll = READ_ONCE(halt_poll_ns) && vcpu->mp_state == LODGE_MP_HALTED;
+	u64 start = may_poll ? ktime_get_ns() : 0;
+
 	lodge_phase(vcpu, LODGE_PHASE_HALT);
-	prepare_to_rcuwait(&vcpu->wait);
-	for (;;) {
-		set_current_state(TASK_INTERRUPTIBLE);
-		if (must_wake(vcpu))
-			break;
-		schedule();
+	if (!may_poll || !poll_runnable(vcpu, start)) {
+		prepare_to_rcuwait(&vcpu->wait);
+		for (;;) {
+			set_current_state(TASK_INTERRUPTIBLE);
+			if (must_wake(vcpu))
+				break;
+			schedule();
+		}
+		finish_rcuwait(&vcpu->wait);
+		if (may_poll)
+			adapt_polling(vcpu, ktime_get_ns() - start);
 	}
-	finish_rcuwait(&vcpu->wait);
 	lodge_phase(vcpu, LODGE_PHASE_KERNEL);
 	if (vcpu->mp_state == LODGE_MP_HALTED && lodge_runnable(vcpu)) {
 		vcpu->mp_state = LODGE_MP_RUNNABLE;
@@ -323,7 +383,11 @@ void lodge_kick(struct lodge_vcpu *vcpu)
 {
 	int cpu;
 
-	rcuwait_wake_up(&vcpu->wait);
+	/* Whoever leaves ring 1 looks for requests again before it sleeps. */
+	if (READ_ONCE(vcpu->mode) == LODGE_OUTSIDE) {
+		rcuwait_wake_up(&vcpu->wait);
+		return;
+	}
 	if (cmpxchg(&vcpu->mode, LODGE_IN_GUEST, LODGE_EXITING) != LODGE_IN_GUEST)
 		return;
 	cpu = READ_ONCE(vcpu->cpu);
@@ -335,7 +399,7 @@ void lodge_kick(struct lodge_vcpu *vcpu)
 void lodge_request(struct lodge_vcpu *vcpu, enum lodge_request req)
 {
 	set_bit(req, &vcpu->requests);
-	/* Request before mode: pairs with enter_once(). */
+	/* Request before mode: pairs with enter_until(). */
 	smp_mb__after_atomic();
 	lodge_kick(vcpu);
 }
@@ -360,7 +424,7 @@ void lodge_request_all_sync(struct lodge_vm *vm, enum lodge_request req)
 	preempt_disable();
 	for_each_lodge_vcpu(i, vcpu, vm) {
 		set_bit(req, &vcpu->requests);
-		/* Request before mode: pairs with enter_once(). */
+		/* Request before mode: pairs with enter_until(). */
 		smp_mb__after_atomic();
 		if (req >= LODGE_REQ_RING2)
 			rcuwait_wake_up(&vcpu->wait);

@@ -166,24 +166,13 @@ int lodge_set_sregs(struct lodge_vcpu *vcpu, const struct lodge_sregs *sregs)
 	return ret;
 }
 
-/*
- * lodge_run_sync_in() - load the register groups that userspace marked dirty: 0 or -EINVAL. Other
- * threads may write to the page meanwhile: copy, then check the copy.
- */
-int lodge_run_sync_in(struct lodge_vcpu *vcpu)
+static noinline int load_groups(struct lodge_vcpu *vcpu, u32 dirty)
 {
 	struct lodge_run *run = vcpu->run;
-	u32 dirty = READ_ONCE(run->dirty);
-	struct lodge_sregs sregs;
-	struct lodge_regs regs;
+	struct lodge_sregs sregs = run->sregs;
+	struct lodge_regs regs = run->regs;
 	int ret = 0;
 
-	if (likely(!dirty))
-		return 0;
-	if (dirty & ~SYNC_GROUPS)
-		return -EINVAL;
-	regs = run->regs;
-	sregs = run->sregs;
 	barrier();	/* the copies are not to be read again from the page */
 	if (dirty & LODGE_SYNC_SREGS)
 		ret = lodge_set_sregs(vcpu, &sregs);
@@ -193,6 +182,19 @@ int lodge_run_sync_in(struct lodge_vcpu *vcpu)
 		lodge_set_regs(vcpu, &regs);
 	WRITE_ONCE(run->dirty, 0);
 	return 0;
+}
+
+/*
+ * lodge_run_sync_in() - load the register groups that userspace marked dirty: 0 or -EINVAL. Other
+ * threads may write to the page meanwhile: copy, then check the copy.
+ */
+int lodge_run_sync_in(struct lodge_vcpu *vcpu)
+{
+	u32 dirty = READ_ONCE(vcpu->run->dirty);
+
+	if (likely(!dirty))
+		return 0;
+	return dirty & ~SYNC_GROUPS ? -EINVAL : load_groups(vcpu, dirty);
 }
 
 /** lodge_run_sync_out() - store the register groups that userspace wants */

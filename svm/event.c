@@ -208,7 +208,7 @@ static void take_back(struct svm_vcpu *svm, u32 info, u32 error)
 }
 
 /**
- * svm_complete_events() - after an exit: what was delivered, what was not
+ * svm_complete_events() - after an exit that may have come in a delivery's way
  * @vcpu: vCPU, its registers stored
  */
 void svm_complete_events(struct lodge_vcpu *vcpu)
@@ -216,7 +216,6 @@ void svm_complete_events(struct lodge_vcpu *vcpu)
 	struct vmcb_control_area *control = svm_control(vcpu);
 	struct svm_vcpu *svm = to_svm(vcpu);
 
-	control->event_inj = 0;
 	if (unlikely(svm->at_iret && vcpu->regs[LODGE_RIP] != svm->iret_rip)) {
 		svm->at_iret = false;
 		svm->nmi_masked = false;

@@ -11,6 +11,7 @@
 
 #define NPF_WRITE		BIT(1)
 #define NPF_FETCH		BIT(4)
+#define NPF_OPERAND		BIT_ULL(32)
 #define CR_IS_MOV		BIT_ULL(63)	/* decode assists (APM 15.8.1) */
 #define GPR_MASK		0xf
 #define TASK_IRET		BIT_ULL(36)
@@ -185,7 +186,8 @@ static enum lodge_next on_npf(struct lodge_vcpu *vcpu)
 {
 	struct vmcb_control_area *control = svm_control(vcpu);
 
-	return lodge_on_fault(vcpu, control->exit_info_2, svm_npf_access(control->exit_info_1));
+	return lodge_on_fault(vcpu, control->exit_info_2, svm_npf_access(control->exit_info_1),
+			      control->exit_info_1 & NPF_OPERAND);
 }
 
 /* APM 15.14.1. Neither IRET nor JMP nor on the way to a handler: CALL */
@@ -263,4 +265,26 @@ lodge_handler svm_exit_handler(u32 code)
 	if (code == SVM_EXIT_NPF)
 		return on_npf;
 	return code >= SVM_EXIT_BUSY ? on_invalid : svm_on_unexpected;
+}
+
+/* The hottest by name: no indirect branch. */
+enum lodge_next svm_handle_exit(struct lodge_vcpu *vcpu)
+{
+	u32 code = svm_exit_code(vcpu);
+
+	switch (code) {
+	case SVM_EXIT_MSR:
+		return on_msr(vcpu);
+	case SVM_EXIT_INTR:
+		return lodge_on_host_interrupt(vcpu);
+	case SVM_EXIT_HLT:
+		return lodge_on_hlt(vcpu);
+	case SVM_EXIT_IOIO:
+		return on_io(vcpu);
+	case SVM_EXIT_NPF:
+		return on_npf(vcpu);
+	case SVM_EXIT_CPUID:
+		return lodge_on_cpuid(vcpu);
+	}
+	return svm_exit_handler(code)(vcpu);
 }

@@ -79,10 +79,13 @@ static void before_entry(struct svm_vcpu *svm, struct svm_cpu *c)
 
 	if (unlikely(svm->asid_generation != c->asid_generation))
 		new_asid(svm, c);
-	flush_registers(vcpu);
+	if (unlikely(vcpu->fresh)) {
+		vcpu->fresh = false;
+		store_ldt(svm->host_ldt);
+	}
 	load_tsc_aux(vcpu, c);
+	flush_registers(vcpu);
 	lodge_debug_enter(vcpu);
-	store_ldt(svm->host_ldt);
 	/* Still there after svm_enter(): the guest was not entered. */
 	svm->vmcb->control.exit_code = SVM_EXIT_INVALID;
 }
@@ -123,19 +126,20 @@ static void after_exit(struct svm_vcpu *svm, struct svm_cpu *c)
 	control->tlb_ctl = TLB_CONTROL_DO_NOTHING;
 	control->clean = SVM_C_ALL;
 	store_registers(&svm->vcpu);
-	svm_complete_events(&svm->vcpu);
+	control->event_inj = 0;
+	if (unlikely(svm->at_iret | svm->stepping | svm->soft) ||
+	    unlikely(control->exit_int_info & SVM_EVTINJ_VALID))
+		svm_complete_events(&svm->vcpu);
 }
 
 enum lodge_next svm_run(struct lodge_vcpu *vcpu)
 {
 	struct svm_cpu *c = this_cpu_ptr(&svm_cpu);
 	struct svm_vcpu *svm = to_svm(vcpu);
-	lodge_handler handler;
 
 	before_entry(svm, c);
 	enter_guest(svm, c);
 	after_exit(svm, c);
 	lodge_exited(vcpu);
-	handler = svm_exit_handler(svm_exit_code(vcpu));
-	return handler(vcpu);
+	return svm_handle_exit(vcpu);
 }

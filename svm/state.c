@@ -132,3 +132,8 @@ int svm_cpl(struct lodge_vcpu *vcpu)
 {
 	return svm_save(vcpu)->cpl;
 }
+
+bool svm_code64(struct lodge_vcpu *vcpu)
+{
+	return svm_save(vcpu)->cs.attrib & SVM_SELECTOR_L_MASK;
+}

@@ -139,6 +139,7 @@ void svm_enter(u64 *regs, u64 host_pa, u64 guest_spec_ctrl, u64 host_spec_ctrl, 
 
 /* exit.c */
 lodge_handler svm_exit_handler(u32 code);
+enum lodge_next svm_handle_exit(struct lodge_vcpu *vcpu);
 enum lodge_next svm_on_unexpected(struct lodge_vcpu *vcpu);
 void svm_decode_io(u64 info, struct lodge_pio *io);
 u32 svm_npf_access(u64 info);

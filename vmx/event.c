@@ -118,18 +118,11 @@ void vmx_cancel_injection(struct lodge_vcpu *vcpu)
 	vmx->injected.valid = false;
 }
 
-/*
- * After an exit: was a delivery interrupted? One caused by an instruction cannot
- * have: nothing is read for those.
- */
+/* After an exit that may have interrupted a delivery: did it? */
 void vmx_complete_events(struct vmx_vcpu *vmx)
 {
 	struct lodge_event event;
 
-	vmx->injected.valid = false;
-	vmx->vectoring = false;
-	if (!vmx_may_vector(vmx->exit_reason))
-		return;
 	lodge_decode_event(vmcs_read(IDT_VECTORING_INFO_FIELD), 0, &event);
 	if (likely(!event.valid))
 		return;

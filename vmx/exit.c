@@ -17,6 +17,7 @@
 #define GPR_MASK		0xf
 #define TASK_SOURCE_SHIFT	30
 #define QUAL_NMI_UNBLOCKED	BIT(12)
+#define QUAL_OPERAND		(EPT_VIOLATION_GVA_IS_VALID | EPT_VIOLATION_GVA_TRANSLATED)
 #define DB_CAUSES		(DR_TRAP_BITS | LODGE_DR6_BD | DR_STEP)
 
 enum cr_access { CR_WRITE, CR_READ, CR_CLTS, CR_LMSW };
@@ -26,24 +27,15 @@ static u64 qualification(void)
 	return vmcs_read(EXIT_QUALIFICATION);
 }
 
+/* Whoever asks is about to leave the instruction behind, which takes two registers. */
 unsigned int vmx_insn_len(struct lodge_vcpu *vcpu)
 {
-	return vmcs_read(VM_EXIT_INSTRUCTION_LEN);
-}
-
-/* Can this exit have interrupted the delivery of an event (SDM 28.2.4)? */
-bool vmx_may_vector(u32 reason)
-{
-	switch (reason & REASON_BASIC) {
-	case EXIT_REASON_EXCEPTION_NMI:
-	case EXIT_REASON_TASK_SWITCH:
-	case EXIT_REASON_APIC_ACCESS:
-	case EXIT_REASON_EPT_VIOLATION:
-	case EXIT_REASON_EPT_MISCONFIG:
-	case EXIT_REASON_PML_FULL:
-		return true;
+	if (!(vcpu->regs_valid & (BIT(LODGE_RIP) | BIT(LODGE_RFLAGS)))) {
+		vcpu->regs[LODGE_RIP] = vmcs_read(GUEST_RIP);
+		vcpu->regs[LODGE_RFLAGS] = vmcs_read(GUEST_RFLAGS);
+		vcpu->regs_valid |= BIT(LODGE_RIP) | BIT(LODGE_RFLAGS);
 	}
-	return false;
+	return vmcs_read(VM_EXIT_INSTRUCTION_LEN);
 }
 
 enum lodge_next vmx_on_unexpected(struct lodge_vcpu *vcpu)
@@ -154,7 +146,8 @@ static enum lodge_next on_ept_violation(struct lodge_vcpu *vcpu)
 
 	if (unlikely(info & QUAL_NMI_UNBLOCKED))
 		vmx_iret_unblocked(to_vmx(vcpu));
-	return lodge_on_fault(vcpu, vmcs_read(GUEST_PHYSICAL_ADDRESS), vmx_ept_access(info));
+	return lodge_on_fault(vcpu, vmcs_read(GUEST_PHYSICAL_ADDRESS), vmx_ept_access(info),
+			      (info & QUAL_OPERAND) == QUAL_OPERAND);
 }
 
 static enum lodge_next on_task_switch(struct lodge_vcpu *vcpu)
@@ -221,4 +214,26 @@ lodge_handler vmx_exit_handler(u32 reason)
 	if (basic < ARRAY_SIZE(handlers) && handlers[basic])
 		return handlers[basic];
 	return vmx_on_unexpected;
+}
+
+/* The hottest by name: no indirect branch. */
+enum lodge_next vmx_handle_exit(struct lodge_vcpu *vcpu)
+{
+	u32 reason = to_vmx(vcpu)->exit_reason;
+
+	switch (reason) {
+	case EXIT_REASON_MSR_WRITE:
+		return lodge_on_wrmsr(vcpu);
+	case EXIT_REASON_EXTERNAL_INTERRUPT:
+		return lodge_on_host_interrupt(vcpu);
+	case EXIT_REASON_HLT:
+		return lodge_on_hlt(vcpu);
+	case EXIT_REASON_IO_INSTRUCTION:
+		return on_io(vcpu);
+	case EXIT_REASON_EPT_VIOLATION:
+		return on_ept_violation(vcpu);
+	case EXIT_REASON_CPUID:
+		return lodge_on_cpuid(vcpu);
+	}
+	return vmx_exit_handler(reason)(vcpu);
 }

@@ -128,7 +128,7 @@ static bool has_perf_global(void)
 /* Which of the host's mitigations this CPU needs around a guest. */
 static void read_mitigations(struct vmx_caps *caps)
 {
-	if (cpu_mitigations_off())
+	if (!lodge_mitigate())
 		return;
 	if (boot_cpu_has(X86_FEATURE_CLEAR_CPU_BUF) || boot_cpu_has_bug(X86_BUG_MMIO_STALE_DATA))
 		caps->enter_flags |= BIT(VMX_ENTER_VERW);

@@ -59,7 +59,7 @@ static bool load_pdptrs(struct vmx_vcpu *vmx)
 }
 
 /* Rare work. False: not now, vcpu->exit says why. */
-static bool do_todo(struct vmx_vcpu *vmx)
+static noinline bool do_todo(struct vmx_vcpu *vmx)
 {
 	if ((vmx->todo & VMX_TODO_PDPTRS) && !load_pdptrs(vmx)) {
 		vmx_cancel_injection(&vmx->vcpu);
@@ -69,8 +69,6 @@ static bool do_todo(struct vmx_vcpu *vmx)
 		vmx_save_host(vmx);
 	if (vmx->todo & VMX_TODO_USER_MSRS)
 		vmx_load_user_msrs(vmx, this_cpu_ptr(&vmx_cpu));
-	if (vmx->todo & VMX_TODO_L1D)
-		wrmsrq(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
 	vmx->todo = 0;
 	return true;
 }
@@ -89,7 +87,10 @@ static void flush_registers(struct vmx_vcpu *vmx)
 	vcpu->regs_dirty = 0;
 }
 
-/* Which page tables the thread uses may change with any context switch. */
+/*
+ * Once per stay in ring 1. With interrupts off no context switch changes the
+ * page tables or CR4, and an NMI's handler leaves the counters as it found them.
+ */
 static void update_host_state(struct vmx_vcpu *vmx)
 {
 	u64 cr3 = __native_read_cr3(), cr4 = native_read_cr4(), perf;
@@ -116,8 +117,14 @@ static bool before_entry(struct vmx_vcpu *vmx)
 {
 	if (unlikely(vmx->todo) && !do_todo(vmx))
 		return false;
+	if (unlikely(vmx->vcpu.fresh)) {
+		vmx->vcpu.fresh = false;
+		update_host_state(vmx);
+		/* What ring 2 and the host touched may be in the L1 data cache. */
+		if (vmx_caps.flush_l1d)
+			wrmsrq(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
+	}
 	flush_registers(vmx);
-	update_host_state(vmx);
 	lodge_debug_enter(&vmx->vcpu);
 	return true;
 }
@@ -175,7 +182,11 @@ static void after_exit(struct vmx_vcpu *vmx)
 	vmx->launched = true;
 	vmx->shadow_read = false;
 	vcpu->regs_valid = REGS_GPR;
-	vmx_complete_events(vmx);
+	vmx->injected.valid = false;
+	vmx->vectoring = false;
+	/* One caused by an instruction interrupted none: nothing is read for those. */
+	if (vmx_may_vector(vmx->exit_reason))
+		vmx_complete_events(vmx);
 }
 
 /* The CPU did not even try: a control or a host field is wrong, or no VMX. */
@@ -194,8 +205,6 @@ static enum lodge_next not_entered(struct vmx_vcpu *vmx, int failure)
 enum lodge_next vmx_run(struct lodge_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
-	lodge_handler handler;
-	enum lodge_next next;
 	int failure;
 
 	if (unlikely(!before_entry(vmx)))
@@ -205,10 +214,5 @@ enum lodge_next vmx_run(struct lodge_vcpu *vcpu)
 		return not_entered(vmx, failure);
 	after_exit(vmx);
 	lodge_exited(vcpu);
-	handler = vmx_exit_handler(vmx->exit_reason);
-	next = handler(vcpu);
-	/* What ring 2 and the host touch may end up in the L1 data cache. */
-	if (next != LODGE_REENTER && vmx_caps.flush_l1d)
-		vmx->todo |= VMX_TODO_L1D;
-	return next;
+	return vmx_handle_exit(vcpu);
 }

@@ -176,3 +176,8 @@ int vmx_cpl(struct lodge_vcpu *vcpu)
 {
 	return VMX_AR_DPL(vmcs_read(GUEST_SS_AR_BYTES));
 }
+
+bool vmx_code64(struct lodge_vcpu *vcpu)
+{
+	return vmcs_read(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK;
+}

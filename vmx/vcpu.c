@@ -161,8 +161,6 @@ void vmx_vcpu_load(struct lodge_vcpu *vcpu, int cpu)
 	}
 	lodge_isolate(vcpu);
 	vmx->todo |= VMX_TODO_HOST | VMX_TODO_USER_MSRS;
-	if (vmx_caps.flush_l1d)
-		vmx->todo |= VMX_TODO_L1D;
 }
 
 /* Before the first entry since the load: keep what exits lose. Interrupts off */

@@ -87,7 +87,6 @@ DECLARE_PER_CPU(struct vmx_cpu, vmx_cpu);
 #define VMX_TODO_HOST		BIT(0)	/* host state is not saved */
 #define VMX_TODO_USER_MSRS	BIT(1)
 #define VMX_TODO_PDPTRS		BIT(2)
-#define VMX_TODO_L1D		BIT(3)
 
 /* Host state of the thread that loaded the vCPU. */
 struct vmx_host {
@@ -212,8 +211,20 @@ void vmx_sanitize_pdptrs(u64 *pdptr, u8 maxphyaddr);
 
 /* exit.c */
 lodge_handler vmx_exit_handler(u32 reason);
+enum lodge_next vmx_handle_exit(struct lodge_vcpu *vcpu);
 enum lodge_next vmx_on_unexpected(struct lodge_vcpu *vcpu);
-bool vmx_may_vector(u32 reason);
+
+/* Can this exit have interrupted the delivery of an event (SDM 28.2.4)? */
+static inline bool vmx_may_vector(u32 reason)
+{
+	static const u64 reasons = BIT_ULL(EXIT_REASON_EXCEPTION_NMI) |
+		BIT_ULL(EXIT_REASON_TASK_SWITCH) | BIT_ULL(EXIT_REASON_APIC_ACCESS) |
+		BIT_ULL(EXIT_REASON_EPT_VIOLATION) | BIT_ULL(EXIT_REASON_EPT_MISCONFIG) |
+		BIT_ULL(EXIT_REASON_PML_FULL);
+
+	return (u16)reason < 64 && reasons >> (u16)reason & 1;
+}
+
 void vmx_decode_io(u64 qualification, struct lodge_pio *io);
 u32 vmx_ept_access(u64 qualification);
 

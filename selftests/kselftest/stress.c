@@ -138,32 +138,42 @@ static void *vcpu_thread(void *arg)
 	return NULL;
 }
 
-static int region(struct guest *g, struct lodge_region region)
+static int set_region(struct guest *g, __u32 space, __u64 addr, __u32 bytes, __u32 read,
+		      __u32 write, int eventfd)
 {
-	region.size = sizeof(region);
+	struct lodge_region region = {
+		.size = sizeof(region), .space = space, .addr = addr, .bytes = bytes,
+		.read = read, .write = write, .eventfd = eventfd,
+	};
+
 	return call(g->vm, LODGE_SET_REGION, &region);
 }
 
 static int make_regions(FIXTURE_DATA(stress) *self)
 {
-	struct guest *g = &self->v[0].g;
 	struct lodge_domain domain = { .size = sizeof(domain) };
+	struct guest *g = &self->v[0].g;
 	__u8 *map;
+	int ret;
 
 	posted = eventfd(0, EFD_CLOEXEC);
 	self->doorbell = eventfd(0, EFD_CLOEXEC);
 	domain.eventfd = posted;
-	if (call(g->vm, LODGE_SET_DOMAIN, &domain) ||
-	    region(g, (struct lodge_region){ .addr = PORT_POST, .bytes = 4,
-			.flags = LODGE_REGION_EXACT, .write = LODGE_WRITE_POST, .eventfd = -1 }) ||
-	    region(g, (struct lodge_region){ .addr = PORT_SHADOW, .bytes = 1,
-			.read = LODGE_READ_SHADOW, .eventfd = -1 }) ||
-	    region(g, (struct lodge_region){ .space = LODGE_SPACE_MMIO, .addr = DOORBELL,
-			.bytes = 4, .write = LODGE_WRITE_DOORBELL, .eventfd = self->doorbell }))
-		return -1;
+	ret = call(g->vm, LODGE_SET_DOMAIN, &domain);
+	if (!ret)
+		ret = set_region(g, LODGE_SPACE_PIO, PORT_POST, 4, LODGE_READ_EXIT,
+				 LODGE_WRITE_POST, -1);
+	if (!ret)
+		ret = set_region(g, LODGE_SPACE_PIO, PORT_SHADOW, 1, LODGE_READ_SHADOW,
+				 LODGE_WRITE_EXIT, -1);
+	if (!ret)
+		ret = set_region(g, LODGE_SPACE_MMIO, DOORBELL, 4, LODGE_READ_EXIT,
+				 LODGE_WRITE_DOORBELL, self->doorbell);
+	if (ret)
+		return ret;
 	map = mmap(NULL, g->info.domain_size, PROT_READ | PROT_WRITE, MAP_SHARED, g->vm, 0);
 	if (map == MAP_FAILED)
-		return -1;
+		return -errno;
 	ring = (void *)map;
 	map[LODGE_DOMAIN_SHADOW] = 0x5a;
 	return 0;

@@ -223,6 +223,19 @@ static void check_mitigation(int dir, const char *name)
 		line("warn", name, text, "update microcode and kernel, or trust your guests");
 }
 
+static bool module_mitigations_off(void)
+{
+	int fd = open("/sys/module/lodge/parameters/mitigations", O_RDONLY | O_CLOEXEC);
+	char value = 'Y';
+
+	if (fd < 0)
+		return false;
+	if (read(fd, &value, 1) != 1)
+		value = 'Y';
+	close(fd);
+	return value == 'N';
+}
+
 static void check_mitigations(void)
 {
 	static const char path[] = "/sys/devices/system/cpu/vulnerabilities";
@@ -238,6 +251,9 @@ static void check_mitigations(void)
 			check_mitigation(dirfd(d), e->d_name);
 	closedir(d);
 	line("ok", "mitigations", "looked at; what is open is listed above", NULL);
+	if (module_mitigations_off())
+		line("warn", "mitigations", "the module was loaded with mitigations=off",
+		     "load it without, or trust your guests");
 }
 
 int command_check(int argc, char **argv)
