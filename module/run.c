@@ -4,9 +4,14 @@
  *
  * A request is set first and the vCPU kicked after. The vCPU publishes
  * LODGE_IN_GUEST first and looks for requests after, interrupts off. Whichever
- * comes first, either the vCPU sees the request or the kicker sees the mode and
- * sends an interrupt, which makes the guest exit as soon as it is entered. That
- * holds for all entries of a stay in ring 1: an interrupt waits until its end.
+ * comes first, either the vCPU sees the request or the kicker sees the mode.
+ *
+ * The mode is published once for all entries of a stay in ring 1. A request that
+ * the vCPU did not see before an entry was set by someone who sees LODGE_IN_GUEST
+ * and sends an interrupt, or LODGE_EXITING, which says that one was sent since the
+ * mode was published. Interrupts stay off until the stay is over: the entry ends
+ * as soon as it begins, and the stay with it. Only the vCPU's own thread says
+ * LODGE_EXITING and sends none; see serve_ring1().
  */
 #include <linux/moduleparam.h>
 #include <linux/pid.h>
@@ -29,9 +34,10 @@ static __always_inline bool must_look(struct lodge_vcpu *vcpu)
 }
 
 /*
- * What keeps the vCPU from entering at once; false: ring 2 has to see to it. The
- * request may be of this thread, whose kick sent no interrupt: with the mode as
- * it was, those of others would send none either.
+ * What keeps the vCPU from entering at once; false: ring 2 has to see to it. When
+ * the request is this thread's own no interrupt was sent, and with the mode as it
+ * is nobody else would send one: it is published anew. What the thread asks of
+ * itself after that ends the entry as it would have been by another's request.
  */
 static noinline bool serve_ring1(struct lodge_vcpu *vcpu)
 {
@@ -48,6 +54,8 @@ static noinline bool serve_ring1(struct lodge_vcpu *vcpu)
 	}
 	if (test_and_clear_bit(LODGE_REQ_EVENT, &vcpu->requests))
 		lodge_prepare_events(vcpu);
+	if (unlikely(READ_ONCE(vcpu->requests)))
+		lodge_send_reschedule(smp_processor_id());
 	return true;
 }
 
@@ -388,11 +396,15 @@ void lodge_kick(struct lodge_vcpu *vcpu)
 		rcuwait_wake_up(&vcpu->wait);
 		return;
 	}
-	if (cmpxchg(&vcpu->mode, LODGE_IN_GUEST, LODGE_EXITING) != LODGE_IN_GUEST)
-		return;
-	cpu = READ_ONCE(vcpu->cpu);
-	if (cpu != raw_smp_processor_id())
-		lodge_send_reschedule(cpu);
+	/* Others rely on the interrupt as soon as they see the mode. */
+	preempt_disable();
+	if (cmpxchg(&vcpu->mode, LODGE_IN_GUEST, LODGE_EXITING) == LODGE_IN_GUEST) {
+		/* After the mode: that of this stay in ring 1, or of no interest. */
+		cpu = READ_ONCE(vcpu->cpu);
+		if (cpu != smp_processor_id())
+			lodge_send_reschedule(cpu);
+	}
+	preempt_enable();
 }
 
 /** lodge_request() - set a request and kick */

@@ -150,7 +150,6 @@ void svm_open_nmi_window(struct lodge_vcpu *vcpu)
 		return;
 	if (svm_control(vcpu)->event_inj & SVM_EVTINJ_VALID) {
 		set_bit(LODGE_REQ_EVENT, &vcpu->requests);
-		lodge_send_reschedule(smp_processor_id());
 		return;
 	}
 	start_step(svm);
