@@ -15,5 +15,6 @@ int command_list(int argc, char **argv);
 int command_info(int argc, char **argv);
 int command_stat(int argc, char **argv);
 int command_trace(int argc, char **argv);
+int command_balloon(int argc, char **argv);
 
 #endif /* _LAUNCHER_COMMANDS_H */

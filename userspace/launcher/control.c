@@ -111,6 +111,51 @@ static void verb_trace(struct control *c, const char *request, FILE *out, struct
 	fprintf(out, "{\"ok\":true,\"fds\":%u}", a->fds);
 }
 
+/* What the guest has, after "bytes":N says what it shall have. */
+static void verb_balloon(struct control *c, const char *request, FILE *out,
+			 struct control_answer *a)
+{
+	struct balloon_state state = { 0 };
+	struct machine *m = c->machine;
+	int ret = 0;
+	__u64 bytes;
+
+	(void)a;
+	pthread_mutex_lock(&m->lock);
+	if (json_get_number(request, "bytes", &bytes))
+		ret = virtio_balloon_set(m, bytes);
+	ret = ret ? ret : virtio_balloon_get(m, &state);
+	pthread_mutex_unlock(&m->lock);
+	if (ret) {
+		refuse(out, ret == -ENODEV ? "it was started without --balloon" :
+		       "more than the guest was started with");
+		return;
+	}
+	fprintf(out, "{\"ok\":true,\"wanted\":%llu,\"bytes\":%llu", state.wanted, state.bytes);
+	fprintf(out, ",\"free\":%llu,\"available\":%llu}", state.free, state.available);
+}
+
+/* A virtqueue's counters; "number":N counts those of all devices. */
+static void verb_ring(struct control *c, const char *request, FILE *out, struct control_answer *a)
+{
+	static const char *const names[LODGE_RING_STAT_COUNT] = CONTROL_RING_NAMES;
+	struct ring_state state = { 0 };
+	__u64 number = 0;
+	unsigned int i;
+
+	(void)a;
+	json_get_number(request, "number", &number);
+	if (number > VIRTIO_MAX * LODGE_MAX_RINGS ||
+	    virtio_ring_state(c->machine, number, &state)) {
+		refuse(out, "no such ring");
+		return;
+	}
+	fprintf(out, "{\"ok\":true,\"device\":\"%s\",\"ring\":%u", state.device, state.ring);
+	for (i = 0; i < LODGE_RING_STAT_COUNT; i++)
+		fprintf(out, ",\"%s\":%llu", names[i], state.values[i]);
+	putc('}', out);
+}
+
 /* What can be asked. Each writes one object and may add descriptors. */
 static const struct verb {
 	const char *name;
@@ -120,6 +165,8 @@ static const struct verb {
 	{ "memory", verb_memory },
 	{ "stats", verb_stats },
 	{ "trace", verb_trace },
+	{ "balloon", verb_balloon },
+	{ "ring", verb_ring },
 };
 
 static void answer(struct control *c, const char *request, FILE *out, struct control_answer *a)

@@ -18,6 +18,10 @@
 #define CONTROL_LINE	1024
 #define CONTROL_FDS	(LODGE_MAX_VCPUS + 1)
 
+/* By enum lodge_ring_stat */
+#define CONTROL_RING_NAMES \
+	{ "chains", "bytes", "runs", "interrupts", "errors", "here", "throttled" }
+
 struct machine;
 
 struct control {

@@ -15,6 +15,7 @@ static const char usage[] =
 "  lodge info GUEST       what a guest is, and where its memory is\n"
 "  lodge stat GUEST       what a guest does, and what it costs\n"
 "  lodge trace GUEST      every exit of a guest, as text or for trace-cmd\n"
+"  lodge balloon GUEST    how much memory a guest has; more or less of it\n"
 "  lodge help [COMMAND]   this text, or a command's\n"
 "  lodge --version        version\n"
 "\n"
@@ -30,6 +31,7 @@ static const struct command {
 	{ "info", command_info },
 	{ "stat", command_stat },
 	{ "trace", command_trace },
+	{ "balloon", command_balloon },
 };
 
 static const struct command *find_command(const char *name)

@@ -18,6 +18,7 @@ static const char usage[] =
 "  -i, --interval SEC   look for SEC seconds, and show what happened in them\n"
 "  -e, --exits          exits by reason, their time, and how times are spread\n"
 "  -v, --vcpus          a line for each vCPU\n"
+"  -r, --rings          a line for each virtqueue, since the guest began\n"
 "  -j, --json           every value, as one object\n"
 "  -h, --help           this text\n";
 
@@ -30,12 +31,15 @@ union blob {
 
 /**
  * struct stat - what is asked, and the answer
+ * @fd: the guest's control socket
  * @now: of the VM, then of each vCPU; with @seconds: the growth of the counters
  */
 struct stat {
+	int fd;
 	unsigned int seconds;
 	bool exits;
 	bool vcpus;
+	bool rings;
 	bool json;
 	struct guest_info info;
 	struct control_answer answer;
@@ -182,6 +186,34 @@ static void print_vcpus(const struct stat *s)
 	}
 }
 
+static void print_rings(const struct stat *s)
+{
+	static const char *const names[LODGE_RING_STAT_COUNT] = CONTROL_RING_NAMES;
+	struct control_answer answer;
+	char request[64], name[32];
+	unsigned int number, i;
+	__u64 value;
+
+	printf("\n%-12s %4s", "DEVICE", "RING");
+	for (i = 0; i < LODGE_RING_STAT_COUNT; i++)
+		printf(" %12s", names[i]);
+	putchar('\n');
+	for (number = 0; ; number++) {
+		snprintf(request, sizeof(request), "{\"verb\":\"ring\",\"number\":%u}", number);
+		if (control_ask(s->fd, request, &answer) ||
+		    !json_get(answer.line, "device", name, sizeof(name)) ||
+		    !json_get_number(answer.line, "ring", &value))
+			return;
+		printf("%-12s %4llu", name, value);
+		for (i = 0; i < LODGE_RING_STAT_COUNT; i++) {
+			value = 0;
+			json_get_number(answer.line, names[i], &value);
+			printf(" %12llu", value);
+		}
+		putchar('\n');
+	}
+}
+
 static void print_summary(const struct stat *s)
 {
 	static const char *const names[] = {
@@ -212,6 +244,8 @@ static void print(const struct stat *s)
 	print_summary(s);
 	if (s->vcpus)
 		print_vcpus(s);
+	if (s->rings)
+		print_rings(s);
 	if (!s->exits)
 		return;
 	print_exits(vm);
@@ -220,17 +254,17 @@ static void print(const struct stat *s)
 			print_histogram(vm, d);
 }
 
-/* The descriptors are all that is needed: the guest need not wait for us. */
+/* For all but rings the descriptors are all that is needed. */
 static int ask(struct stat *s, const char *guest, struct fault *f)
 {
-	int fd = control_open(guest, &s->info, f), ret;
 	char request[64];
+	int ret;
 
-	if (fd < 0)
+	s->fd = control_open(guest, &s->info, f);
+	if (s->fd < 0)
 		return -1;
 	snprintf(request, sizeof(request), "{\"verb\":\"stats\",\"timing\":%d}", s->seconds > 0);
-	ret = control_ask(fd, request, &s->answer);
-	close(fd);
+	ret = control_ask(s->fd, request, &s->answer);
 	if (ret < 0 || !s->answer.fds)
 		return fault_set(f, guest, "does not answer", NULL, ret < 0 ? ret : EPROTO);
 	ret = collect(s);
@@ -243,6 +277,7 @@ static int parse(struct stat *s, int argc, char **argv)
 		{ "interval", required_argument, NULL, 'i' },
 		{ "exits", no_argument, NULL, 'e' },
 		{ "vcpus", no_argument, NULL, 'v' },
+		{ "rings", no_argument, NULL, 'r' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
@@ -251,7 +286,7 @@ static int parse(struct stat *s, int argc, char **argv)
 	int opt;
 
 	optind = 0;
-	while ((opt = getopt_long(argc, argv, "i:evjh", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "i:evrjh", options, NULL)) != -1) {
 		if (opt == 'h' || opt == '?')
 			return opt;
 		if (opt == 'i' && !parse_number(optarg, 1, 86400, &seconds))
@@ -260,6 +295,7 @@ static int parse(struct stat *s, int argc, char **argv)
 			s->seconds = seconds;
 		s->exits |= opt == 'e';
 		s->vcpus |= opt == 'v';
+		s->rings |= opt == 'r';
 		s->json |= opt == 'j';
 	}
 	return optind + 1 == argc ? 0 : '?';

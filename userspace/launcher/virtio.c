@@ -375,6 +375,20 @@ void virtio_reset_all(struct machine *m)
 		device_reset(m->virtio[i]);
 }
 
+int virtio_ring_state(struct machine *m, unsigned int number, struct ring_state *state)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->virtios; number -= m->virtio[i++]->rings)
+		if (number < m->virtio[i]->rings) {
+			state->device = m->virtio[i]->name;
+			state->ring = number;
+			return lodge_ring_stats(m->virtio[i]->fd, number, state->values,
+						LODGE_RING_STAT_COUNT);
+		}
+	return -ENOENT;
+}
+
 void virtio_destroy(struct machine *m)
 {
 	unsigned int i;

@@ -123,10 +123,12 @@ void virtio_destroy(struct machine *m);
 
 /**
  * struct balloon_state - bytes of the guest's memory
+ * @wanted: that it shall have
  * @bytes: that it has
  * @free: of those, when it told last; @available: without swapping
  */
 struct balloon_state {
+	__u64 wanted;
 	__u64 bytes;
 	__u64 free;
 	__u64 available;
@@ -135,6 +137,20 @@ struct balloon_state {
 /* The guest shall have @bytes. -ENODEV: no balloon; under the machine's lock */
 int virtio_balloon_set(struct machine *m, __u64 bytes);
 int virtio_balloon_get(struct machine *m, struct balloon_state *state);
+
+/**
+ * struct ring_state - what a ring has done since it was made
+ * @device: its device's name; @ring: its number there
+ * @values: by enum lodge_ring_stat
+ */
+struct ring_state {
+	const char *device;
+	unsigned int ring;
+	__u64 values[LODGE_RING_STAT_COUNT];
+};
+
+/* Ring @number of all there are, or -ENOENT. */
+int virtio_ring_state(struct machine *m, unsigned int number, struct ring_state *state);
 
 /* virtio.c, for the transports */
 extern const struct virtio_transport virtio_pci;

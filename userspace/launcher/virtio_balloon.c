@@ -161,6 +161,7 @@ int virtio_balloon_get(struct machine *m, struct balloon_state *state)
 		return -ENODEV;
 	b = v->priv;
 	pthread_mutex_lock(&v->user_lock);
+	state->wanted = m->mem.bytes - config_of(v)->num_pages * PAGE;
 	state->bytes = m->mem.bytes - config_of(v)->actual * PAGE;
 	state->free = b->stat[VIRTIO_BALLOON_S_MEMFREE];
 	state->available = b->stat[VIRTIO_BALLOON_S_AVAIL];

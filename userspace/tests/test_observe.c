@@ -136,6 +136,34 @@ static void smaps_parsed(void)
 
 static struct machine machine;
 static struct control control;
+static struct balloon_state balloon = { MIB(64), MIB(64), MIB(50), MIB(40) };
+static bool has_balloon;
+
+int virtio_balloon_set(struct machine *m, __u64 bytes)
+{
+	if (!has_balloon || bytes > m->config.memory)
+		return has_balloon ? -EINVAL : -ENODEV;
+	balloon.wanted = bytes;
+	return 0;
+}
+
+int virtio_balloon_get(struct machine *m, struct balloon_state *state)
+{
+	(void)m;
+	*state = balloon;
+	return has_balloon ? 0 : -ENODEV;
+}
+
+int virtio_ring_state(struct machine *m, unsigned int number, struct ring_state *state)
+{
+	unsigned int i;
+
+	(void)m;
+	*state = (struct ring_state){ .device = "disk0", .ring = number };
+	for (i = 0; i < LODGE_RING_STAT_COUNT; i++)
+		state->values[i] = ~0ull - i;
+	return number < 2 ? 0 : -ENOENT;
+}
 
 static int start(struct control *c, struct fault *f)
 {
@@ -168,6 +196,20 @@ static void socket_answers(void)
 	CHECK(!a.fds);
 	CHECK(!control_ask(fd, "{\"verb\":\"trace\",\"records\":7}", &a) &&
 	      strstr(a.line, "\"ok\":false"));
+	CHECK(!control_ask(fd, "{\"verb\":\"balloon\"}", &a) &&
+	      strstr(a.line, "without --balloon"));
+	has_balloon = true;
+	CHECK(!control_ask(fd, "{\"verb\":\"balloon\",\"bytes\":99999999}", &a) &&
+	      strstr(a.line, "\"ok\":false"));
+	CHECK(!control_ask(fd, "{\"verb\":\"balloon\",\"bytes\":1048576}", &a) &&
+	      strstr(a.line, "\"wanted\":1048576,\"bytes\":67108864,\"free\":52428800"));
+	CHECK(!control_ask(fd, "{\"verb\":\"ring\",\"number\":1}", &a) &&
+	      strstr(a.line, "disk0\",\"ring\":1,\"chains\":18446744073709551615,\"bytes\"") &&
+	      strstr(a.line, "\"throttled\":18446744073709551609}"));
+	CHECK(!control_ask(fd, "{\"verb\":\"ring\",\"number\":2}", &a) &&
+	      strstr(a.line, "no such ring"));
+	CHECK(!control_ask(fd, "{\"verb\":\"ring\",\"number\":4294967296}", &a) &&
+	      strstr(a.line, "no such ring"));
 	/* The first of two lines at once, then the other. */
 	CHECK(!control_ask(fd, "{\"verb\":\"x\"}\n{\"verb\":\"info\"}", &a));
 	close(fd);
