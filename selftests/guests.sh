@@ -23,7 +23,7 @@ amd)
 	       panic panic_wins panic_ignored time_out stalled triple_fault exit_dev multiboot
 	       firmware usage
 	       disk_pci disk_packed disk_mmio disk_readonly disk_direct disk_reset
-	       disk_killed console_pty net_pci net_mmio net_user
+	       disk_killed console_pty net_pci net_mmio devices hostile_driver
 	       observe_stat observe_trace observe_ftrace observe_timeline
 	       hotplug two_killed busy_module kvm_idle kvm_holds kvm_comes_later
 	       load_cycles)
@@ -41,7 +41,8 @@ esac
 (($#)) && cases=("$@")
 
 # What others made is fetched when it is asked for.
-adds=()
+adds=() scratch=$(mktemp -d) || exit 1
+trap 'rm -rf "$scratch"' EXIT
 for name in "${cases[@]}"; do
 	case $name in
 	installer)	dir=$($provide installer) || exit 1
@@ -51,20 +52,27 @@ for name in "${cases[@]}"; do
 				adds+=(--add "$dir/acpi/button.ko"
 				       --add "$dir/input/evdev.ko")
 			done ;;
-	disk_qcow2)	adds+=(--add /usr/bin/qemu-nbd:/usr/bin/qemu-nbd
-			       --add /usr/bin/qemu-img:/usr/bin/qemu-img) ;;
 	overcommit)	adds+=(--mem 512 --disk 2G) ;;
-	share_*)	adds+=(--add /usr/sbin/diod:/usr/sbin/diod) ;;
+	disk_qcow2|devices|hostile_driver)
+			adds+=(--add /usr/bin/qemu-nbd:/usr/bin/qemu-nbd
+			       --add /usr/bin/qemu-img:/usr/bin/qemu-img) ;;&
+	share_*|devices|hostile_driver)
+			adds+=(--add /usr/sbin/diod:/usr/sbin/diod) ;;
+	debian_root)	dir=$($provide debian-root) || exit 1
+			cp --sparse=always "$dir/root.img" "$scratch/" || exit 1
+			adds+=(--disk "$scratch/root.img" --add "$dir/vmlinuz:debian-linux"
+			       --add "$dir/initrd:debian-initrd") ;;
 	memtest)	adds+=(--add "$($provide memtest):memtest") ;;
 	stock_smp)	adds+=(--add "$($provide stock)/vmlinuz:stock") ;;
 	esac
 done
 
-exec timeout "${LODGE_SECONDS:-1800}" selftests/lab/lab --cpu "$cpu" \
+timeout "${LODGE_SECONDS:-1800}" selftests/lab/lab --cpu "$cpu" \
 	${LODGE_KERNEL:+--kernel "$LODGE_KERNEL"} \
 	--timeout "${LODGE_SECONDS:-1800}" "${adds[@]}" \
 	--add "$cloud_dir/vmlinuz:cloud" --add "$test_dir/vmlinuz:lean" \
 	--add "$test_dir/vmlinux:vmlinux" --add "$initrd:initrd" \
 	--add selftests/guests/host-suite.sh -- \
-	env NET_MIB="${NET_MIB:-8}" VSOCK_MIB="${VSOCK_MIB:-4}" \
+	env NET_MIB="${NET_MIB:-8}" VSOCK_MIB="${VSOCK_MIB:-4}" KILLS="${KILLS:-3}" \
+	STRIDE="${STRIDE:-5}" \
 	sh host-suite.sh "${cases[@]}"

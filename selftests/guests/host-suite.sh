@@ -554,6 +554,27 @@ memtest()
 	! grep -q "Errors: *[1-9]" $out
 }
 
+# A Debian 12 on a disk, with its own initrd and systemd, to its login prompt; then
+# root looks around and switches off.
+debian_root()
+{
+	rm -f /tmp/in
+	mkfifo /tmp/in
+	lodge run -k debian-linux -i debian-initrd -m 768M -c 2 --timeout 1500 -d /dev/vda,root \
+		-n user --rng -p "$console" </tmp/in >$out 2>$err &
+	pid=$!
+	exec 7>/tmp/in
+	wait_for 1400 'debian login:' $out && echo "# login prompt: $(cut -d. -f1 /proc/uptime) s" &&
+		echo root >&7 && wait_for 300 'root@debian:' $out &&
+		echo 'systemctl is-system-running --wait; ip -4 -o addr; findmnt -no SOURCE,FSTYPE /; systemctl poweroff' >&7
+	wait $pid
+	expect 0 poweroff
+	result=$?
+	exec 7>&-
+	[ $result -eq 0 ] && said 'running$' && said 'inet 10.0.2.15/24' &&
+		said '/dev/vda ext4$'
+}
+
 # Debian's kernel for all machines.
 stock_smp()
 {
@@ -680,26 +701,32 @@ disk_reset()
 	unused
 }
 
-# Killed while it writes: what the guest was told is on the disk, and nothing is
-# left that holds the file or the module.
+# Killed while it writes, KILLS times: what the guest was told that it is flushed is
+# on the disk, by the journal of checksums on its console, and nothing is left that
+# holds the file or the module.
 disk_killed()
 {
-	for n in 1 2 3; do
+	acks=0
+	for n in $(seq ${KILLS:-3}); do
 		dd if=/dev/zero of=/tmp/disk bs=64k count=64 2>/dev/null
-		guest "i=0; while :; do i=\$((i+1)); echo \$i | dd of=/dev/vda bs=512 seek=\$i conv=fsync,sync 2>/dev/null; echo ack \$i.; done" \
+		guest "while :; do for i in \$(seq 500); do head -c \$((i * 41 % 8000 + 9)) /dev/urandom >/tmp/r; dd if=/tmp/r of=/dev/vda bs=8k seek=\$i conv=fsync 2>/dev/null; echo ack \$i \$(sha256sum </tmp/r).; done; done" \
 			-d /tmp/disk &
 		pid=$!
-		wait_for 60 'ack 5\.' $out || { killall -9 lodge; return 1; }
+		wait_for 60 '^ack 5 ' $out || { killall -9 lodge; return 1; }
 		usleep $(($(od -An -N2 -tu2 /dev/urandom) * 16))
 		killall -9 lodge
 		wait $pid 2>/dev/null
 		unused || return
-		acks=$(tr -d '\r' <$out | sed -n 's/^ack \([0-9]*\)\.$/\1/p' | tail -n 1)
-		for i in $(seq "$acks"); do
-			got=$(dd if=/tmp/disk bs=512 skip="$i" count=1 2>/dev/null | head -n 1)
-			[ "$got" = "$i" ] || { echo "# sector $i of $acks is lost"; return 1; }
-		done
+		tr -d '\r' <$out | sed -n 's/^ack \([0-9]*\) \([0-9a-f]*\) -\.$/\1 \2/p' >/tmp/journal
+		while read -r i sum; do
+			got=$(dd if=/tmp/disk bs=8k skip="$i" count=1 2>/dev/null |
+				head -c $((i * 41 % 8000 + 9)) | sha256sum)
+			[ "$got" = "$sum  -" ] || { echo "# record $i is lost"; return 1; }
+		done </tmp/journal
+		acks=$((acks + $(wc -l </tmp/journal)))
 	done
+	echo "# $acks flushed records were there"
+	[ $acks -ge $((5 * ${KILLS:-3})) ]
 }
 
 # What the guest says arrives, and what it is told.
@@ -899,6 +926,169 @@ balloon_pci()
 balloon_mmio()
 {
 	balloon --transport mmio
+}
+
+# number_of KEY: of what lodge balloon says of the guest "devices", in MiB
+number_of()
+{
+	lodge balloon devices | grep -o "$1 [0-9]*M" | tr -dc '0-9'
+}
+
+# has MIB: it gets there within a minute.
+has()
+{
+	lodge balloon devices "$1M" >/dev/null || return
+	tries=300
+	until [ "$(number_of has)" = "$1" ]; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || { echo "# wanted $1M: $(lodge balloon devices)"; return 1; }
+		sleep 0.2
+	done
+}
+
+# What the guest of devices() does. It goes on until there is a file "stop".
+devices_script()
+{
+	cat <<'END'
+sha256sum /dev/vda
+dd if=/dev/urandom of=/dev/vda bs=64k count=8 seek=4
+sync
+echo 3 >/proc/sys/vm/drop_caches
+dd if=/dev/vda bs=64k iflag=direct | sha256sum | sed 's/^/image /'
+cat /proc/uptime; dd if=/dev/vdb of=/dev/null bs=4k iflag=direct; cat /proc/uptime
+mkdir /a
+mount -t 9p -o trans=virtio,version=9p2000.L,msize=131072 share /a
+cd /a && find . -type f | sort | xargs sha256sum | sha256sum | sed 's/^/tree /'
+rm -r deep; cp /bin/busybox new
+ifconfig eth0 10.0.2.15 up
+wget -q -O - http://10.0.2.2/file | sha256sum | sed 's/^/http /'
+dd if=/dev/urandom of=/tmp/up bs=64k count=16
+sha256sum </tmp/up | sed 's/^/sent /'
+/stream vsock connect 5001 </tmp/up; echo refused $?
+/stream vsock connect 5000 </tmp/up | sha256sum | sed 's/^/came /'
+echo listening
+/stream vsock listen 6000 </tmp/up | sha256sum | sed 's/^/again /'
+sum=$(sha256sum /bin/busybox) rounds=0
+until [ -e stop ]; do
+	[ "$(sha256sum /bin/busybox)" = "$sum" ] && rounds=$((rounds + 1)) || echo damaged
+done
+dd if=/dev/zero of=/tmp/x bs=1M count=32
+# While it tells that pages are free it has 64 MiB less of them.
+until [ $(sed -n 's/MemFree: *\([0-9]*\) kB/\1/p' /proc/meminfo) -gt 131072 ]; do sleep 0.1; done
+echo "rounds: $rounds"
+END
+}
+
+# One boot that has them all: an image behind qemu-nbd, a limit, a folder, a network
+# without privilege, streams, and three quarters of its memory out and in again.
+devices()
+{
+	mkdir -p /tmp/all/tree/deep /tmp/all/www
+	for n in $(seq 15); do
+		head -c $((n * 4777)) /dev/urandom >/tmp/all/tree/deep/$n
+	done
+	tree=$(cd /tmp/all/tree && find . -type f | sort | xargs sha256sum | sha256sum)
+	head -c 1000000 /dev/urandom >/tmp/all/www/file
+	head -c 1048576 /dev/urandom >/tmp/all/raw
+	head -c 524288 /dev/urandom >/tmp/all/limited
+	image=$(sha256sum </tmp/all/raw)
+	qemu-img convert -O qcow2 /tmp/all/raw /tmp/all/disk.qcow2 || return
+	cp /selftests/stream . && devices_script >devices.sh
+	printf '%s\n' stream devices.sh | cpio -o -H newc >devices.cpio 2>/dev/null
+	stream unix listen /tmp/all/vsock_5000 </tmp/all/www/file >/tmp/all/up &
+	httpd -f -p 127.0.0.1:80 -h /tmp/all/www &
+	server=$!
+	guest "sh /devices.sh" -i devices.cpio --name devices -d /tmp/all/disk.qcow2,format=qcow2 \
+		-d /tmp/all/limited,rate=200:0 --share /tmp/all/tree -n user \
+		--vsock 3,socket=/tmp/all/vsock --balloon --timeout 200 &
+	pid=$!
+	wait_for 60 '^listening' $out || { kill -9 $server; killall -9 lodge; return 1; }
+	tries=50
+	until stream unix connect /tmp/all/vsock 6000 </tmp/all/www/file >/tmp/all/again 2>/dev/null; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || break
+		sleep 0.2
+	done
+	has 64 && rss_below "$(pidof lodge)" 128 && has 256
+	result=$?
+	lodge stat --rings devices >/tmp/all/rings
+	touch /tmp/all/tree/stop
+	wait $pid
+	expect 0 poweroff && [ $result -eq 0 ] || result=1
+	kill $server
+	[ $result -eq 0 ] && devices_compare
+}
+
+devices_compare()
+{
+	http=$(sha256sum </tmp/all/www/file)
+	said "^${image%% *}  /dev/vda" && said "^tree ${tree%% *} " && said "^http ${http%% *} " &&
+		said "^came ${http%% *} " && said "^again ${http%% *} " &&
+		said '^refused 1' && said '^rounds: [1-9]' || return
+	said '^damaged' >/dev/null && { echo "# memory that it had was taken"; return 1; }
+	for file in up again; do
+		sum=$(sha256sum </tmp/all/$file)
+		said "^sent ${sum%% *} " || return
+	done
+	cmp /tmp/all/tree/new /bin/busybox && [ ! -e /tmp/all/tree/deep ] || return
+	# 128 requests at 200 a second, less what may be had at once
+	tr -d '\r' <$out | awk '
+		/^[0-9.]+ [0-9.]+$/ { time[n++] = $1 }
+		END { print "# limited: " time[1] - time[0] " s"; exit !(n == 2 && time[1] - time[0] > 0.5) }' || return
+	# Each ring but those that wait for what never came has been used, and none broken.
+	grep '^[a-z]*[0-9] ' /tmp/all/rings | sed 's/^/# /'
+	awk 'NF == 9 && $2 != "RING" { rings++; used += $3 > 0; errors += $7 }
+		END { exit !(rings == 12 && used >= 9 && !errors) }' /tmp/all/rings || return
+	gone qemu-nbd && gone diod && gone lodge-slirp && unused || return
+	qemu-img convert -O raw /tmp/all/disk.qcow2 /tmp/all/raw || return
+	image=$(sha256sum </tmp/all/raw)
+	said "^image ${image%% *} "
+}
+
+# A driver that breaks every rule on every device, and a guest beside it that works.
+hostile_driver()
+{
+	modprobe tun
+	mkdir -p /tmp/empty
+	head -c 262144 /dev/urandom >/tmp/neighbour
+	head -c 1048576 /dev/zero >/tmp/disk
+	qemu-img convert -O qcow2 /tmp/disk /tmp/disk.qcow2 || return
+	sum=$(sha256sum </tmp/neighbour)
+	lodge run -k lean -i initrd -m 128M -d /tmp/neighbour -p "$console quiet \
+		lodge.cmd=\"while :; do dd if=/dev/vda bs=64k iflag=direct | sha256sum; done\"" \
+		>/tmp/neighbour.out 2>&1 </dev/null &
+	neighbour=$!
+	rm -f /tmp/in
+	mkfifo /tmp/in
+	lodge run --exit-dev 0xf4 --timeout 300 --name hostile -m 64M -c 2 --transport mmio --packed \
+		-d /tmp/disk -d /tmp/disk.qcow2,format=qcow2 -n tap=tap9 --console --rng --balloon \
+		--share /tmp/empty --vsock 3,socket=/tmp/hostile -p ${STRIDE:-5} -k /selftests/guest_virtio \
+		</tmp/in >$out 2>$err &
+	pid=$!
+	exec 7>/tmp/in
+	wait_for 200 '^broken' $out
+	lodge stat --rings hostile >/tmp/rings
+	before=$(grep -c "^${sum%% *} " /tmp/neighbour.out)
+	echo >&7
+	wait $pid
+	expect 1 "exit-dev 0"
+	result=$?
+	exec 7>&-
+	tries=100
+	until [ "$(grep -c "^${sum%% *} " /tmp/neighbour.out)" -gt $((before + 2)) ]; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || { echo "# the neighbour stands still"; result=1; break; }
+		sleep 0.2
+	done
+	kill -9 $neighbour
+	wait $neighbour 2>/dev/null
+	tr -d '\r' <$out | grep -v '^ok' | sed 's/^/# /'
+	[ $result -eq 0 ] || { sed 's/^/# /' /tmp/rings; return 1; }
+	grep '  -' /tmp/neighbour.out | grep -qv "^${sum%% *} " &&
+		{ echo "# the neighbour's disk has changed"; return 1; }
+	# Every one of them was counted.
+	counted=$(awk 'NF == 9 { n += $7 } END { print n }' /tmp/rings)
+	said "^broken $counted\$" && [ "$counted" -gt $((1000 / ${STRIDE:-5})) ] && unused
 }
 
 #

@@ -6,12 +6,12 @@
  * begins with the greeting that leads to that port of a guest.
  */
 #include <linux/vm_sockets.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static int fail(const char *what)
@@ -53,40 +53,40 @@ static void greet(int fd, const char *port)
 	} while (c != '\n');
 }
 
-/* Returns 0 at the end of what @from has. */
-static int copy(int from, int to)
+static void copy(int from, int to)
 {
 	static char buffer[65536];
-	ssize_t got = read(from, buffer, sizeof(buffer)), at, put;
+	ssize_t got, at, put;
 
+	while ((got = read(from, buffer, sizeof(buffer))) > 0)
+		for (at = 0; at < got; at += put) {
+			put = write(to, buffer + at, got - at);
+			if (put <= 0)
+				fail("write");
+		}
 	if (got < 0)
 		fail("read");
-	for (at = 0; at < got; at += put) {
-		put = write(to, buffer + at, got - at);
-		if (put <= 0)
-			fail("write");
-	}
-	return got > 0;
 }
 
 int main(int argc, char **argv)
 {
-	struct pollfd fds[2] = { { .fd = 0, .events = POLLIN }, { .events = POLLIN } };
+	pid_t writer;
+	int fd, status;
 
 	if (argc < 4)
 		return 2;
-	fds[1].fd = open_stream(argv[1], argv[2], argv[3]);
+	fd = open_stream(argv[1], argv[2], argv[3]);
 	if (argc > 4)
-		greet(fds[1].fd, argv[4]);
-	while (fds[0].fd >= 0 || fds[1].fd >= 0) {
-		if (poll(fds, 2, -1) < 0)
-			fail("poll");
-		if (fds[1].revents && !copy(fds[1].fd, 1))
-			fds[1].fd = ~fds[1].fd;
-		if (fds[0].revents && !copy(0, fds[1].fd < 0 ? ~fds[1].fd : fds[1].fd)) {
-			shutdown(fds[1].fd < 0 ? ~fds[1].fd : fds[1].fd, SHUT_WR);
-			fds[0].fd = -1;
-		}
+		greet(fd, argv[4]);
+	/* Two processes: whoever waits for room goes on reading. */
+	writer = fork();
+	if (writer < 0)
+		fail("fork");
+	if (!writer) {
+		copy(0, fd);
+		shutdown(fd, SHUT_WR);
+		return 0;
 	}
-	return 0;
+	copy(fd, 1);
+	return waitpid(writer, &status, 0) != writer || status;
 }

@@ -15,6 +15,7 @@ RECIPE_STOCK=1
 RECIPE_CLOUD=1
 RECIPE_BOCHS=2
 RECIPE_INITRD=1
+RECIPE_ROOT=1
 
 PACKAGES_QEMU=(qemu-system-x86 busybox-static cpio kmod)
 PACKAGES_BOCHS=(build-essential grub-common grub-pc-bin xorriso lz4
@@ -275,6 +276,38 @@ provide_deb()
 
 	version=$(apt-cache policy "$1" | sed -n 's/^  Candidate: //p')
 	LAB_PACKAGE=$1 cached "deb-$1" "$(hash_of "$version")" build_deb | sed 's,$,/root,'
+}
+
+#
+# Debian 12 on a disk: vmlinuz and initrd as its cloud kernel's package makes them,
+# and root.img. root has no password; the network is what DHCP says.
+#
+
+build_debian_root()
+{
+	local dest=$1 log=$2 root=$1/root
+
+	quietly "$log" debootstrap --variant=minbase \
+		--include=systemd-sysv,udev,dbus,linux-image-cloud-amd64,initramfs-tools,iproute2 \
+		bookworm "$root" ${LODGE_MIRROR:+"$LODGE_MIRROR"} || return 1
+	cp "$root"/boot/vmlinuz-* "$dest/vmlinuz" &&
+		cp "$root"/boot/initrd.img-* "$dest/initrd" &&
+		quietly "$log" chroot "$root" passwd -d root &&
+		quietly "$log" chroot "$root" systemctl enable systemd-networkd || return 1
+	echo "/dev/vda / ext4 defaults 0 1" >"$root/etc/fstab"
+	echo debian >"$root/etc/hostname"
+	printf '[Match]\nName=e*\n[Network]\nDHCP=yes\n' \
+		>"$root/etc/systemd/network/dhcp.network"
+	rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/boot/* "$root"/var/lib/apt/lists/*
+	quietly "$log" mkfs.ext4 -q -d "$root" "$dest/root.img" 1G && rm -rf "$root"
+}
+
+provide_debian_root()
+{
+	need_packages debootstrap e2fsprogs
+	cached debian-root "$(hash_of $RECIPE_ROOT \
+		"$(apt-cache policy linux-image-cloud-amd64 | sed -n 's/^  Candidate: //p')")" \
+		build_debian_root
 }
 
 #
