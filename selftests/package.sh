@@ -15,7 +15,7 @@ cd "$(dirname "$0")/.." || exit 1
 # shellcheck source=checks.sh
 . selftests/checks.sh
 
-RECIPE_BOOKWORM=1
+RECIPE_BOOKWORM=2
 work=$(mktemp -d) || exit 1
 root=$work/root
 trap 'umount -R "$root" "$work/upper" 2>/dev/null; rm -rf "$work"' EXIT
@@ -23,7 +23,7 @@ trap 'umount -R "$root" "$work/upper" 2>/dev/null; rm -rf "$work"' EXIT
 build_bookworm()
 {
 	quietly "$2" debootstrap --variant=minbase \
-		--include=dkms,linux-headers-amd64,systemd,udev \
+		--include=dkms,linux-headers-amd64,systemd,udev,libslirp0 \
 		bookworm "$1" ${LODGE_MIRROR:+"$LODGE_MIRROR"} || return 1
 	rm -rf "$1"/var/cache/apt/archives/*.deb
 }
@@ -35,7 +35,7 @@ builds()
 	git ls-files -co --exclude-standard |
 		cpio -pdm --quiet "$work/lodge" || return 1
 	(cd "$work/lodge" && dpkg-buildpackage -us -uc -b >&2) &&
-		ls "$work"/{lodge-dkms,lodge,liblodge-dev}_*.deb >&2
+		ls "$work"/{lodge-dkms,lodge,lodge-slirp,liblodge-dev}_*.deb >&2
 }
 
 lintian_clean()
@@ -70,8 +70,10 @@ installs()
 	mount -t proc proc "$root/proc" && mount --bind /dev "$root/dev" || return 1
 	contents >"$work/before"
 	cp "$work"/*.deb "$root/root/" &&
-	in_root sh -c 'dpkg -i /root/lodge-dkms_*.deb /root/lodge_*.deb /root/liblodge-dev_*.deb' &&
-	in_root lodge --version && in_root getent group lodge
+	in_root sh -c 'dpkg -i /root/lodge-dkms_*.deb /root/lodge_*.deb \
+		/root/lodge-slirp_*.deb /root/liblodge-dev_*.deb' &&
+	in_root lodge --version && in_root getent group lodge &&
+	in_root sh -c '/usr/libexec/lodge-slirp; [ $? -eq 2 ]'
 }
 
 # For the one kernel whose headers are there.
@@ -87,11 +89,12 @@ dkms_builds()
 
 leaves_nothing()
 {
-	in_root dpkg --purge liblodge-dev lodge lodge-dkms || return 1
+	in_root dpkg --purge liblodge-dev lodge lodge-slirp lodge-dkms || return 1
 	contents | diff "$work/before" - | grep '^[<>]' | grep -v 'modules/[^/]*/modules\.' >"$work/left"
 	cat "$work/left" >&2
 	[[ ! -s $work/left ]]
 }
 
-need_packages debootstrap debhelper dh-dkms help2man lintian acpica-tools cpio
+need_packages debootstrap debhelper dh-dkms help2man lintian acpica-tools cpio \
+	libslirp-dev pkg-config
 run_checks builds lintian_clean installs dkms_builds leaves_nothing
