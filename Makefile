@@ -24,6 +24,7 @@ help:
 	@echo '  check          every test; installs the packages it lacks, as root'
 	@echo '  check-amd      the tests in emulated AMD hosts'
 	@echo '  check-intel    the tests in an emulated Intel host'
+	@echo '  check-debug    the tests of /dev/lodge, fuzzers and failures on the debug kernel'
 	@echo '  check-host     the tests that need no emulator'
 	@echo '  bench          what an exit costs, beside KVM: an hour'
 	@echo '  matrix         build the module for every kernel it is made for'
@@ -59,6 +60,9 @@ lab-modules:
 	@$(MAKE) module O=build/stock KDIR=$$(selftests/lab/provide kdir-stock)
 	@$(MAKE) module O=build/test KDIR=$$(selftests/lab/provide kdir-test)
 
+debug-module:
+	@$(MAKE) module O=build/debug KDIR=$$(selftests/lab/provide kdir-debug)
+
 launcher:
 	@$(MAKE) -C userspace
 
@@ -89,7 +93,7 @@ bench: prepare
 matrix: packages
 	@selftests/matrix.sh
 
-soak: prepare
+soak: prepare debug-module
 	@selftests/soak
 
 kunit: packages
@@ -102,6 +106,9 @@ check-amd: prepare
 
 check-intel: prepare
 	@selftests/run kunit-intel kselftest-intel guests-intel bare-intel
+
+check-debug: prepare debug-module
+	@selftests/run debug-kselftest debug-guests debug-fuzz
 
 check-host: packages
 	@$(MAKE) launcher
@@ -117,5 +124,5 @@ clean:
 	rm -rf build
 	@$(MAKE) -C userspace clean
 
-.PHONY: all help module kunit-module lab-modules launcher selftests install \
+.PHONY: all help module kunit-module lab-modules debug-module check-debug launcher selftests install \
 	packages demo prepare check bench soak kunit check-amd check-intel check-host lint deb clean

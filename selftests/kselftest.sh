@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# kselftest.sh CPU [PROGRAM...]: the tests of /dev/lodge in an emulated host.
+# kselftest.sh CPU [PROGRAM...]: the tests of /dev/lodge in an emulated host, by
+# LODGE_KERNEL on another kernel than usual.
 
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -11,7 +12,7 @@ shift
 several=()
 # Exceptions without end: what Bochs's SVM makes of them is not known.
 [[ $cpu == intel ]] && several=(unruly paging)
-[[ $cpu == amd ]] && several=(memory paging storm smp stress unruly)
+[[ $cpu == amd ]] && several=(memory paging storm smp stress unruly leaks ioctl_fuzz)
 (($#)) || set -- system vm vcpu stats run io virtio interrupts pv hostile lifetime host "${several[@]}"
 
 # Longer than it takes to call a CPU stalled.
@@ -22,7 +23,8 @@ spin=${LODGE_SPIN_SECONDS:-25}
 limit=${LODGE_SECONDS:-900}
 # Every program runs, whatever became of the one before. The host can swap.
 # shellcheck disable=SC2016
-exec timeout "$limit" selftests/lab/lab --cpu "$cpu" --timeout $((limit - 30)) -- sh -c '
+exec timeout "$limit" selftests/lab/lab --cpu "$cpu" \
+	${LODGE_KERNEL:+--kernel "$LODGE_KERNEL"} --timeout $((limit - 30)) -- sh -c '
 	export LODGE_SPIN_SECONDS=$1 LODGE_STORM_SECONDS=$2 LODGE_HUGE_PAGES=$3
 	export LODGE_STRESS_ROUNDS=$4
 	shift 4

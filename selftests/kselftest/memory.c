@@ -295,7 +295,7 @@ static int churn(struct guest *g, __u8 *mem, int count)
 	return ret;
 }
 
-TEST_F(memory, a_thousand_slots_come_and_go_while_it_runs)
+TEST_F_TIMEOUT(memory, a_thousand_slots_come_and_go_while_it_runs, 120)
 {
 	struct guest *g = &self->g;
 	__u64 tables, mapped;
@@ -316,7 +316,7 @@ TEST_F(memory, a_thousand_slots_come_and_go_while_it_runs)
 }
 
 /* Taken at any moment, and given back: the guest goes on with what it finds. */
-TEST_F(memory, freed_at_any_moment)
+TEST_F_TIMEOUT(memory, freed_at_any_moment, 120)
 {
 	const size_t page = 4096;
 	unsigned int seed = 1, i;
