@@ -87,8 +87,8 @@ unsigned char *guest_memory(void)
 	return p;
 }
 
-/* Until the guest ends */
-static void run(int vcpu, bool registers)
+/* Until the guest ends. @logging: the VM whose log begins anew at each exit, or -1 */
+static void run(int vcpu, bool registers, int logging)
 {
 	void *area = vmm_map(vcpu);
 	struct access access;
@@ -99,6 +99,8 @@ static void run(int vcpu, bool registers)
 		if (vmm_run(vcpu, area, &access) == STOP_OUT && access.addr == PORT_END)
 			return;
 		vmm_drain();
+		if (logging >= 0)
+			vmm_clean(logging, 1);
 		if (registers)
 			vmm_change_registers(area);
 	}
@@ -106,7 +108,7 @@ static void run(int vcpu, bool registers)
 
 static void *run_second(void *vcpu)
 {
-	run((long)vcpu, false);
+	run((long)vcpu, false, -1);
 	return NULL;
 }
 
@@ -150,7 +152,10 @@ static void add_pages(int vm, enum setup setup)
 	    madvise(pages, PAGES_BYTES, advice))
 		err(1, "memory");
 	memset(pages, 0, PAGES_BYTES);
-	vmm_memory(vm, 1, PAGES, pages, PAGES_BYTES);
+	if (setup == PAGES_LOGGED)
+		vmm_log(vm, 1, PAGES, pages, PAGES_BYTES);
+	else
+		vmm_memory(vm, 1, PAGES, pages, PAGES_BYTES);
 }
 
 static void measure(unsigned int n)
@@ -169,7 +174,7 @@ static void measure(unsigned int n)
 	vmm_open();
 	vm = vmm_create();
 	vmm_memory(vm, 0, 0, memory, MEMORY_BYTES);
-	if (setup == PAGES_4K || setup == PAGES_2M)
+	if (setup >= PAGES_4K)
 		add_pages(vm, setup);
 	vcpu = vmm_vcpu(vm, 0);
 	vmm_regions(vm, eventfd(0, EFD_NONBLOCK));
@@ -177,7 +182,7 @@ static void measure(unsigned int n)
 	vmm_start(vcpu, entry, 0);
 	if (setup == TWO_CPUS)
 		start_second(vm, entry);
-	run(vcpu, setup == REGISTERS);
+	run(vcpu, setup == REGISTERS, setup == PAGES_LOGGED ? vm : -1);
 	report(operations[n].name, box->result, box->samples, box->times);
 }
 

@@ -431,6 +431,21 @@ static void op_touch_2m(void)
 	MEASURE(, ({ mmio_write(at, 1); at += 0x200000; }));
 }
 
+static void write_pages(void)
+{
+	u64 at = PAGES, end = at + box->times * 4096;
+
+	for (; at < end; at += 4096)
+		mmio_write(at, 1);
+}
+
+/* The host asks for the log before each sample: the first write to each page is one to log. */
+static void op_write_logged(void)
+{
+	write_pages();
+	MEASURE(outb(PORT_USER, 1), write_pages());
+}
+
 static void gate_to(unsigned int vector, void *to)
 {
 	u64 addr = (u64)to;

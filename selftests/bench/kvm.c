@@ -54,14 +54,33 @@ int vmm_create(void)
 	return vm;
 }
 
-void vmm_memory(int vm, unsigned int slot, unsigned long gpa, void *memory, size_t bytes)
+static void set_region(int vm, unsigned int flags, unsigned int slot, unsigned long gpa,
+		       void *memory, size_t bytes)
 {
 	struct kvm_userspace_memory_region r = {
-		.slot = slot, .guest_phys_addr = gpa, .memory_size = bytes,
+		.slot = slot, .flags = flags, .guest_phys_addr = gpa, .memory_size = bytes,
 		.userspace_addr = (unsigned long)memory,
 	};
 
 	ask(vm, KVM_SET_USER_MEMORY_REGION, &r, "KVM_SET_USER_MEMORY_REGION");
+}
+
+void vmm_memory(int vm, unsigned int slot, unsigned long gpa, void *memory, size_t bytes)
+{
+	set_region(vm, 0, slot, gpa, memory, bytes);
+}
+
+void vmm_log(int vm, unsigned int slot, unsigned long gpa, void *memory, size_t bytes)
+{
+	set_region(vm, KVM_MEM_LOG_DIRTY_PAGES, slot, gpa, memory, bytes);
+}
+
+void vmm_clean(int vm, unsigned int slot)
+{
+	unsigned long long bits[PAGES_BYTES / 4096 / 64];
+	struct kvm_dirty_log log = { .slot = slot, .dirty_bitmap = bits };
+
+	ask(vm, KVM_GET_DIRTY_LOG, &log, "KVM_GET_DIRTY_LOG");
 }
 
 static void set_cpuid(int vcpu, unsigned int id)

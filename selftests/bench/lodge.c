@@ -38,13 +38,32 @@ int vmm_create(void)
 	return check(lodge_create_vm(lodge, "bench", 0), "LODGE_CREATE_VM");
 }
 
-void vmm_memory(int vm, unsigned int slot, unsigned long gpa, void *memory, size_t bytes)
+static void set_slot(int vm, unsigned int flags, unsigned int slot, unsigned long gpa, void *memory,
+		     size_t bytes)
 {
 	struct lodge_slot s = {
-		.slot = slot, .gpa = gpa, .bytes = bytes, .user_addr = (unsigned long)memory,
+		.flags = flags, .slot = slot, .gpa = gpa, .bytes = bytes,
+		.user_addr = (unsigned long)memory,
 	};
 
 	check(lodge_set_slot(vm, &s), "LODGE_SET_SLOT");
+}
+
+void vmm_memory(int vm, unsigned int slot, unsigned long gpa, void *memory, size_t bytes)
+{
+	set_slot(vm, 0, slot, gpa, memory, bytes);
+}
+
+void vmm_log(int vm, unsigned int slot, unsigned long gpa, void *memory, size_t bytes)
+{
+	set_slot(vm, LODGE_SLOT_LOG_DIRTY, slot, gpa, memory, bytes);
+}
+
+void vmm_clean(int vm, unsigned int slot)
+{
+	__u64 bits[PAGES_BYTES / 4096 / 64];
+
+	check(lodge_get_dirty(vm, slot, 0, PAGES_BYTES / 4096, bits), "LODGE_GET_DIRTY");
 }
 
 int vmm_vcpu(int vm, unsigned int id)

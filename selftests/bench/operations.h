@@ -42,7 +42,8 @@
 	OPERATION(dr7, 255, 1, PLAIN)				\
 	OPERATION(pause, 33, 4096, PLAIN)			\
 	OPERATION(touch_4k, 16, 512, PAGES_4K)			\
-	OPERATION(touch_2m, 16, 1, PAGES_2M)
+	OPERATION(touch_2m, 16, 1, PAGES_2M)			\
+	OPERATION(write_logged, 16, 512, PAGES_LOGGED)
 
 #define HOST_OPERATIONS						\
 	HOST_OPERATION(vm_life, 15)				\
@@ -65,6 +66,7 @@ enum setup {
 	REGISTERS,		/* userspace reads and writes registers at each exit */
 	PAGES_4K,		/* memory at PAGES, in small pages, or in large ones */
 	PAGES_2M,
+	PAGES_LOGGED,		/* small, and protected anew at each OUT */
 };
 
 #define MAX_SAMPLES	1024

@@ -41,6 +41,9 @@ extern const unsigned int vmm_shadow;		/* port whose reads need no userspace */
 void vmm_open(void);
 int vmm_create(void);				/* VM, with its interrupt chips */
 void vmm_memory(int vm, unsigned int slot, unsigned long gpa, void *memory, size_t bytes);
+/* The same, and writes are logged; and begin that log anew. */
+void vmm_log(int vm, unsigned int slot, unsigned long gpa, void *memory, size_t bytes);
+void vmm_clean(int vm, unsigned int slot);
 int vmm_vcpu(int vm, unsigned int id);
 /* vmm_shadow, PORT_POST, and the doorbells on an eventfd */
 void vmm_regions(int vm, int eventfd);
