@@ -94,6 +94,7 @@ struct lodge_user_range {
  * @levels: of tables, 4 or 5
  * @max_leaf: largest leaf level: 1, 2 or 3
  * @nx_large: large leaves are not executable (X86_BUG_ITLB_MULTIHIT)
+ * @dirty_marks: logs learn of writes from the CPU's marks, else by protecting pages
  * @slots: replaced as a whole, read under @srcu
  * @generation: that of @slots, for who remembers a slot
  * @srcu: for @slots and for user addresses taken from it
@@ -118,6 +119,7 @@ struct lodge_mmu {
 	int levels;
 	int max_leaf;
 	bool nx_large;
+	bool dirty_marks;
 	struct lodge_memslots __rcu *slots;
 	u64 generation;
 	struct srcu_struct srcu;

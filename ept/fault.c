@@ -191,13 +191,18 @@ static int window(struct fault *f)
 	return min_t(u64, (end - f->map.gpa) >> PAGE_SHIFT, f->cache->around + 1);
 }
 
-/*
- * The pages as the host maps them now, writable if they are that already: how
- * many. A logged page is not writable to the guest before the log knows.
- */
+/* A logged page is not writable to the guest before the log knows, or the CPU marks it. */
+static u32 write_access(const struct fault *f)
+{
+	if (!f->slot.dirty)
+		return LODGE_ACCESS_WRITE;
+	return f->vm->mmu.dirty_marks ? LODGE_ACCESS_WRITE | LODGE_ACCESS_LOGGED :
+					LODGE_ACCESS_MAY_WRITE;
+}
+
+/* The pages as the host maps them now, writable if they are that already: how many. */
 static int pages_fast(struct fault *f, int want)
 {
-	u32 write = f->slot.dirty ? LODGE_ACCESS_MAY_WRITE : LODGE_ACCESS_WRITE;
 	struct lodge_mapping *m = &f->map;
 	int got = 0;
 
@@ -206,7 +211,7 @@ static int pages_fast(struct fault *f, int want)
 	if (!(f->slot.flags & LODGE_SLOT_READONLY))
 		got = get_user_pages_fast_only(m->hva, want, FOLL_WRITE, m->pages);
 	if (got > 0)
-		m->access |= write;
+		m->access |= write_access(f);
 	else if (!f->write)
 		got = get_user_pages_fast_only(m->hva, want, 0, m->pages);
 	m->count = max(got, 0);
@@ -225,8 +230,7 @@ static enum lodge_fault page_slow(struct fault *f)
 	if (got == 1) {
 		f->map.count = 1;
 		if (f->write)
-			f->map.access |= f->slot.dirty ? LODGE_ACCESS_MAY_WRITE :
-							 LODGE_ACCESS_WRITE;
+			f->map.access |= write_access(f);
 		return LODGE_FAULT_DONE;
 	}
 	if (!got || got == -EAGAIN || got == -EINTR || got == -ERESTARTSYS)
@@ -282,11 +286,13 @@ static enum lodge_fault host_pages(struct fault *f)
 /* Another size, or another page, is mapped there: not any more. */
 static void make_way(struct lodge_mmu *mmu, struct lodge_mapping *m)
 {
+	int idx = srcu_read_lock(&mmu->srcu);
 	struct lodge_table *detached;
 
 	lodge_zap_begin(mmu);
 	detached = lodge_table_make_way(mmu, m->gpa, m->level);
 	lodge_zap_end(mmu, true);
+	srcu_read_unlock(&mmu->srcu, idx);
 	lodge_table_free_deferred(mmu, detached);
 }
 
@@ -404,7 +410,7 @@ static enum lodge_fault prefault(struct fault *f, u64 gpa, u64 *next)
 		return ret;
 	f->write = !(f->slot.flags & LODGE_SLOT_READONLY);
 	if (f->write)
-		access |= f->slot.dirty ? LODGE_ACCESS_MAY_WRITE : LODGE_ACCESS_WRITE;
+		access |= write_access(f);
 	*next = (gpa & PAGE_MASK) + PAGE_SIZE;
 	/* What is watched waits for the guest. */
 	if (f->denied)

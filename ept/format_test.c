@@ -128,12 +128,12 @@ static void ageing_keeps_the_rest(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, mmu);
 	mmu->format = format;
-	KUNIT_EXPECT_TRUE(test, lodge_leaf_age(mmu, &old, 2));
+	KUNIT_EXPECT_TRUE(test, lodge_leaf_age(mmu, &old, 0, 2));
 	KUNIT_EXPECT_FALSE(test, old & format->accessed);
 	KUNIT_EXPECT_TRUE(test, lodge_pt_allows(format, old, RWX));
 	KUNIT_EXPECT_TRUE(test, old & format->dirty);
 	KUNIT_EXPECT_EQ(test, 1, hweight64(entry ^ old));
-	KUNIT_EXPECT_FALSE(test, lodge_leaf_age(mmu, &old, 2));
+	KUNIT_EXPECT_FALSE(test, lodge_leaf_age(mmu, &old, 0, 2));
 }
 
 static void phys_bits(struct kunit *test)

@@ -153,8 +153,11 @@ int lodge_slot_max_level(const struct lodge_memslot *slot, u64 gpa, int level)
 /** lodge_gpa_zap() - the guest faults on these addresses again. Sleeps */
 void lodge_gpa_zap(struct lodge_mmu *mmu, u64 gpa, u64 bytes)
 {
+	int idx = srcu_read_lock(&mmu->srcu);
+
 	lodge_zap_begin(mmu);
 	lodge_zap_end(mmu, lodge_table_range(mmu, gpa, gpa + bytes, lodge_leaf_zap, true));
+	srcu_read_unlock(&mmu->srcu, idx);
 }
 
 /** lodge_slots_publish() - on return nobody looks at the old array, which is gone. Sleeps */
@@ -227,15 +230,17 @@ void lodge_slots_free(struct lodge_memslots *slots)
 	kvfree(slots);
 }
 
-/* Write-protect what some words of the log cover: copies of it to come see all writes. */
-static void protect(struct lodge_vm *vm, const struct lodge_memslot *slot, u64 word, u64 words)
+/* Do @op to the leaves that some words of the log cover. */
+static bool leaves(struct lodge_vm *vm, const struct lodge_memslot *slot, u64 word, u64 words,
+		   lodge_leaf_op op)
 {
 	u64 start = word * BITS_PER_LONG * PAGE_SIZE;
 	u64 end = min(start + words * BITS_PER_LONG * PAGE_SIZE, slot->bytes);
+	int idx = srcu_read_lock(&vm->mmu.srcu);
+	bool any = lodge_table_range(&vm->mmu, slot->gpa + start, slot->gpa + end, op, true);
 
-	if (lodge_table_range(&vm->mmu, slot->gpa + start, slot->gpa + end, lodge_leaf_protect,
-			      true))
-		lodge_request_all_sync(vm, LODGE_REQ_TLB);
+	srcu_read_unlock(&vm->mmu.srcu, idx);
+	return any;
 }
 
 /* Hand out and clear words of the log: what cannot be handed out counts as written again. */
@@ -243,14 +248,19 @@ static int collect(struct lodge_vm *vm, const struct lodge_memslot *slot, u64 wo
 		   unsigned long *copy, u64 __user *to)
 {
 	u64 pages = slot->bytes >> PAGE_SHIFT, i;
-	bool any = false;
+	bool any = false, stale = false;
 
+	/* What others have zapped and not flushed yet, a TLB may let the guest write to. */
+	lodge_zap_begin(&vm->mmu);
+	if (vm->mmu.dirty_marks)
+		stale = leaves(vm, slot, word, words, lodge_leaf_clean);
 	for (i = 0; i < words; i++) {
 		copy[i] = READ_ONCE(slot->dirty[word + i]) ? xchg(&slot->dirty[word + i], 0) : 0;
 		any |= copy[i];
 	}
-	if (any)
-		protect(vm, slot, word, words);
+	if (any && !vm->mmu.dirty_marks)
+		stale = leaves(vm, slot, word, words, lodge_leaf_protect);
+	lodge_zap_end(&vm->mmu, stale);
 	if (!copy_to_user(to, copy, words * sizeof(*copy)))
 		return 0;
 	for (i = word * BITS_PER_LONG; i < min((word + words) * BITS_PER_LONG, pages); i++)
@@ -261,8 +271,9 @@ static int collect(struct lodge_vm *vm, const struct lodge_memslot *slot, u64 wo
 
 /*
  * lodge_dirty_get() - LODGE_GET_DIRTY; vm->lock held. -EINVAL, -ENOENT (slot), -EFAULT, -ENOMEM.
- * Bits go first, then permission to write, then stale TLB entries, and then the caller copies
- * pages: a write is in what he copies, or sets its bit again.
+ * The CPU's marks become bits; bits go, then permission to write where there are no marks, then
+ * stale TLB entries, and then the caller copies pages: a write is in what he copies, or sets its
+ * bit again.
  */
 int lodge_dirty_get(struct lodge_vm *vm, void *from)
 {

@@ -32,7 +32,7 @@ static u64 *entry_of(struct lodge_table *table, u64 gpa)
 	return &table->entries[(gpa >> shift) % ENTRIES];
 }
 
-static struct lodge_table *table_at(u64 entry)
+static __always_inline struct lodge_table *table_at(u64 entry)
 {
 	return (struct lodge_table *)page_private(pfn_to_page(lodge_pt_pfn(entry)));
 }
@@ -282,15 +282,23 @@ int lodge_table_map(struct lodge_mmu *mmu, struct lodge_mapping *m)
 	return ret;
 }
 
-/* Count it out; hardware may be marking it until the very moment it is gone. */
-bool lodge_leaf_zap(struct lodge_mmu *mmu, u64 *entry, int level)
+static void log_write(struct lodge_mmu *mmu, u64 gpa)
 {
-	xchg(entry, 0);
+	lodge_mark_dirty(container_of(mmu, struct lodge_vm, mmu), gpa, 1);
+}
+
+/* Count it out; hardware may be marking it until the very moment it is gone. */
+bool lodge_leaf_zap(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int level)
+{
+	u64 old = xchg(entry, 0);
+
+	if ((old & LODGE_PT_LOGGED) && (old & mmu->format->dirty))
+		log_write(mmu, gpa);
 	atomic_long_dec(&mmu->mapped[level]);
 	return true;
 }
 
-bool lodge_leaf_young(struct lodge_mmu *mmu, u64 *entry, int level)
+bool lodge_leaf_young(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int level)
 {
 	return READ_ONCE(*entry) & mmu->format->accessed;
 }
@@ -308,12 +316,21 @@ static bool leaf_clear(u64 *entry, u64 bits)
 }
 
 /* Writes fault again; who clears a log's bits does it before. */
-bool lodge_leaf_protect(struct lodge_mmu *mmu, u64 *entry, int level)
+bool lodge_leaf_protect(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int level)
 {
 	return leaf_clear(entry, mmu->format->write);
 }
 
-bool lodge_leaf_age(struct lodge_mmu *mmu, u64 *entry, int level)
+/* The mark goes to the log; who clears the log's bits does it after. */
+bool lodge_leaf_clean(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int level)
+{
+	if (!leaf_clear(entry, mmu->format->dirty))
+		return false;
+	log_write(mmu, gpa);
+	return true;
+}
+
+bool lodge_leaf_age(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int level)
 {
 	return leaf_clear(entry, mmu->format->accessed);
 }
@@ -330,13 +347,14 @@ static bool table_leaves(struct lodge_mmu *mmu, struct lodge_table *table, u64 g
 	spin_lock(&table->lock);
 	for (; entry < stop && gpa < end; entry++, gpa += bytes)
 		if (lodge_pt_is_leaf(mmu->format, READ_ONCE(*entry), table->level))
-			any |= op(mmu, entry, table->level);
+			any |= op(mmu, entry, gpa, table->level);
 	spin_unlock(&table->lock);
 	return any;
 }
 
 /* The lowest table over @gpa, but not below @level, and its entry's value. Under RCU. */
-static struct lodge_table *walk(struct lodge_mmu *mmu, u64 gpa, int level, u64 *old)
+static __always_inline struct lodge_table *walk(struct lodge_mmu *mmu, u64 gpa, int level,
+						u64 *old)
 {
 	struct lodge_table *table = mmu->root;
 
@@ -366,8 +384,9 @@ static bool range_step(struct lodge_mmu *mmu, u64 *gpa, u64 end, lodge_leaf_op o
 }
 
 /*
- * lodge_table_range() - do @op to each leaf that touches a range, under its table's lock. Did it
- * return true for any? @may_sleep: go easy on the host between tables
+ * lodge_table_range() - do @op to each leaf that touches a range, under its table's lock, and to
+ * zap or clean under mmu->srcu, too. Did it return true for any? @may_sleep: go easy on the host
+ * between tables
  */
 bool lodge_table_range(struct lodge_mmu *mmu, u64 start, u64 end, lodge_leaf_op op, bool may_sleep)
 {
@@ -384,8 +403,8 @@ bool lodge_table_range(struct lodge_mmu *mmu, u64 start, u64 end, lodge_leaf_op 
 	return any;
 }
 
-/* Take a level 1 table out of @entry, empty it and bar it. */
-static struct lodge_table *detach(struct lodge_mmu *mmu, u64 *entry, u64 old)
+/* Take the level 1 table over @gpa out of @entry, empty it and bar it. */
+static struct lodge_table *detach(struct lodge_mmu *mmu, u64 *entry, u64 gpa, u64 old)
 {
 	struct lodge_table *table;
 	int i;
@@ -400,7 +419,8 @@ static struct lodge_table *detach(struct lodge_mmu *mmu, u64 *entry, u64 old)
 	table->detached = true;
 	for (i = 0; i < ENTRIES; i++)
 		if (table->entries[i])
-			lodge_leaf_zap(mmu, &table->entries[i], 1);
+			lodge_leaf_zap(mmu, &table->entries[i],
+				       ALIGN_DOWN(gpa, PMD_SIZE) + i * PAGE_SIZE, 1);
 	spin_unlock(&table->lock);
 	return table;
 }
@@ -408,7 +428,8 @@ static struct lodge_table *detach(struct lodge_mmu *mmu, u64 *entry, u64 old)
 /*
  * lodge_table_make_way() - remove what keeps a leaf from being mapped: another leaf over @gpa, or a
  * level 1 table, which is returned for lodge_table_free_deferred(). Taking something away is never
- * wrong, so races with other faults need no care. Between lodge_zap_begin() and lodge_zap_end()
+ * wrong, so races with other faults need no care. Between lodge_zap_begin() and lodge_zap_end(),
+ * under mmu->srcu
  */
 struct lodge_table *lodge_table_make_way(struct lodge_mmu *mmu, u64 gpa, int level)
 {
@@ -418,7 +439,7 @@ struct lodge_table *lodge_table_make_way(struct lodge_mmu *mmu, u64 gpa, int lev
 	rcu_read_lock();
 	table = walk(mmu, gpa, level == 2 ? 2 : 1, &old);
 	if (is_table(mmu, old, table->level))
-		detached = detach(mmu, entry_of(table, gpa), old);
+		detached = detach(mmu, entry_of(table, gpa), gpa, old);
 	else if (old)
 		table_leaves(mmu, table, gpa, gpa + 1, lodge_leaf_zap);
 	rcu_read_unlock();

@@ -37,7 +37,7 @@ struct lodge_table {
  * @count: how many, all under one level 1 table; 1 for a large leaf
  * @mapped: out: how many of them are
  * @level: largest leaf allowed; on success the level used
- * @access: LODGE_ACCESS_* the leaf allows, and LODGE_ACCESS_MAY_WRITE
+ * @access: LODGE_ACCESS_* the leaf allows, and LODGE_ACCESS_MAY_WRITE, LODGE_ACCESS_LOGGED
  * @seq: lodge_notifier_snapshot() from before @pfn was looked up
  */
 struct lodge_mapping {
@@ -60,6 +60,9 @@ struct lodge_mapping {
  */
 #define LODGE_PT_MAY_WRITE	BIT_ULL(11)
 #define LODGE_ACCESS_MAY_WRITE	0x100u
+/* Ours, too: born clean, and hardware's mark of the first write is one for the log. */
+#define LODGE_PT_LOGGED		BIT_ULL(52)
+#define LODGE_ACCESS_LOGGED	0x200u
 
 static inline int lodge_pt_levels(const struct lodge_pt_format *f)
 {
@@ -75,6 +78,8 @@ static inline u64 lodge_pt_leaf(const struct lodge_pt_format *f, u64 pfn, int le
 		entry |= f->write | f->dirty;
 	if (access & (LODGE_ACCESS_WRITE | LODGE_ACCESS_MAY_WRITE))
 		entry |= LODGE_PT_MAY_WRITE;
+	if (access & LODGE_ACCESS_LOGGED)
+		entry = (entry & ~f->dirty) | LODGE_PT_LOGGED;
 	return access & LODGE_ACCESS_EXEC ? entry ^ f->exec : entry;
 }
 
@@ -132,12 +137,13 @@ bool lodge_table_allows(struct lodge_mmu *mmu, u64 gpa, u32 access);
 bool lodge_table_allow_write(struct lodge_mmu *mmu, u64 gpa);
 
 /* What is done to each leaf of a range, under its table's lock. */
-typedef bool (*lodge_leaf_op)(struct lodge_mmu *mmu, u64 *entry, int level);
+typedef bool (*lodge_leaf_op)(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int level);
 
-bool lodge_leaf_zap(struct lodge_mmu *mmu, u64 *entry, int level);
-bool lodge_leaf_protect(struct lodge_mmu *mmu, u64 *entry, int level);
-bool lodge_leaf_age(struct lodge_mmu *mmu, u64 *entry, int level);
-bool lodge_leaf_young(struct lodge_mmu *mmu, u64 *entry, int level);
+bool lodge_leaf_zap(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int level);
+bool lodge_leaf_protect(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int level);
+bool lodge_leaf_clean(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int level);
+bool lodge_leaf_age(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int level);
+bool lodge_leaf_young(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int level);
 bool lodge_table_range(struct lodge_mmu *mmu, u64 start, u64 end, lodge_leaf_op op, bool may_sleep);
 
 /* notifier.c */

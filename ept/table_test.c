@@ -4,6 +4,7 @@
 #include <linux/kthread.h>
 #include <linux/slab.h>
 
+#include "lodge.h"
 #include "table.h"
 
 #define MIB	0x100000ull
@@ -47,8 +48,10 @@ static struct lodge_mmu *make(struct kunit *test)
 
 static int start(struct kunit *test)
 {
-	test->priv = kunit_kzalloc(test, sizeof(struct lodge_mmu), GFP_KERNEL);
-	return test->priv ? 0 : -ENOMEM;
+	struct lodge_vm *vm = kunit_kzalloc(test, sizeof(*vm), GFP_KERNEL);
+
+	test->priv = vm ? &vm->mmu : NULL;
+	return vm ? 0 : -ENOMEM;
 }
 
 /* Whatever the test did: counters and tables agree. */
@@ -469,6 +472,40 @@ static void overlapping_invalidations(struct kunit *test)
 	lodge_notifier_end(mmu, USER + 16 * MIB, USER + 17 * MIB);
 }
 
+static struct lodge_table *table_over(struct lodge_mmu *mmu, u64 gpa, int level)
+{
+	struct lodge_table *table = mmu->root;
+	u64 entry;
+
+	while (table->level > level) {
+		entry = table->entries[gpa / lodge_level_bytes(table->level) % 512];
+		table = (void *)page_private(pfn_to_page(lodge_pt_pfn(entry)));
+	}
+	return table;
+}
+
+/* Disjoint memory: with each lock but that of its own 2M taken, a fault still comes through. */
+static void no_lock_is_shared(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+	struct lodge_table *table[4];
+	int i, ret;
+
+	KUNIT_ASSERT_EQ(test, 0, map(mmu, 0, 1));
+	KUNIT_ASSERT_EQ(test, 0, map(mmu, 2 * MIB, 1));
+	for (i = 0; i < 4; i++) {
+		table[i] = table_over(mmu, 0, i + 1);
+		spin_lock_nested(&table[i]->lock, i);
+	}
+	spin_lock(&mmu->notifier_lock);
+	ret = map(mmu, 2 * MIB + PAGE_SIZE, 1);
+	spin_unlock(&mmu->notifier_lock);
+	for (i = 0; i < 4; i++)
+		spin_unlock(&table[i]->lock);
+	KUNIT_EXPECT_EQ(test, 0, ret);
+	KUNIT_EXPECT_PTR_NE(test, table[0], table_over(mmu, 2 * MIB, 1));
+}
+
 /* What ends elsewhere keeps no fault from its page, as long as it is known to be elsewhere. */
 static void storms_elsewhere(struct kunit *test)
 {
@@ -555,6 +592,63 @@ static void protected_for_the_log(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1L, leaves(mmu, 1));
 	zap(mmu, 0, GIB);
 	KUNIT_EXPECT_FALSE(test, lodge_table_allow_write(mmu, MIB));
+}
+
+/* What the CPU does to a leaf when the guest writes. */
+static bool cpu_marks(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int level)
+{
+	*entry |= mmu->format->dirty;
+	return true;
+}
+
+static bool each(struct lodge_mmu *mmu, u64 page, lodge_leaf_op op)
+{
+	return lodge_table_range(mmu, MIB + page * PAGE_SIZE, MIB + page * PAGE_SIZE + 1, op,
+				 false);
+}
+
+/* No mark is lost: it is cleaned off into the log, or goes there with its leaf. */
+static void marked_for_the_log(struct kunit *test)
+{
+	struct lodge_mmu *mmu = make(test);
+	struct lodge_memslots *slots = kunit_kzalloc(test, struct_size(slots, slot, 1), GFP_KERNEL);
+	struct lodge_mapping m = mapping(mmu, MIB, 1);
+	unsigned long log = 0;
+	int i, idx, level;
+
+	KUNIT_ASSERT_NOT_NULL(test, slots);
+	KUNIT_ASSERT_EQ(test, 0, init_srcu_struct(&mmu->srcu));
+	slots->count = 1;
+	slots->slot[0] = (struct lodge_memslot) {
+		.gpa = MIB, .bytes = BITS_PER_LONG * PAGE_SIZE, .dirty = &log,
+	};
+	rcu_assign_pointer(mmu->slots, slots);
+	idx = srcu_read_lock(&mmu->srcu);
+	for (i = 0; i < 8; i++) {
+		m = mapping(mmu, MIB + i * PAGE_SIZE, 1);
+		m.access |= i < 7 ? LODGE_ACCESS_LOGGED : 0;
+		KUNIT_ASSERT_EQ(test, 0, lodge_table_map(mmu, &m));
+	}
+	KUNIT_EXPECT_TRUE(test, lodge_table_allows(mmu, MIB, RWX));
+	KUNIT_EXPECT_FALSE(test, lodge_table_lookup(mmu, MIB, &level) & mmu->format->dirty);
+	KUNIT_EXPECT_FALSE(test, each(mmu, 2, lodge_leaf_clean));
+	each(mmu, 2, cpu_marks);
+	KUNIT_EXPECT_EQ(test, 0ul, log);
+	KUNIT_EXPECT_TRUE(test, each(mmu, 2, lodge_leaf_clean));
+	KUNIT_EXPECT_FALSE(test, each(mmu, 2, lodge_leaf_clean));
+	KUNIT_EXPECT_TRUE(test, lodge_table_allows(mmu, MIB + 2 * PAGE_SIZE, RWX));
+	each(mmu, 3, cpu_marks);
+	each(mmu, 3, lodge_leaf_zap);
+	each(mmu, 4, lodge_leaf_zap);
+	KUNIT_EXPECT_EQ(test, BIT(2) | BIT(3), log);
+	/* With its table, and one whose slot is not logged. */
+	each(mmu, 6, cpu_marks);
+	each(mmu, 7, cpu_marks);
+	lodge_table_free_deferred(mmu, lodge_table_make_way(mmu, 0, 2));
+	KUNIT_EXPECT_EQ(test, BIT(2) | BIT(3) | BIT(6), log);
+	KUNIT_EXPECT_EQ(test, 0L, leaves(mmu, 1));
+	srcu_read_unlock(&mmu->srcu, idx);
+	cleanup_srcu_struct(&mmu->srcu);
 }
 
 /* Several at once: as many as nothing keeps from it. */
@@ -829,10 +923,12 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(stale_upgrade),
 	KUNIT_CASE(large_leaf_touches_the_range),
 	KUNIT_CASE(overlapping_invalidations),
+	KUNIT_CASE(no_lock_is_shared),
 	KUNIT_CASE(storms_elsewhere),
 	KUNIT_CASE(everything_is_barred),
 	KUNIT_CASE(dirty_page),
 	KUNIT_CASE_PARAM(protected_for_the_log, format_gen_params),
+	KUNIT_CASE_PARAM(marked_for_the_log, format_gen_params),
 	KUNIT_CASE(several_pages),
 	KUNIT_CASE_PARAM(every_interleaving, format_gen_params),
 	KUNIT_CASE_PARAM(faults_against_notifier, format_gen_params),

@@ -81,9 +81,9 @@ static int report(u8 *watch, u64 pages, u64 __user *to)
 }
 
 /* The mark goes, and the host hears of it. */
-static bool pass_on(struct lodge_mmu *mmu, u64 *entry, int level)
+static bool pass_on(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int level)
 {
-	if (!lodge_leaf_age(mmu, entry, level))
+	if (!lodge_leaf_age(mmu, entry, gpa, level))
 		return false;
 	folio_mark_accessed(page_folio(pfn_to_page(lodge_pt_pfn(READ_ONCE(*entry)))));
 	return true;

@@ -109,6 +109,8 @@ extern const struct lodge_ops svm_ops;
 extern const struct lodge_ops *lodge_ops;
 /* Largest second-level leaf: 1, 2 or 3; a vendor's probe may change it (vm.c). */
 extern int lodge_max_leaf;
+/* Second-level entries have dirty marks, and they are to be used; the same. */
+extern bool lodge_dirty_marks;
 
 #define LODGE_OP(ret, op, args)						\
 	DECLARE_STATIC_CALL(lodge_##op, *(((struct lodge_ops *)0)->op));

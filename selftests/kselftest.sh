@@ -12,7 +12,8 @@ shift
 several=()
 # Exceptions without end: what Bochs's SVM makes of them is not known.
 [[ $cpu == intel ]] && several=(unruly paging)
-[[ $cpu == amd ]] && several=(memory paging storm smp stress unruly leaks ioctl_fuzz)
+[[ $cpu == amd ]] && several=(memory memory:dirty_marks=0 paging storm smp stress unruly leaks
+				 ioctl_fuzz)
 (($#)) || set -- system vm vcpu stats run io virtio interrupts pv hostile lifetime host "${several[@]}"
 
 # Longer than it takes to call a CPU stalled.
@@ -21,7 +22,8 @@ spin=${LODGE_SPIN_SECONDS:-25}
 [[ $cpu == amd-nrips ]] && spin=2
 
 limit=${LODGE_SECONDS:-900}
-# Every program runs, whatever became of the one before. The host can swap.
+# Every program runs, whatever became of the one before; what follows a colon is
+# a parameter of the module. The host can swap.
 # shellcheck disable=SC2016
 exec timeout "$limit" selftests/lab/lab --cpu "$cpu" \
 	${LODGE_KERNEL:+--kernel "$LODGE_KERNEL"} --timeout $((limit - 30)) -- sh -c '
@@ -32,10 +34,17 @@ exec timeout "$limit" selftests/lab/lab --cpu "$cpu" \
 	echo 64M >/sys/block/zram0/disksize && mkswap /dev/zram0 >/dev/null &&
 		swapon /dev/zram0
 	status=0
+	reload()
+	{
+		until [ "$(cat /sys/module/lodge/refcnt)" = 0 ]; do sleep 0.1; done
+		/kmod/rmmod lodge && /kmod/insmod /lodge.ko "$@" || status=1
+	}
 	for name; do
 		echo "# program: $name"
-		test_$name 2>&1
+		case $name in *:*) reload "${name#*:}" ;; esac
+		test_${name%:*} 2>&1
 		case $? in 0|4) ;; *) status=1 ;; esac
+		case $name in *:*) reload ;; esac
 	done
 	exit $status' sh "$spin" "${LODGE_STORM_SECONDS:-8}" "${LODGE_HUGE_PAGES:-32}" \
 	"${LODGE_STRESS_ROUNDS:-6000}" "$@"

@@ -149,6 +149,8 @@ static void read_caps(const struct vmx_cap_msrs *msrs)
 	caps->eptp = VMX_EPTP_MT_WB;
 	if (msrs->ept_vpid & VMX_EPT_AD_BIT)
 		caps->eptp |= VMX_EPTP_AD_ENABLE_BIT;
+	else
+		lodge_dirty_marks = false;
 	if (!has_perf_global()) {
 		caps->controls.exit &= ~EXIT_OPTIONAL;
 		caps->controls.entry &= ~ENTRY_OPTIONAL;

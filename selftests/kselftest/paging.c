@@ -125,6 +125,17 @@ TEST_F(paging, prefault)
 	EXPECT_EQ(1, self->mem[9 * PAGE]);
 }
 
+/* Does logging cost faults? */
+static bool marked_by_cpu(void)
+{
+	int fd = open("/sys/module/lodge/parameters/dirty_marks", O_RDONLY);
+	char c = 0;
+	ssize_t n = read(fd, &c, 1);
+
+	close(fd);
+	return n == 1 && c == 'Y';
+}
+
 TEST_F(paging, prefault_is_not_logged)
 {
 	struct lodge_slot slot = {
@@ -144,10 +155,10 @@ TEST_F(paging, prefault_is_not_logged)
 	ASSERT_EQ(0, call(self->g.vm, LODGE_GET_DIRTY, &dirty));
 	for (i = 0; i < PAGES / 64; i++)
 		ASSERT_EQ(0, log[i]);
-	/* The log's own faults never leave the inner loop. */
+	/* The log's own faults, if any, never leave the inner loop. */
 	ASSERT_EQ(0, TOUCH(&self->g, read_pages, 0, PAGES, PAGE));
 	done = guest_stat(&self->g, "ring2");
-	EXPECT_EQ(64, TOUCH(&self->g, write_pages, 64, 64, PAGE));
+	EXPECT_EQ(marked_by_cpu() ? 0 : 64, TOUCH(&self->g, write_pages, 64, 64, PAGE));
 	EXPECT_GT(8, guest_stat(&self->g, "ring2") - done);
 	ASSERT_EQ(0, call(self->g.vm, LODGE_GET_DIRTY, &dirty));
 	EXPECT_EQ(0, log[0] | log[2]);
