@@ -925,7 +925,7 @@ balloon_pci()
 
 balloon_mmio()
 {
-	balloon --transport mmio
+	balloon --transport mmio -m 256M,shared
 }
 
 # number_of KEY: of what lodge balloon says of the guest "devices", in MiB

@@ -148,9 +148,9 @@ void *memory_at(const struct memory *m, __u64 gpa, __u64 bytes)
 
 void memory_discard(const struct memory *m, void *host, __u64 bytes)
 {
-	(void)m;
+	/* What is in a file is not gone with its mapping. */
 	if (host && bytes)
-		madvise(host, bytes, MADV_DONTNEED);
+		madvise(host, bytes, m->fd < 0 ? MADV_DONTNEED : MADV_REMOVE);
 }
 
 int memory_register(const struct memory *m, int vm)

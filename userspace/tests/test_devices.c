@@ -555,6 +555,9 @@ static void memory_kinds(void)
 		/* A file keeps it for the next. */
 		CHECK(m.host[MIB(4) - 1] == (i == 4 ? 5 : 0));
 		m.host[MIB(4) - 1] = 5;
+		m.host[4096] = 6;
+		memory_discard(&m, m.host + 4096, 4096);
+		CHECK(!m.host[4096] && m.host[MIB(4) - 1] == 5);
 		memory_destroy(&m);
 	}
 	unlink("/tmp/lodge-test-memory");
