@@ -8,11 +8,12 @@
 #include <fcntl.h>
 #include <linux/virtio_9p.h>
 #include <linux/virtio_config.h>
-#include <spawn.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -45,12 +46,14 @@ struct request {
  * struct share - a shared folder
  * @path: what the server exports
  * @fd: the server's other end; -1: it is gone
+ * @server: its process, which is never waited for
  * @out: a message that is not yet sent, @out_bytes from @out_at on
  * @in: what has come of an answer: @in_bytes
  */
 struct share {
 	char path[4096];
 	int fd;
+	pid_t server;
 	struct request pending[PENDING];
 	size_t out_at;
 	size_t out_bytes;
@@ -75,14 +78,24 @@ static void answer(struct virtio *v, struct request *r, const void *message, siz
 	r->tag = NO_TAG;
 }
 
+/* It would end with its socket, but may crash then: a thread of its uses what is freed. */
+static void end_server(struct share *s)
+{
+	if (s->fd < 0)
+		return;
+	if (s->server > 0)
+		kill(s->server, SIGKILL);
+	close(s->fd);
+	s->fd = -1;
+}
+
 /* Nobody is there any more: what waits is given back, and mounts see errors. */
 static void server_gone(struct virtio *v)
 {
 	struct share *s = v->priv;
 	unsigned int i;
 
-	close(s->fd);
-	s->fd = -1;
+	end_server(s);
 	for (i = 0; i < PENDING; i++)
 		if (s->pending[i].tag != NO_TAG)
 			answer(v, &s->pending[i], NULL, 0);
@@ -229,8 +242,7 @@ static void destroy(struct virtio *v)
 {
 	struct share *s = v->priv;
 
-	if (s->fd >= 0)
-		close(s->fd);
+	end_server(s);
 	free(s);
 }
 
@@ -259,27 +271,20 @@ static int write_config(const char *path, bool readonly)
 	return fd;
 }
 
-static int start_server(int sock, int config)
+static void run_server(int sock, int config)
 {
 	static char *const argv[] = {
 		"diod", "--foreground", "--no-auth", "--no-userdb", "--logdest", "/dev/null",
 		"--config-file", "/proc/self/fd/4", "--rfdno", "3", "--wfdno", "3", NULL,
 	};
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	pid_t pid;
-	int ret;
 
-	posix_spawnattr_init(&attr);
-	/* Ctrl-C is for the launcher; the server ends when its socket does. */
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, sock, SERVER_FD);
-	posix_spawn_file_actions_adddup2(&actions, config, CONFIG_FD);
-	ret = posix_spawn(&pid, SERVER, &actions, &attr, argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attr);
-	return ret;
+	/* Ctrl-C is for the launcher, with which the server ends. */
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	dup2(sock, SERVER_FD);
+	dup2(config, CONFIG_FD);
+	execv(SERVER, argv);
+	_exit(127);
 }
 
 /* Neither descriptor may be a number that one of them is to have there. */
@@ -288,29 +293,32 @@ static int hand_over(struct share *s, bool readonly, int end)
 	int sock = fcntl(end, F_DUPFD_CLOEXEC, CONFIG_FD + 1);
 	int file = write_config(s->path, readonly);
 	int config = fcntl(file, F_DUPFD_CLOEXEC, CONFIG_FD + 1);
-	int ret = sock < 0 || config < 0 ? EINVAL : start_server(sock, config);
 
+	s->server = sock < 0 || config < 0 ? -1 : fork();
+	if (!s->server)
+		run_server(sock, config);
 	close(end);
 	close(sock);
 	close(file);
 	close(config);
-	return ret;
+	return s->server < 0 ? -1 : 0;
 }
 
 static int open_server(struct virtio *v, const struct share_option *o, struct fault *f)
 {
 	struct share *s = v->priv;
-	int pair[2], ret;
 	struct stat st;
+	int pair[2];
 
 	if (!realpath(o->path, s->path) || stat(s->path, &st) || !S_ISDIR(st.st_mode))
 		return fault_set(f, o->path, "not a folder", "see --share", errno);
+	if (access(SERVER, X_OK))
+		return fault_set(f, SERVER, "--share needs it", "install diod", errno);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		return fault_set(f, o->text, "cannot make sockets", NULL, errno);
 	s->fd = pair[0];
-	ret = hand_over(s, o->readonly, pair[1]);
-	if (ret)
-		return fault_set(f, SERVER, "cannot start it", "install diod", ret);
+	if (hand_over(s, o->readonly, pair[1]))
+		return fault_set(f, SERVER, "cannot start it", NULL, errno);
 	if (virtio_user_watch(v, s->fd, EPOLLIN | EPOLLOUT | EPOLLET, s))
 		return fault_set(f, o->text, "cannot wait for its server", NULL, errno);
 	return 0;
