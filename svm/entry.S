@@ -106,7 +106,13 @@ SYM_FUNC_START(svm_enter)
 	 * No RET and no indirect branch may come before these, in this order:
 	 * the return stack is the guest's, predictors may be.
 	 */
-	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT
+	/* The kernel's FILL_RETURN_BUFFER is a loop: unrolled, it takes half as many. */
+	ALTERNATIVE "jmp .Lrsb_done", "", X86_FEATURE_RSB_VMEXIT
+	.rept	RSB_CLEAR_LOOPS
+	__FILL_RETURN_SLOT
+	.endr
+	add	$(8 * RSB_CLEAR_LOOPS), %rsp
+.Lrsb_done:
 	SVM_SPEC_CTRL SLOT_HOST_SPEC
 	ALTERNATIVE_2 "", __stringify(SVM_IBPB), X86_FEATURE_ENTRY_IBPB, \
 		      __stringify(SVM_IBPB), X86_FEATURE_IBPB_ON_VMEXIT

@@ -44,7 +44,6 @@ SYM_FUNC_START(vmx_enter)
 	push	%\reg
 	.endr
 
-	mov	%rsi, %rbx
 	cmp	%rsp, (%r8)
 	je	.Lhost_rsp_same
 	mov	$VMX_FIELD_HOST_RSP, %eax
@@ -64,19 +63,18 @@ SYM_FUNC_START(vmx_enter)
 .Lguest_spec_same:
 
 	/* ZF: no VERW. CF: VMRESUME. BT leaves ZF, MOV leaves both alone. */
-	mov	%rdi, %rax
-	test	$(1 << VMX_ENTER_VERW), %bl
-	bt	$VMX_ENTER_RESUME, %ebx
+	test	$(1 << VMX_ENTER_VERW), %sil
+	bt	$VMX_ENTER_RESUME, %esi
 	.irp	n, 8, 9, 10, 11, 12, 13, 14, 15
-	mov	GPR(\n)(%rax), %r\n
+	mov	GPR(\n)(%rdi), %r\n
 	.endr
-	mov	GPR(1)(%rax), %rcx
-	mov	GPR(2)(%rax), %rdx
-	mov	GPR(3)(%rax), %rbx
-	mov	GPR(5)(%rax), %rbp
-	mov	GPR(6)(%rax), %rsi
-	mov	GPR(7)(%rax), %rdi
-	mov	GPR(0)(%rax), %rax
+	mov	GPR(0)(%rdi), %rax
+	mov	GPR(1)(%rdi), %rcx
+	mov	GPR(2)(%rdi), %rdx
+	mov	GPR(3)(%rdi), %rbx
+	mov	GPR(5)(%rdi), %rbp
+	mov	GPR(6)(%rdi), %rsi
+	mov	GPR(7)(%rdi), %rdi
 	jz	.Lno_verw
 	/* The memory form alone clears the buffers; it changes only ZF. */
 	verw	.Lverw_selector(%rip)
@@ -115,8 +113,18 @@ SYM_INNER_LABEL(vmx_exited, SYM_L_GLOBAL)
 	xor	%\reg, %\reg
 	.endr
 
-	FILL_RETURN_BUFFER %rcx, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT, \
-			   X86_FEATURE_RSB_VMEXIT_LITE
+	/* The kernel's FILL_RETURN_BUFFER is a loop: unrolled, it takes half as many. */
+	ALTERNATIVE_2 "jmp .Lrsb_done", \
+		      "jmp .Lrsb_one", X86_FEATURE_RSB_VMEXIT_LITE, \
+		      "", X86_FEATURE_RSB_VMEXIT
+	.rept	RSB_CLEAR_LOOPS - 1
+	__FILL_RETURN_SLOT
+	.endr
+	add	$(8 * (RSB_CLEAR_LOOPS - 1)), %rsp
+.Lrsb_one:
+	__FILL_RETURN_SLOT
+	add	$8, %rsp
+.Lrsb_done:
 
 	.irp	reg, rdi, rsi, rdx, rcx
 	pop	%\reg
