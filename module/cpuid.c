@@ -375,8 +375,11 @@ u32 lodge_xsave_size(const struct lodge_cpuid_table *table, u64 xcr0, bool compa
 	return size;
 }
 
+/* Leaves that patch() knows, and a few others, by their last five bits */
+#define LIVE	(BIT(0x1) | BIT(0x7) | BIT(0xb) | BIT(0xd) | BIT(0x1e))
+
 /* The bits that depend on what the guest did since. */
-static void patch(struct lodge_vcpu *vcpu, u32 leaf, u32 subleaf)
+static noinline void patch(struct lodge_vcpu *vcpu, u32 leaf, u32 subleaf)
 {
 	u64 *regs = vcpu->regs;
 
@@ -411,33 +414,43 @@ static void patch(struct lodge_vcpu *vcpu, u32 leaf, u32 subleaf)
 	}
 }
 
-/* The same leaves are asked for again: where they were found is remembered. */
-static const struct lodge_cpuid_entry *
-find_again(struct lodge_cpuid_table *table, u32 leaf, u32 subleaf)
+static __always_inline void answer(struct lodge_vcpu *vcpu, const struct lodge_cpuid_entry *e)
 {
-	u16 *hint = &table->hint[(leaf ^ leaf >> 28 ^ subleaf) % ARRAY_SIZE(table->hint)];
-	const struct lodge_cpuid_entry *e = &table->entries[*hint];
-
-	if (*hint < table->count && e->leaf == leaf && (!e->flags || e->subleaf == subleaf))
-		return e;
-	e = lodge_cpuid_resolve(table, leaf, subleaf);
-	if (e)
-		*hint = e - table->entries;
-	return e;
+	vcpu->regs[LODGE_RAX] = e->eax;
+	vcpu->regs[LODGE_RBX] = e->ebx;
+	vcpu->regs[LODGE_RCX] = e->ecx;
+	vcpu->regs[LODGE_RDX] = e->edx;
 }
 
-/* Ring 1: the guest executes CPUID. */
+/* A leaf that was not asked for last time. */
+static noinline void find_and_answer(struct lodge_vcpu *vcpu, u32 leaf, u32 subleaf, u16 *hint)
+{
+	const struct lodge_cpuid_entry *e = lodge_cpuid_resolve(vcpu->cpuid, leaf, subleaf);
+	static const struct lodge_cpuid_entry nothing;
+
+	answer(vcpu, e ?: &nothing);
+	if (e)
+		*hint = e - vcpu->cpuid->entries;
+	if (e || leaf == 0xb)	/* SDM: also past the last level */
+		patch(vcpu, e ? e->leaf : leaf, subleaf);
+}
+
+/* Ring 1: the guest executes CPUID. Where a leaf was found is remembered. */
 void lodge_cpuid_execute(struct lodge_vcpu *vcpu)
 {
 	u32 leaf = vcpu->regs[LODGE_RAX], subleaf = vcpu->regs[LODGE_RCX];
-	const struct lodge_cpuid_entry *e = find_again(vcpu->cpuid, leaf, subleaf);
+	struct lodge_cpuid_table *table = vcpu->cpuid;
+	u16 *hint = &table->hint[(leaf ^ leaf >> 28 ^ subleaf) % ARRAY_SIZE(table->hint)];
+	const struct lodge_cpuid_entry *e = &table->entries[*hint];
 
-	vcpu->regs[LODGE_RAX] = e ? e->eax : 0;
-	vcpu->regs[LODGE_RBX] = e ? e->ebx : 0;
-	vcpu->regs[LODGE_RCX] = e ? e->ecx : 0;
-	vcpu->regs[LODGE_RDX] = e ? e->edx : 0;
-	if (e || leaf == 0xb)	/* SDM: also past the last level */
-		patch(vcpu, e ? e->leaf : leaf, subleaf);
+	if (unlikely(*hint >= table->count || e->leaf != leaf ||
+		     (e->flags && e->subleaf != subleaf))) {
+		find_and_answer(vcpu, leaf, subleaf, hint);
+		return;
+	}
+	answer(vcpu, e);
+	if (LIVE >> leaf % 32 & 1)
+		patch(vcpu, leaf, subleaf);
 }
 
 /* A guest has what it was told of and what we can do for it. */

@@ -3,7 +3,7 @@
 #include <kunit/test.h>
 #include <linux/module.h>
 
-#include "lodge.h"
+#include "cpu_test.h"
 #include "cpuid.h"
 
 #define F(feature)	BIT(X86_FEATURE_##feature & 31)
@@ -208,6 +208,26 @@ static void beyond_the_last_leaf(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, lodge_cpuid_resolve(t, 0x1000, 2));
 }
 
+/* Whatever was asked for before, in whichever order */
+static void hints_change_no_answer(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
+	const struct lodge_cpuid_entry *e;
+	u32 i, leaf, subleaf;
+
+	vcpu->cpuid = build(test, XCR0_FULL, true, read_all);
+	for (i = 0; i < 4096; i++) {
+		leaf = (i * 7 & 0x1f) | (i & 0x200 ? 0x80000000 : 0) | (i & 0x400 ? 0x1000 : 0);
+		subleaf = i >> 5 & 3;
+		vcpu->regs[LODGE_RAX] = leaf;
+		vcpu->regs[LODGE_RCX] = subleaf;
+		lodge_cpuid_execute(vcpu);
+		e = lodge_cpuid_resolve(vcpu->cpuid, leaf, subleaf);
+		if (!e || e->leaf != 0x8000001e)	/* the vCPU's number */
+			KUNIT_ASSERT_EQ(test, e ? e->eax : 0ull, vcpu->regs[LODGE_RAX]);
+	}
+}
+
 static void xsave_sizes(struct kunit *test)
 {
 	struct lodge_cpuid_table *t = build(test, XCR0_FULL, true, read_all);
@@ -304,6 +324,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(no_room),
 	KUNIT_CASE(lookup_by_subleaf),
 	KUNIT_CASE(beyond_the_last_leaf),
+	KUNIT_CASE(hints_change_no_answer),
 	KUNIT_CASE(xsave_sizes),
 	KUNIT_CASE(hostile_tables),
 	KUNIT_CASE(empty_table),
