@@ -9,14 +9,6 @@
 
 typedef enum lodge_next (*lodge_handler)(struct lodge_vcpu *vcpu);
 
-/* What an IN, OUT, INS or OUTS that exited does. */
-struct lodge_pio {
-	u16 port;
-	u8 bytes;
-	bool in;
-	bool string;
-};
-
 /* Events as both control structures hold them (SDM 25.8.3, APM 15.20). */
 u32 lodge_encode_event(const struct lodge_event *event);
 void lodge_decode_event(u32 info, u32 error, struct lodge_event *event);

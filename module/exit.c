@@ -24,15 +24,19 @@ static bool code64(struct lodge_vcpu *vcpu)
 	return lodge_long_mode(vcpu) && lodge_op(code64)(vcpu);
 }
 
-/* Ends the interrupt shadow and raises the single-step trap (SDM 17.3.1.4). */
-static __always_inline void advance(struct lodge_vcpu *vcpu, unsigned int len)
+/*
+ * Ends the interrupt shadow and raises the single-step trap (SDM 17.3.1.4). RIP and
+ * RFLAGS are valid.
+ */
+static __always_inline void advance(struct lodge_vcpu *vcpu, unsigned int len, bool shadowed)
 {
-	u64 rip = lodge_reg_read(vcpu, LODGE_RIP) + len;
+	u64 rip = vcpu->regs[LODGE_RIP] + len;
 
-	lodge_reg_write(vcpu, LODGE_RIP, lodge_long_mode(vcpu) ? rip : (u32)rip);
-	if (lodge_op(get_shadow)(vcpu))
+	vcpu->regs[LODGE_RIP] = lodge_long_mode(vcpu) ? rip : (u32)rip;
+	vcpu->regs_dirty |= BIT(LODGE_RIP);
+	if (unlikely(shadowed))
 		lodge_op(set_shadow)(vcpu, 0);
-	if (unlikely(lodge_reg_read(vcpu, LODGE_RFLAGS) & X86_EFLAGS_TF))
+	if (unlikely(vcpu->regs[LODGE_RFLAGS] & X86_EFLAGS_TF))
 		lodge_queue_debug(vcpu, DR_STEP);
 }
 
@@ -43,7 +47,9 @@ static __always_inline void advance(struct lodge_vcpu *vcpu, unsigned int len)
  */
 void lodge_advance(struct lodge_vcpu *vcpu, unsigned int len)
 {
-	advance(vcpu, len);
+	lodge_reg_read(vcpu, LODGE_RIP);
+	lodge_reg_read(vcpu, LODGE_RFLAGS);
+	advance(vcpu, len, lodge_op(get_shadow)(vcpu));
 }
 
 /*
@@ -55,13 +61,11 @@ typedef int (*action)(struct lodge_vcpu *vcpu, u64 a, u64 b);
 
 static __always_inline enum lodge_next perform(struct lodge_vcpu *vcpu, action act, u64 a, u64 b)
 {
-	unsigned int len = lodge_op(insn_len)(vcpu);
-
-	if (unlikely(!len))
+	if (unlikely(!vcpu->exit.len))
 		return handle(vcpu, LODGE_K_FETCH);
 	switch (act(vcpu, a, b)) {
 	case 0:
-		advance(vcpu, len);
+		advance(vcpu, vcpu->exit.len, vcpu->exit.shadowed);
 		return LODGE_REENTER;
 	case -EINTR:
 		return LODGE_REENTER;
@@ -139,51 +143,44 @@ static int do_hypercall(struct lodge_vcpu *vcpu, u64 a, u64 b)
 	return 0;
 }
 
-static bool pio_in_kernel(struct lodge_vcpu *vcpu, u16 port, u8 bytes, bool write)
+enum lodge_next lodge_on_pio(struct lodge_vcpu *vcpu, struct lodge_pio io)
 {
-	u64 value = lodge_eax(vcpu);
-
-	if (!lodge_device_access(vcpu, LODGE_SPACE_PIO, port, bytes, write, &value))
-		return false;
-	if (!write)
-		lodge_finish_load(vcpu, (struct lodge_load){ bytes, bytes, LODGE_RAX }, value);
-	return true;
-}
-
-enum lodge_next lodge_on_pio(struct lodge_vcpu *vcpu, u16 port, u8 bytes, bool write, bool string)
-{
-	unsigned int len;
+	struct lodge_load load = { io.bytes, io.bytes, LODGE_RAX };
 	bool done;
 
-	lodge_reason(vcpu, LODGE_REASON_PIO, port | (write ? LODGE_INFO_WRITE : 0));
-	if (unlikely(string))
+	lodge_reason(vcpu, LODGE_REASON_PIO, io.port | (io.in ? 0 : LODGE_INFO_WRITE));
+	if (unlikely(io.string))
 		return handle(vcpu, LODGE_K_STRING_IO);
-	len = lodge_op(insn_len)(vcpu);
-	if (unlikely(!len))
+	if (unlikely(!vcpu->exit.len))
 		return handle(vcpu, LODGE_K_FETCH);
-	done = pio_in_kernel(vcpu, port, bytes, write);
+	vcpu->exit.value = lodge_eax(vcpu);
+	done = lodge_device_access(vcpu, LODGE_SPACE_PIO, io.port, io.bytes, !io.in,
+				   &vcpu->exit.value);
 	/* RIP moves on first: the exit is a point between instructions. */
-	advance(vcpu, len);
-	if (done)
+	advance(vcpu, vcpu->exit.len, vcpu->exit.shadowed);
+	if (done) {
+		if (io.in)
+			lodge_finish_load(vcpu, load, vcpu->exit.value);
 		return LODGE_REENTER;
-	if (!write)
-		vcpu->load = (struct lodge_load){ bytes, bytes, LODGE_RAX };
-	return lodge_user_access(vcpu, LODGE_SPACE_PIO, port, bytes, write,
-				 lodge_eax(vcpu) & lodge_mask(bytes));
+	}
+	if (io.in)
+		vcpu->load = load;
+	return lodge_user_access(vcpu, LODGE_SPACE_PIO, io.port, io.bytes, !io.in,
+				 lodge_eax(vcpu) & lodge_mask(io.bytes));
 }
 
 enum lodge_next lodge_on_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access, bool operand)
 {
 	enum lodge_next next;
 
-	if ((access & LODGE_ACCESS_WRITE) && lodge_mmu_fix_write(vcpu->vm, gpa)) {
-		lodge_reason(vcpu, LODGE_REASON_FAULT, gpa);
-		return LODGE_REENTER;
-	}
-	if (operand && lodge_gpa_is_device(vcpu, gpa)) {
-		next = lodge_on_mmio(vcpu, gpa, access & LODGE_ACCESS_WRITE);
+	if (lodge_gpa_is_device(vcpu, gpa)) {
+		next = operand ? lodge_on_mmio(vcpu, gpa, access & LODGE_ACCESS_WRITE) :
+				 LODGE_HANDLE;
 		if (next != LODGE_HANDLE)
 			return next;
+	} else if ((access & LODGE_ACCESS_WRITE) && lodge_mmu_fix_write(vcpu->vm, gpa)) {
+		lodge_reason(vcpu, LODGE_REASON_FAULT, gpa);
+		return LODGE_REENTER;
 	}
 	vcpu->exit.fault.gpa = gpa;
 	vcpu->exit.fault.access = access;

@@ -95,8 +95,12 @@ static int serve(struct lodge_vcpu *vcpu, const struct lodge_replay_access *a, u
 				lodge_read_guest(vcpu->vm, a->addr, value, a->bytes);
 	if (!rc)
 		return 1;
-	if (rc == -ENXIO)
-		return lodge_device_access(vcpu, a->space, a->addr, a->bytes, a->write, value);
+	if (rc == -ENXIO) {
+		rcu_read_lock();
+		rc = lodge_device_access(vcpu, a->space, a->addr, a->bytes, a->write, value);
+		rcu_read_unlock();
+		return rc;
+	}
 	lodge_user_memory(vcpu, a->addr, a->write ? LODGE_ACCESS_WRITE : LODGE_ACCESS_READ, rc);
 	return -ECANCELED;
 }

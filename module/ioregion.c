@@ -379,10 +379,11 @@ static bool holds(const struct region *region, u64 addr, u32 bytes)
 	return offset < region->args.bytes && bytes <= region->args.bytes - offset;
 }
 
-/* The region that holds the whole access. Under rcu_read_lock(). */
+/* The region that holds the whole access. In a read-side section of RCU. */
 static struct region *find(struct lodge_regions *regions, u32 number, u64 addr, u32 bytes)
 {
-	struct space *space = rcu_dereference(regions->spaces[number]);
+	struct space *space = rcu_dereference_check(regions->spaces[number],
+						    rcu_read_lock_sched_held());
 	struct region *region;
 	u32 at;
 
@@ -556,28 +557,20 @@ static bool write_region(struct lodge_vcpu *vcpu, struct region *region, u64 add
 	}
 }
 
-/** lodge_region_access() - 1 to 8 bytes by the guest; rings 1 and 2. false: an exit */
+/*
+ * lodge_region_access() - 1 to 8 bytes by the guest; ring 1, where interrupts are off and RCU waits
+ * for that, or under rcu_read_lock(). false: an exit
+ */
 bool lodge_region_access(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, bool write,
 			 u64 *value)
 {
-	struct region *region;
-	bool done = false;
+	struct region *region = find(vcpu->vm->regions, space, addr, bytes);
 
-	rcu_read_lock();
-	region = find(vcpu->vm->regions, space, addr, bytes);
-	if (region && write)
-		done = write_region(vcpu, region, addr, bytes, *value & lodge_mask(bytes));
-	else if (region)
-		done = read_region(vcpu, region, addr, bytes, value);
-	rcu_read_unlock();
-	return done;
-}
-
-bool lodge_device_access(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, bool write,
-			 u64 *value)
-{
-	return lodge_chip_access(vcpu, space, addr, bytes, write, value) ||
-	       lodge_region_access(vcpu, space, addr, bytes, write, value);
+	if (!region)
+		return false;
+	if (write)
+		return write_region(vcpu, region, addr, bytes, *value & lodge_mask(bytes));
+	return read_region(vcpu, region, addr, bytes, value);
 }
 
 static void signal_doorbells(struct lodge_regions *regions)

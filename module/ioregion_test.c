@@ -54,18 +54,25 @@ static int set(struct kunit *test, struct lodge_region region)
 	return lodge_region_set(&f->vm, &region);
 }
 
-static bool out(struct kunit *test, u64 port, u32 bytes, u64 value)
+static bool access(struct kunit *test, u64 port, u32 bytes, bool write, u64 *value)
 {
 	struct fixture *f = test->priv;
+	bool done;
 
-	return lodge_region_access(&f->vcpu, LODGE_SPACE_PIO, port, bytes, true, &value);
+	rcu_read_lock();
+	done = lodge_region_access(&f->vcpu, LODGE_SPACE_PIO, port, bytes, write, value);
+	rcu_read_unlock();
+	return done;
+}
+
+static bool out(struct kunit *test, u64 port, u32 bytes, u64 value)
+{
+	return access(test, port, bytes, true, &value);
 }
 
 static bool in(struct kunit *test, u64 port, u32 bytes, u64 *value)
 {
-	struct fixture *f = test->priv;
-
-	return lodge_region_access(&f->vcpu, LODGE_SPACE_PIO, port, bytes, false, value);
+	return access(test, port, bytes, false, value);
 }
 
 static struct lodge_post_ring *ring(struct kunit *test)

@@ -172,14 +172,17 @@ static bool pic_port(u16 port)
 	return (port & ~0x81) == 0x20 || (port & ~1) == 0x4d0;
 }
 
+static bool chip_port(u16 port)
+{
+	return pit_port(port) || pic_port(port);
+}
+
 /* Wider accesses than a byte are split, as an 8-bit bus does. */
 static bool chip_pio(struct lodge_vm *vm, u16 port, u32 bytes, bool write, u64 *value)
 {
 	u32 i, in = 0;
 	unsigned long flags;
 
-	if (!pit_port(port) && !pic_port(port))
-		return false;
 	raw_spin_lock_irqsave(&vm->chips.lock, flags);
 	for (i = 0; i < bytes && i < 4; i++, port++) {
 		u8 out = *value >> 8 * i, byte = 0xff;
@@ -223,9 +226,21 @@ bool lodge_chip_access(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, 
 		       u64 *value)
 {
 	if (space == LODGE_SPACE_PIO)
-		return chip_pio(vcpu->vm, addr, bytes, write, value);
+		return chip_port(addr) && chip_pio(vcpu->vm, addr, bytes, write, value);
 	return lodge_lapic_mmio(vcpu->lapic, addr, bytes, write, value) ||
 	       ioapic_mmio(vcpu->vm, addr, bytes, write, value);
+}
+
+/* Ports go straight to who has them: most exits are theirs. */
+bool lodge_device_access(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, bool write,
+			 u64 *value)
+{
+	if (space == LODGE_SPACE_PIO && chip_port(addr))
+		return chip_pio(vcpu->vm, addr, bytes, write, value);
+	if (space == LODGE_SPACE_MMIO &&
+	    lodge_chip_access(vcpu, space, addr, bytes, write, value))
+		return true;
+	return lodge_region_access(vcpu, space, addr, bytes, write, value);
 }
 
 void lodge_chips_create(struct lodge_vm *vm)

@@ -66,8 +66,15 @@ enum lodge_exit_kind {
 /* What asked for a task switch, as SDM table 28-2 numbers it. */
 enum lodge_task_source { LODGE_TASK_CALL, LODGE_TASK_IRET, LODGE_TASK_JMP, LODGE_TASK_GATE };
 
+/*
+ * @len, @shadowed: by the vendor, of an instruction that exited: its length, 0 when
+ * it cannot be known in ring 1; was it executed in an interrupt shadow?
+ */
 struct lodge_exit {
 	enum lodge_exit_kind kind;
+	u8 len;
+	bool shadowed;
+	u64 value;		/* on its way to or from a device, in ring 1 */
 	struct {
 		u64 gpa;
 		u32 access;	/* LODGE_ACCESS_* */
@@ -132,8 +139,11 @@ enum lodge_mode {
 #define LODGE_DR6_BT		BIT(15)
 #define LODGE_DR7_GD		BIT(13)
 
+struct msr_row;
+
 /* Guest MSRs that are plain storage or need the core's attention. */
 struct lodge_msr_state {
+	const struct msr_row *recent;	/* that was asked for last */
 	u64 pat;
 	u64 misc_enable;
 	u64 tsc_aux;
@@ -270,6 +280,14 @@ struct lodge_fpu {
 	u32 host_pkru;
 };
 
+/* What an IN, OUT, INS or OUTS that exited does. */
+struct lodge_pio {
+	u16 port;
+	u8 bytes;
+	bool in;
+	bool string;
+};
+
 struct lodge_vcpu {
 	/* hot: everything an exit touches */
 	u64 regs[LODGE_NR_REGS];
@@ -277,7 +295,6 @@ struct lodge_vcpu {
 	unsigned long regs_dirty;
 	unsigned long requests;
 	enum lodge_mode mode;
-	bool fresh;			/* first entry of this stay in ring 1 */
 	int cpu;			/* where it is loaded, -1 if not */
 	struct lodge_vm *vm;
 	struct lodge_run *run;
@@ -481,7 +498,7 @@ enum lodge_next lodge_on_wrmsr(struct lodge_vcpu *vcpu);
 enum lodge_next lodge_on_hlt(struct lodge_vcpu *vcpu);
 enum lodge_next lodge_on_pause(struct lodge_vcpu *vcpu);
 enum lodge_next lodge_on_hypercall(struct lodge_vcpu *vcpu);
-enum lodge_next lodge_on_pio(struct lodge_vcpu *vcpu, u16 port, u8 bytes, bool write, bool string);
+enum lodge_next lodge_on_pio(struct lodge_vcpu *vcpu, struct lodge_pio io);
 /* @operand: @gpa is the instruction's, not of a page table on the way to it */
 enum lodge_next lodge_on_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access, bool operand);
 enum lodge_next lodge_on_cr_read(struct lodge_vcpu *vcpu, int cr, int gpr);

@@ -155,12 +155,28 @@ static void refuses_in_ring1(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, LODGE_HANDLE, lodge_on_mmio(vcpu, 0xd0000000, true));
 }
 
+static void unknown_length_is_for_ring2(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
+
+	vcpu->regs[LODGE_RIP] = 0x1000;
+	vcpu->regs[LODGE_RAX] = 77;
+	KUNIT_EXPECT_EQ(test, LODGE_HANDLE, lodge_on_cpuid(vcpu));
+	KUNIT_EXPECT_EQ(test, LODGE_K_FETCH, (int)vcpu->exit.kind);
+	KUNIT_EXPECT_EQ(test, LODGE_HANDLE,
+			lodge_on_pio(vcpu, (struct lodge_pio){ .port = 0x80, .bytes = 1 }));
+	KUNIT_EXPECT_EQ(test, LODGE_K_FETCH, (int)vcpu->exit.kind);
+	KUNIT_EXPECT_EQ(test, 77ull, vcpu->regs[LODGE_RAX]);
+	KUNIT_EXPECT_EQ(test, 0x1000ull, vcpu->regs[LODGE_RIP]);
+}
+
 static struct kunit_case mmio_cases[] = {
 	KUNIT_CASE(agrees_with_the_decoder),
 	KUNIT_CASE(others_are_refused),
 	KUNIT_CASE(loads_fill_their_register),
 	KUNIT_CASE(short_lengths),
 	KUNIT_CASE(refuses_in_ring1),
+	KUNIT_CASE(unknown_length_is_for_ring2),
 	{}
 };
 

@@ -359,10 +359,15 @@ static bool is_x2apic(struct lodge_vcpu *vcpu, u32 index, bool host)
 /* Userspace may save and restore what this guest's CPUID does not offer. */
 static const struct msr_row *find_for(struct lodge_vcpu *vcpu, u32 index, bool host)
 {
-	const struct msr_row *msr = __inline_bsearch(&index, msrs, ARRAY_SIZE(msrs),
-						     sizeof(msrs[0]), compare);
+	const struct msr_row *msr = vcpu->msr.recent;
 
-	if (!msr || host || !msr->feature)
+	if (!msr || compare(&index, msr)) {
+		msr = __inline_bsearch(&index, msrs, ARRAY_SIZE(msrs), sizeof(msrs[0]), compare);
+		if (!msr)
+			return NULL;
+		vcpu->msr.recent = msr;
+	}
+	if (host || !msr->feature)
 		return msr;
 	if (msr->feature == LODGE_SPEC_CTRL_ANY)
 		return spec_ctrl_bits(vcpu) ? msr : NULL;

@@ -23,6 +23,7 @@
  * vcpu_free:	the reverse, also of a half or nothing; the vCPU is loaded nowhere
  * vcpu_load:	make current on this CPU (preemption off)
  * vcpu_put:	leave this CPU (preemption off)
+ * stay:	a stay in ring 1 begins, before its first run
  * run:		one entry and exit and its fast path; ring 1
  * fetch_reg:	fill regs[reg] from hardware; vCPU loaded
  * get_segment, set_segment: also LODGE_GDTR and LODGE_IDTR; vCPU loaded
@@ -30,7 +31,6 @@
  * set_tsc_offset: guest TSC = host TSC, scaled by the VM's ratio, + offset
  * get_msr, set_msr: MSRs that live in hardware state: segment bases, SYSENTER,
  *		SYSCALL, PAT, ...; -EINVAL when not one of ours
- * insn_len:	length of the instruction that exited; 0: not knowable in ring 1
  * get_shadow, set_shadow: LODGE_SHADOW_* interrupt shadow
  * nmi_masked, set_nmi_masked: blocked by NMI until IRET
  * open_interrupt_window, open_nmi_window: exit as soon as it may
@@ -54,6 +54,7 @@
 	LODGE_OP(void, vcpu_free, (struct lodge_vcpu *vcpu))		\
 	LODGE_OP(void, vcpu_load, (struct lodge_vcpu *vcpu, int cpu))	\
 	LODGE_OP(void, vcpu_put, (struct lodge_vcpu *vcpu))		\
+	LODGE_OP(void, stay, (struct lodge_vcpu *vcpu))			\
 	LODGE_OP(enum lodge_next, run, (struct lodge_vcpu *vcpu))	\
 	LODGE_OP(void, fetch_reg, (struct lodge_vcpu *vcpu, int reg))	\
 	LODGE_OP(void, get_segment, (struct lodge_vcpu *vcpu, int seg,	\
@@ -67,7 +68,6 @@
 	LODGE_OP(void, set_tsc_offset, (struct lodge_vcpu *vcpu, u64 offset)) \
 	LODGE_OP(int, get_msr, (struct lodge_vcpu *vcpu, u32 index, u64 *value)) \
 	LODGE_OP(int, set_msr, (struct lodge_vcpu *vcpu, u32 index, u64 value)) \
-	LODGE_OP(unsigned int, insn_len, (struct lodge_vcpu *vcpu))	\
 	LODGE_OP(u32, get_shadow, (struct lodge_vcpu *vcpu))		\
 	LODGE_OP(void, set_shadow, (struct lodge_vcpu *vcpu, u32 shadow)) \
 	LODGE_OP(bool, nmi_masked, (struct lodge_vcpu *vcpu))		\

@@ -63,7 +63,7 @@ static __always_inline enum lodge_next enter_until(struct lodge_vcpu *vcpu)
 {
 	enum lodge_next next;
 
-	vcpu->fresh = true;
+	lodge_op(stay)(vcpu);
 	/* Mode before requests: pairs with lodge_request(). */
 	smp_store_mb(vcpu->mode, LODGE_IN_GUEST);
 	do {
@@ -192,6 +192,8 @@ static void wait_runnable(struct lodge_vcpu *vcpu)
 
 static enum lodge_next serve_requests(struct lodge_vcpu *vcpu)
 {
+	if (likely(!(READ_ONCE(vcpu->requests) & ~LODGE_RING1_REQUESTS)))
+		return LODGE_REENTER;
 	if (test_and_clear_bit(LODGE_REQ_POST, &vcpu->requests))
 		lodge_regions_signal(vcpu->vm);
 	if (test_and_clear_bit(LODGE_REQ_MP, &vcpu->requests))

@@ -18,17 +18,18 @@
 #define TASK_JMP		BIT_ULL(38)
 #define TASK_HAS_ERROR		BIT_ULL(44)
 
-/* 0: only ring 2 can find out. */
-unsigned int svm_insn_len(struct lodge_vcpu *vcpu)
+/* What leaving an instruction behind takes; a length of 0: only ring 2 can find out. */
+static __always_inline void read_insn(struct lodge_vcpu *vcpu)
 {
 	struct vmcb_control_area *control = svm_control(vcpu);
-	u64 rip = svm_save(vcpu)->rip, next = rip;
+	u64 rip = vcpu->regs[LODGE_RIP], len = 0;
 
 	if (boot_cpu_has(X86_FEATURE_NRIPS))
-		next = control->next_rip;
+		len = control->next_rip - rip;
 	else if (svm_exit_code(vcpu) == SVM_EXIT_IOIO)
-		next = control->exit_info_2;
-	return next - rip - 1 < LODGE_INSN_MAX ? next - rip : lodge_insn_len_atomic(vcpu);
+		len = control->exit_info_2 - rip;
+	vcpu->exit.len = likely(len - 1 < LODGE_INSN_MAX) ? len : lodge_insn_len_atomic(vcpu);
+	vcpu->exit.shadowed = control->int_state & SVM_INTERRUPT_SHADOW_MASK;
 }
 
 enum lodge_next svm_on_unexpected(struct lodge_vcpu *vcpu)
@@ -166,7 +167,7 @@ static enum lodge_next on_io(struct lodge_vcpu *vcpu)
 	struct lodge_pio io;
 
 	svm_decode_io(svm_control(vcpu)->exit_info_1, &io);
-	return lodge_on_pio(vcpu, io.port, io.bytes, !io.in, io.string);
+	return lodge_on_pio(vcpu, io);
 }
 
 static enum lodge_next on_msr(struct lodge_vcpu *vcpu)
@@ -273,18 +274,25 @@ enum lodge_next svm_handle_exit(struct lodge_vcpu *vcpu)
 	u32 code = svm_exit_code(vcpu);
 
 	switch (code) {
-	case SVM_EXIT_MSR:
-		return on_msr(vcpu);
-	case SVM_EXIT_INTR:
-		return lodge_on_host_interrupt(vcpu);
-	case SVM_EXIT_HLT:
-		return lodge_on_hlt(vcpu);
-	case SVM_EXIT_IOIO:
-		return on_io(vcpu);
 	case SVM_EXIT_NPF:
 		return on_npf(vcpu);
+	case SVM_EXIT_INTR:
+		return lodge_on_host_interrupt(vcpu);
+	}
+	/* Exceptions and events are none. */
+	if (code < SVM_EXIT_EXCP_BASE || code > SVM_EXIT_VINTR)
+		read_insn(vcpu);
+	switch (code) {
+	case SVM_EXIT_MSR:
+		return on_msr(vcpu);
+	case SVM_EXIT_IOIO:
+		return on_io(vcpu);
 	case SVM_EXIT_CPUID:
 		return lodge_on_cpuid(vcpu);
+	case SVM_EXIT_HLT:
+		return lodge_on_hlt(vcpu);
+	case SVM_EXIT_VMMCALL:
+		return lodge_on_hypercall(vcpu);
 	}
 	return svm_exit_handler(code)(vcpu);
 }

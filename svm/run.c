@@ -73,16 +73,18 @@ static void load_tsc_aux(struct lodge_vcpu *vcpu, struct svm_cpu *c)
 	}
 }
 
+/** svm_stay() - before the first entry of a stay in ring 1 */
+void svm_stay(struct lodge_vcpu *vcpu)
+{
+	store_ldt(to_svm(vcpu)->host_ldt);
+}
+
 static void before_entry(struct svm_vcpu *svm, struct svm_cpu *c)
 {
 	struct lodge_vcpu *vcpu = &svm->vcpu;
 
 	if (unlikely(svm->asid_generation != c->asid_generation))
 		new_asid(svm, c);
-	if (unlikely(vcpu->fresh)) {
-		vcpu->fresh = false;
-		store_ldt(svm->host_ldt);
-	}
 	load_tsc_aux(vcpu, c);
 	flush_registers(vcpu);
 	lodge_debug_enter(vcpu);

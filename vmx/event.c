@@ -111,11 +111,10 @@ void vmx_cancel_injection(struct lodge_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
-	if (!vmx->injected.valid)
+	if (!(vmcs_read(VM_ENTRY_INTR_INFO_FIELD) & INTR_INFO_VALID_MASK))
 		return;
 	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0);
 	requeue(vmx, &vmx->injected);
-	vmx->injected.valid = false;
 }
 
 /* After an exit that may have interrupted a delivery: did it? */
@@ -124,9 +123,9 @@ void vmx_complete_events(struct vmx_vcpu *vmx)
 	struct lodge_event event;
 
 	lodge_decode_event(vmcs_read(IDT_VECTORING_INFO_FIELD), 0, &event);
+	vmx->vectoring = event.valid;
 	if (likely(!event.valid))
 		return;
-	vmx->vectoring = true;
 	if (event.has_error)
 		event.error = vmcs_read(IDT_VECTORING_ERROR_CODE);
 	if (event.type >= LODGE_EV_SOFT_INTERRUPT)

@@ -27,15 +27,17 @@ static u64 qualification(void)
 	return vmcs_read(EXIT_QUALIFICATION);
 }
 
-/* Whoever asks is about to leave the instruction behind, which takes two registers. */
-unsigned int vmx_insn_len(struct lodge_vcpu *vcpu)
+/* What leaving an instruction behind takes. */
+static __always_inline void read_insn(struct vmx_vcpu *vmx)
 {
-	if (!(vcpu->regs_valid & (BIT(LODGE_RIP) | BIT(LODGE_RFLAGS)))) {
-		vcpu->regs[LODGE_RIP] = vmcs_read(GUEST_RIP);
-		vcpu->regs[LODGE_RFLAGS] = vmcs_read(GUEST_RFLAGS);
-		vcpu->regs_valid |= BIT(LODGE_RIP) | BIT(LODGE_RFLAGS);
-	}
-	return vmcs_read(VM_EXIT_INSTRUCTION_LEN);
+	struct lodge_vcpu *vcpu = &vmx->vcpu;
+
+	vcpu->regs[LODGE_RIP] = vmcs_read(GUEST_RIP);
+	vcpu->regs[LODGE_RFLAGS] = vmcs_read(GUEST_RFLAGS);
+	vcpu->regs_valid |= BIT(LODGE_RIP) | BIT(LODGE_RFLAGS);
+	vcpu->exit.len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
+	vcpu->exit.shadowed = vmcs_read(GUEST_INTERRUPTIBILITY_INFO) &
+			      (LODGE_SHADOW_STI | LODGE_SHADOW_MOVSS);
 }
 
 enum lodge_next vmx_on_unexpected(struct lodge_vcpu *vcpu)
@@ -49,8 +51,7 @@ static enum lodge_next on_db(struct lodge_vcpu *vcpu, u32 info)
 	u64 causes = qualification() & DB_CAUSES;
 
 	if ((info & INTR_INFO_INTR_TYPE_MASK) == INTR_TYPE_PRIV_SW_EXCEPTION)
-		lodge_reg_write(vcpu, LODGE_RIP, lodge_reg_read(vcpu, LODGE_RIP) +
-				vmx_insn_len(vcpu));
+		lodge_reg_write(vcpu, LODGE_RIP, vcpu->regs[LODGE_RIP] + vcpu->exit.len);
 	lodge_queue_debug(vcpu, causes);
 	return LODGE_IRQ;	/* as lodge_on_exception() */
 }
@@ -129,7 +130,7 @@ static enum lodge_next on_io(struct lodge_vcpu *vcpu)
 	struct lodge_pio io;
 
 	vmx_decode_io(qualification(), &io);
-	return lodge_on_pio(vcpu, io.port, io.bytes, !io.in, io.string);
+	return lodge_on_pio(vcpu, io);
 }
 
 /* Qualification of an EPT violation as LODGE_ACCESS_* (SDM table 28-7) */
@@ -216,24 +217,44 @@ lodge_handler vmx_exit_handler(u32 reason)
 	return vmx_on_unexpected;
 }
 
-/* The hottest by name: no indirect branch. */
-enum lodge_next vmx_handle_exit(struct lodge_vcpu *vcpu)
+static noinline enum lodge_next handle_other(struct vmx_vcpu *vmx)
 {
-	u32 reason = to_vmx(vcpu)->exit_reason;
+	u32 reason = vmx->exit_reason;
 
+	if (vmx_may_vector(reason))
+		vmx_complete_events(vmx);
+	return vmx_exit_handler(reason)(&vmx->vcpu);
+}
+
+/*
+ * The hottest by name: no indirect branch. An exit caused by an instruction has
+ * interrupted no delivery: nothing is read for those.
+ */
+enum lodge_next vmx_handle_exit(struct vmx_vcpu *vmx)
+{
+	struct lodge_vcpu *vcpu = &vmx->vcpu;
+	u32 reason = vmx->exit_reason;
+
+	if (reason == EXIT_REASON_EPT_VIOLATION) {
+		vmx_complete_events(vmx);
+		return on_ept_violation(vcpu);
+	}
+	if (reason == EXIT_REASON_EXTERNAL_INTERRUPT)
+		return lodge_on_host_interrupt(vcpu);
+	read_insn(vmx);
 	switch (reason) {
 	case EXIT_REASON_MSR_WRITE:
 		return lodge_on_wrmsr(vcpu);
-	case EXIT_REASON_EXTERNAL_INTERRUPT:
-		return lodge_on_host_interrupt(vcpu);
-	case EXIT_REASON_HLT:
-		return lodge_on_hlt(vcpu);
 	case EXIT_REASON_IO_INSTRUCTION:
 		return on_io(vcpu);
-	case EXIT_REASON_EPT_VIOLATION:
-		return on_ept_violation(vcpu);
 	case EXIT_REASON_CPUID:
 		return lodge_on_cpuid(vcpu);
+	case EXIT_REASON_HLT:
+		return lodge_on_hlt(vcpu);
+	case EXIT_REASON_MSR_READ:
+		return lodge_on_rdmsr(vcpu);
+	case EXIT_REASON_VMCALL:
+		return lodge_on_hypercall(vcpu);
 	}
-	return vmx_exit_handler(reason)(vcpu);
+	return handle_other(vmx);
 }

@@ -58,43 +58,16 @@ static bool load_pdptrs(struct vmx_vcpu *vmx)
 	return true;
 }
 
-/* Rare work. False: not now, vcpu->exit says why. */
-static noinline bool do_todo(struct vmx_vcpu *vmx)
-{
-	if ((vmx->todo & VMX_TODO_PDPTRS) && !load_pdptrs(vmx)) {
-		vmx_cancel_injection(&vmx->vcpu);
-		return false;
-	}
-	if (vmx->todo & VMX_TODO_HOST)
-		vmx_save_host(vmx);
-	if (vmx->todo & VMX_TODO_USER_MSRS)
-		vmx_load_user_msrs(vmx, this_cpu_ptr(&vmx_cpu));
-	vmx->todo = 0;
-	return true;
-}
-
-static void flush_registers(struct vmx_vcpu *vmx)
-{
-	struct lodge_vcpu *vcpu = &vmx->vcpu;
-	unsigned long dirty = vcpu->regs_dirty;
-
-	if (dirty & BIT(LODGE_RIP))
-		vmcs_write(GUEST_RIP, vcpu->regs[LODGE_RIP]);
-	if (dirty & BIT(LODGE_RSP))
-		vmcs_write(GUEST_RSP, vcpu->regs[LODGE_RSP]);
-	if (dirty & BIT(LODGE_RFLAGS))
-		vmcs_write(GUEST_RFLAGS, lodge_hw_rflags(vcpu));
-	vcpu->regs_dirty = 0;
-}
-
 /*
  * Once per stay in ring 1. With interrupts off no context switch changes the
- * page tables or CR4, and an NMI's handler leaves the counters as it found them.
+ * page tables, CR4 or DR7, and an NMI's handler leaves the counters as it found
+ * them.
  */
 static void update_host_state(struct vmx_vcpu *vmx)
 {
 	u64 cr3 = __native_read_cr3(), cr4 = native_read_cr4(), perf;
 
+	vmx->debugs_host = vmx->host.debugctl || this_cpu_read(cpu_dr7);
 	if (unlikely(vmx->host_cr3 != cr3)) {
 		vmx->host_cr3 = cr3;
 		vmcs_write(HOST_CR3, cr3);
@@ -113,18 +86,55 @@ static void update_host_state(struct vmx_vcpu *vmx)
 	}
 }
 
-static bool before_entry(struct vmx_vcpu *vmx)
+/* Rare work. False: not now, vcpu->exit says why. */
+static noinline bool do_todo(struct vmx_vcpu *vmx)
 {
-	if (unlikely(vmx->todo) && !do_todo(vmx))
+	if ((vmx->todo & VMX_TODO_PDPTRS) && !load_pdptrs(vmx)) {
+		vmx_cancel_injection(&vmx->vcpu);
 		return false;
-	if (unlikely(vmx->vcpu.fresh)) {
-		vmx->vcpu.fresh = false;
+	}
+	if (vmx->todo & VMX_TODO_HOST)
+		vmx_save_host(vmx);
+	if (vmx->todo & VMX_TODO_USER_MSRS)
+		vmx_load_user_msrs(vmx, this_cpu_ptr(&vmx_cpu));
+	if (vmx->todo & VMX_TODO_STAY) {
 		update_host_state(vmx);
 		/* What ring 2 and the host touched may be in the L1 data cache. */
 		if (vmx_caps.flush_l1d)
 			wrmsrq(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
 	}
-	flush_registers(vmx);
+	vmx->todo = 0;
+	return true;
+}
+
+static noinline void flush_more(struct lodge_vcpu *vcpu)
+{
+	if (vcpu->regs_dirty & BIT(LODGE_RSP))
+		vmcs_write(GUEST_RSP, vcpu->regs[LODGE_RSP]);
+	if (vcpu->regs_dirty & BIT(LODGE_RFLAGS))
+		vmcs_write(GUEST_RFLAGS, lodge_hw_rflags(vcpu));
+}
+
+static __always_inline void flush_registers(struct lodge_vcpu *vcpu)
+{
+	if (vcpu->regs_dirty & BIT(LODGE_RIP))
+		vmcs_write(GUEST_RIP, vcpu->regs[LODGE_RIP]);
+	if (unlikely(vcpu->regs_dirty & (BIT(LODGE_RSP) | BIT(LODGE_RFLAGS))))
+		flush_more(vcpu);
+	vcpu->regs_dirty = 0;
+}
+
+/** vmx_stay() - before the first entry of a stay in ring 1 */
+void vmx_stay(struct lodge_vcpu *vcpu)
+{
+	to_vmx(vcpu)->todo |= VMX_TODO_STAY;
+}
+
+static __always_inline bool before_entry(struct vmx_vcpu *vmx)
+{
+	if (unlikely(vmx->todo) && !do_todo(vmx))
+		return false;
+	flush_registers(&vmx->vcpu);
 	lodge_debug_enter(&vmx->vcpu);
 	return true;
 }
@@ -138,27 +148,26 @@ static __always_inline u64 guest_spec_ctrl(struct vmx_vcpu *vmx, u64 host)
 {
 	u64 value = vmx->vcpu.msr.spec_ctrl;
 
-	if (!boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL))
+	if (!cpu_feature_enabled(X86_FEATURE_MSR_SPEC_CTRL))
 		return host;
-	return boot_cpu_has(X86_FEATURE_KERNEL_IBRS) ? value : value | host;
+	return cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS) ? value : value | host;
 }
 
 /*
  * An NMI that ended the guest's run has masked NMIs and waits to be handled by
  * the host's own gate; nothing that faults or executes IRET may come before.
  */
-static noinstr int enter_guest(struct vmx_vcpu *vmx)
+static __always_inline int enter_guest(struct vmx_vcpu *vmx)
 {
 	struct lodge_vcpu *vcpu = &vmx->vcpu;
-	u64 flags = vmx_caps.enter_flags, host = raw_cpu_read(x86_spec_ctrl_current);
+	u64 host = raw_cpu_read(x86_spec_ctrl_current);
 	int ret;
 
 	if (native_read_cr2() != vcpu->cr2)
 		native_write_cr2(vcpu->cr2);
-	if (likely(vmx->launched))
-		flags |= BIT(VMX_ENTER_RESUME);
 	lodge_context_enter();
-	ret = vmx_enter(vcpu->regs, flags, guest_spec_ctrl(vmx, host), host, &vmx->host_rsp);
+	ret = vmx_enter(vcpu->regs, vmx->enter_flags, guest_spec_ctrl(vmx, host), host,
+			&vmx->host_rsp);
 	lodge_context_exit();
 	if (unlikely(ret))
 		return ret;
@@ -172,25 +181,24 @@ static noinstr int enter_guest(struct vmx_vcpu *vmx)
 	return ret;
 }
 
-static void after_exit(struct vmx_vcpu *vmx)
+static noinline void restore_debug(struct vmx_vcpu *vmx)
 {
-	struct lodge_vcpu *vcpu = &vmx->vcpu;
-
-	if (unlikely(vmx->host.debugctl))
+	if (vmx->host.debugctl)
 		wrmsrq(MSR_IA32_DEBUGCTLMSR, vmx->host.debugctl);
 	lodge_debug_leave(&vmx->vcpu);
-	vmx->launched = true;
+}
+
+static __always_inline void after_exit(struct vmx_vcpu *vmx)
+{
+	if (unlikely(vmx->debugs_host))
+		restore_debug(vmx);
+	vmx->enter_flags |= BIT(VMX_ENTER_RESUME);
 	vmx->shadow_read = false;
-	vcpu->regs_valid = REGS_GPR;
-	vmx->injected.valid = false;
-	vmx->vectoring = false;
-	/* One caused by an instruction interrupted none: nothing is read for those. */
-	if (vmx_may_vector(vmx->exit_reason))
-		vmx_complete_events(vmx);
+	vmx->vcpu.regs_valid = REGS_GPR;
 }
 
 /* The CPU did not even try: a control or a host field is wrong, or no VMX. */
-static enum lodge_next not_entered(struct vmx_vcpu *vmx, int failure)
+static noinline enum lodge_next not_entered(struct vmx_vcpu *vmx, int failure)
 {
 	u64 error = 0;
 
@@ -202,17 +210,28 @@ static enum lodge_next not_entered(struct vmx_vcpu *vmx, int failure)
 	return lodge_on_fail_entry(&vmx->vcpu, VM_INSTRUCTION | error, 0);
 }
 
-enum lodge_next vmx_run(struct lodge_vcpu *vcpu)
+noinstr enum lodge_next vmx_run(struct lodge_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	enum lodge_next next;
 	int failure;
 
-	if (unlikely(!before_entry(vmx)))
-		return LODGE_HANDLE;
+	instrumentation_begin();
+	if (unlikely(!before_entry(vmx))) {
+		next = LODGE_HANDLE;
+		goto out;
+	}
+	instrumentation_end();
 	failure = enter_guest(vmx);
-	if (unlikely(failure))
-		return not_entered(vmx, failure);
+	instrumentation_begin();
+	if (unlikely(failure)) {
+		next = not_entered(vmx, failure);
+		goto out;
+	}
 	after_exit(vmx);
 	lodge_exited(vcpu);
-	return vmx_handle_exit(vcpu);
+	next = vmx_handle_exit(vmx);
+out:
+	instrumentation_end();
+	return next;
 }

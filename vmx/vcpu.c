@@ -21,7 +21,7 @@ void vmx_vacate(struct vmx_cpu *c, struct vmx_vcpu *vmx)
 	if (c->current_vcpu == vmx)
 		c->current_vcpu = NULL;
 	list_del(&vmx->link);
-	vmx->launched = false;
+	vmx->enter_flags &= ~BIT(VMX_ENTER_RESUME);
 	/* Another CPU may take it as soon as it sees this. */
 	smp_store_release(&vmx->active_cpu, -1);
 }
@@ -230,6 +230,7 @@ int vmx_vcpu_init(struct lodge_vcpu *vcpu)
 	int cpu;
 
 	vmx->active_cpu = -1;
+	vmx->enter_flags = vmx_caps.enter_flags;
 	vmx->vmcs = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	vmx->vpid = ida_alloc_range(&vpids, 1, VMX_NR_VPIDS - 1, GFP_KERNEL);
 	if (!vmx->vmcs || vmx->vpid < 0)
@@ -282,7 +283,6 @@ void vmx_reset(struct lodge_vcpu *vcpu)
 	vmx->shadow_read = true;
 	vmcs_write(GUEST_PENDING_DBG_EXCEPTIONS, 0);
 	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0);
-	vmx->injected.valid = false;
 	vmx_close_windows(vcpu);
 	memset(vmx->user_msr, 0, sizeof(vmx->user_msr));
 	vmx->kernel_gs_base = 0;

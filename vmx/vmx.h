@@ -87,6 +87,7 @@ DECLARE_PER_CPU(struct vmx_cpu, vmx_cpu);
 #define VMX_TODO_HOST		BIT(0)	/* host state is not saved */
 #define VMX_TODO_USER_MSRS	BIT(1)
 #define VMX_TODO_PDPTRS		BIT(2)
+#define VMX_TODO_STAY		BIT(3)	/* first entry of a stay in ring 1 */
 
 /* Host state of the thread that loaded the vCPU. */
 struct vmx_host {
@@ -103,13 +104,14 @@ struct vmx_host {
 struct vmx_vcpu {
 	struct lodge_vcpu vcpu;
 	void *vmcs;
-	bool launched;
 	bool vectoring;			/* the exit interrupted a delivery */
 	bool shadow_read;		/* @interruptibility is that of the VMCS */
+	bool debugs_host;		/* the host uses what an exit resets */
 	u32 exit_reason;
 	u32 intr_info;
 	u32 interruptibility;
 	u32 todo;
+	u64 enter_flags;		/* as vmx_enter() takes them */
 	u64 host_rsp;
 	u64 host_cr3;
 	u64 host_cr4;
@@ -211,7 +213,7 @@ void vmx_sanitize_pdptrs(u64 *pdptr, u8 maxphyaddr);
 
 /* exit.c */
 lodge_handler vmx_exit_handler(u32 reason);
-enum lodge_next vmx_handle_exit(struct lodge_vcpu *vcpu);
+enum lodge_next vmx_handle_exit(struct vmx_vcpu *vmx);
 enum lodge_next vmx_on_unexpected(struct lodge_vcpu *vcpu);
 
 /* Can this exit have interrupted the delivery of an event (SDM 28.2.4)? */
