@@ -80,16 +80,25 @@ static pthread_t start(struct guest *g)
 	return start_by(g, run_thread);
 }
 
-static long stop(struct guest *g, pthread_t thread)
+/* It comes back of itself. */
+static long finish(pthread_t thread)
 {
 	void *result;
+
+	pthread_join(thread, &result);
+	return (long)result;
+}
+
+static long stop(struct guest *g, pthread_t thread)
+{
+	long result;
 
 	alarm_ms(1 << 20);		/* installs the handler, no more */
 	g->run->immediate_exit = 1;
 	pthread_kill(thread, SIGALRM);
-	pthread_join(thread, &result);
+	result = finish(thread);
 	g->run->immediate_exit = 0;
-	return (long)result;
+	return result;
 }
 
 TEST_F(life, vm_closed_while_its_vcpu_runs)
@@ -244,8 +253,7 @@ TEST_F(life, memory_unmapped_under_a_running_guest)
 	thread = start(&self->g);
 	/* Not the page with the code. */
 	ASSERT_EQ(0, munmap(self->g.mem + 0x100000, 0x1000));
-	usleep(50000);
-	EXPECT_EQ(0, stop(&self->g, thread));
+	EXPECT_EQ(0, finish(thread));
 	EXPECT_EQ(LODGE_EXIT_MEMORY, self->g.run->exit_reason);
 	EXPECT_EQ(0x100000, self->g.run->memory.gpa & ~0xfffull);
 }
@@ -297,8 +305,7 @@ TEST_F(life, slot_deleted_under_a_running_guest)
 	ASSERT_EQ(0, guest_load64(&self->g, touch_all));
 	thread = start(&self->g);
 	ASSERT_EQ(0, guest_slot(&self->g, 0, 0, 0, NULL));
-	usleep(50000);
-	EXPECT_EQ(0, stop(&self->g, thread));
+	EXPECT_EQ(0, finish(thread));
 	EXPECT_TRUE(self->g.run->exit_reason == LODGE_EXIT_MMIO ||
 		    self->g.run->exit_reason == LODGE_EXIT_INTERNAL ||
 		    self->g.run->exit_reason == LODGE_EXIT_SHUTDOWN);
