@@ -230,7 +230,7 @@ struct lodge_dirty {
 /**
  * struct lodge_prefault - get and map memory before the guest asks (LODGE_PREFAULT)
  * @gpa: guest physical address, page aligned
- * @bytes: length, page aligned
+ * @bytes: page aligned
  * @done: out, whatever the result: bytes from @gpa on that are mapped
  */
 struct lodge_prefault {
@@ -243,13 +243,11 @@ struct lodge_prefault {
 
 /**
  * struct lodge_watch_pages - tell of the guest's next access to pages (LODGE_WATCH)
- * @flags: LODGE_WATCH_COUNT: note it, without an exit; LODGE_WATCH_ACCESSED: change nothing
- *	that is watched; @bitmap gets what the guest accessed since the last such call
+ * @flags: LODGE_WATCH_*
  * @access: LODGE_ACCESS_* to be told of from now on; READ: any access; 0: none
  * @gpa: page aligned
  * @bytes: page aligned, within one slot
- * @bitmap: user address of __u64[], or 0: which pages were hit before: bit N % 64 of
- *	element N / 64 for the page N of the range
+ * @bitmap: user address of __u64[], or 0: bit N % 64 of element N / 64: page N was hit before
  */
 struct lodge_watch_pages {
 	__u32 size;
@@ -261,8 +259,8 @@ struct lodge_watch_pages {
 	__u64 bitmap;
 };
 
-#define LODGE_WATCH_COUNT	0x1u
-#define LODGE_WATCH_ACCESSED	0x2u
+#define LODGE_WATCH_COUNT	0x1u	/* note it, without an exit */
+#define LODGE_WATCH_ACCESSED	0x2u	/* watch nothing; tell what was accessed since last time */
 
 /* GSIs 0-15 reach the PIC pair and the I/O APIC, 16-23 the I/O APIC alone */
 struct lodge_irq_line {
