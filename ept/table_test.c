@@ -493,15 +493,20 @@ static void no_lock_is_shared(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, 0, map(mmu, 0, 1));
 	KUNIT_ASSERT_EQ(test, 0, map(mmu, 2 * MIB, 1));
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < 4; i++)
 		table[i] = table_over(mmu, 0, i + 1);
-		spin_lock_nested(&table[i]->lock, i);
-	}
+	/* One by one: sparse does not follow locks through a loop. */
+	spin_lock_nested(&table[0]->lock, 0);
+	spin_lock_nested(&table[1]->lock, 1);
+	spin_lock_nested(&table[2]->lock, 2);
+	spin_lock_nested(&table[3]->lock, 3);
 	spin_lock(&mmu->notifier_lock);
 	ret = map(mmu, 2 * MIB + PAGE_SIZE, 1);
 	spin_unlock(&mmu->notifier_lock);
-	for (i = 0; i < 4; i++)
-		spin_unlock(&table[i]->lock);
+	spin_unlock(&table[3]->lock);
+	spin_unlock(&table[2]->lock);
+	spin_unlock(&table[1]->lock);
+	spin_unlock(&table[0]->lock);
 	KUNIT_EXPECT_EQ(test, 0, ret);
 	KUNIT_EXPECT_PTR_NE(test, table[0], table_over(mmu, 2 * MIB, 1));
 }

@@ -130,8 +130,9 @@ static void *vcpu_thread(void *arg)
 {
 	struct vcpu *v = arg;
 	__u32 value;
+	int ret;
 
-	while (guest_run(&v->g) == 0 && v->g.run->exit_reason == LODGE_EXIT_IO &&
+	while ((ret = guest_run(&v->g)) == 0 && v->g.run->exit_reason == LODGE_EXIT_IO &&
 	       v->g.run->io.port == PORT_POST) {
 		memcpy(&value, v->g.run->data, sizeof(value));
 		pthread_mutex_lock(&lock);
@@ -139,8 +140,13 @@ static void *vcpu_thread(void *arg)
 		take(v->id, value);
 		pthread_mutex_unlock(&lock);
 	}
-	if (v->g.run->exit_reason == LODGE_EXIT_IO && v->g.run->io.port == GUEST_END)
-		__atomic_add_fetch(&ended, 1, __ATOMIC_RELEASE);
+	if (ret || v->g.run->exit_reason != LODGE_EXIT_IO || v->g.run->io.port != GUEST_END) {
+		fprintf(stderr, "# vCPU %d: %d, exit %u, if internal %u: %#llx %#llx\n", v->id, ret,
+			v->g.run->exit_reason, v->g.run->internal.code,
+			v->g.run->internal.info[0], v->g.run->internal.info[1]);
+		abort();
+	}
+	__atomic_add_fetch(&ended, 1, __ATOMIC_RELEASE);
 	return NULL;
 }
 
