@@ -110,6 +110,9 @@ static long call_with_struct(const struct lodge_ioctl *row, struct lodge_target 
 
 	if (ret)
 		return ret;
+	/* What cannot be told must not happen: a descriptor would be lost. */
+	if (row->copy != LODGE_COPY_IN && copy_out(row, args, size, user))
+		return -EFAULT;
 	ret = call_handler(row, target, args);
 	if (row->copy == LODGE_COPY_IN || (ret < 0 && row->copy != LODGE_COPY_ALWAYS))
 		return ret;

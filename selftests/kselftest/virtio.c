@@ -940,6 +940,25 @@ TEST_F(virtio, features_by_subset)
 	}
 }
 
+/* A device whose struct cannot be written back leaves no descriptor behind. */
+TEST_F(virtio, create_without_an_answer)
+{
+	struct lodge_create_virtio *with = mmap(NULL, sizeof(*with), PROT_READ | PROT_WRITE,
+						MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int next = dup(self->file);
+
+	ASSERT_NE(MAP_FAILED, with);
+	ASSERT_EQ(0, close(next));
+	*with = disk;
+	with->size = sizeof(*with);
+	with->fd = self->file;
+	ASSERT_EQ(0, mprotect(with, sizeof(*with), PROT_READ));
+	EXPECT_EQ(-EFAULT, call(self->g.vm, LODGE_CREATE_VIRTIO, with));
+	EXPECT_EQ(next, dup(self->file));
+	close(next);
+	munmap(with, sizeof(*with));
+}
+
 /* A process that is killed leaves nothing behind that would keep it. */
 TEST_F(virtio, killed_while_serving)
 {
