@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What a bare-metal guest in C needs: ports, addresses, the serial port. */
+/* What a bare-metal guest in C needs: an entry, ports, addresses, the serial port. */
 #ifndef _GUESTS_BARE_H
 #define _GUESTS_BARE_H
 
@@ -78,5 +78,21 @@ static void print_number(u32 v)
 	} while (v);
 	print(p);
 }
+
+/* Where a Multiboot loader begins: start() is called with its EBX and EAX. */
+asm(".section .header, \"a\"\n"
+"	.balign	4\n"
+"	.long	0x1badb002, 3, -(0x1badb002 + 3)\n"
+".text\n"
+".globl entry\n"
+"entry:	mov	$stack_end, %esp\n"
+"	push	%eax\n"
+"	push	%ebx\n"
+"	call	start\n"
+".bss\n"
+"	.balign	16\n"
+"	.skip	8192\n"
+"stack_end:\n"
+".text\n");
 
 #endif /* _GUESTS_BARE_H */

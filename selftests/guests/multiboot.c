@@ -350,7 +350,7 @@ static const struct {
 	{ "real mode: timer and BIOS calls", real_mode_ticks },
 };
 
-__attribute__((used)) static void start(u32 eax, u32 *ebx)
+__attribute__((used)) static void start(u32 *ebx, u32 eax)
 {
 	u32 i, failed = 0;
 
@@ -374,18 +374,3 @@ __attribute__((used)) static void start(u32 eax, u32 *ebx)
 	for (;;)
 		out32(0xf4, 99);
 }
-
-asm(".section .header, \"a\"\n"
-"	.balign	4\n"
-"	.long	0x1badb002, 3, -(0x1badb002 + 3)\n"
-".text\n"
-".globl entry\n"
-"entry:	mov	$stack_end, %esp\n"
-"	push	%ebx\n"
-"	push	%eax\n"
-"	call	start\n"
-".bss\n"
-"	.balign	16\n"
-"	.skip	8192\n"
-"stack_end:\n"
-".text\n");

@@ -517,16 +517,3 @@ __attribute__((used)) static void start(void)
 	for (;;)
 		out32(0xf4, failed);
 }
-
-asm(".section .header, \"a\"\n"
-"	.balign	4\n"
-"	.long	0x1badb002, 3, -(0x1badb002 + 3)\n"
-".text\n"
-".globl entry\n"
-"entry:	mov	$stack_end, %esp\n"
-"	call	start\n"
-".bss\n"
-"	.balign	16\n"
-"	.skip	8192\n"
-"stack_end:\n"
-".text\n");

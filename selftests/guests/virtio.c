@@ -555,17 +555,3 @@ __attribute__((used)) static void start(const u32 *info)
 	for (;;)
 		out32(0xf4, tests ? failed : 99);
 }
-
-asm(".section .header, \"a\"\n"
-"	.balign	4\n"
-"	.long	0x1badb002, 3, -(0x1badb002 + 3)\n"
-".text\n"
-".globl entry\n"
-"entry:	mov	$stack_end, %esp\n"
-"	push	%ebx\n"
-"	call	start\n"
-".bss\n"
-"	.balign	16\n"
-"	.skip	8192\n"
-"stack_end:\n"
-".text\n");
