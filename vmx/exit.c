@@ -28,10 +28,8 @@ static u64 qualification(void)
 }
 
 /* What leaving an instruction behind takes. */
-static __always_inline void read_insn(struct vmx_vcpu *vmx)
+static __always_inline void read_insn(struct lodge_vcpu *vcpu)
 {
-	struct lodge_vcpu *vcpu = &vmx->vcpu;
-
 	vcpu->regs[LODGE_RIP] = vmcs_read(GUEST_RIP);
 	vcpu->regs[LODGE_RFLAGS] = vmcs_read(GUEST_RFLAGS);
 	vcpu->regs_valid |= BIT(LODGE_RIP) | BIT(LODGE_RFLAGS);
@@ -217,31 +215,30 @@ lodge_handler vmx_exit_handler(u32 reason)
 	return vmx_on_unexpected;
 }
 
-static noinline enum lodge_next handle_other(struct vmx_vcpu *vmx)
+static noinline enum lodge_next handle_other(struct lodge_vcpu *vcpu)
 {
-	u32 reason = vmx->exit_reason;
+	u32 reason = to_vmx(vcpu)->exit_reason;
 
 	if (vmx_may_vector(reason))
-		vmx_complete_events(vmx);
-	return vmx_exit_handler(reason)(&vmx->vcpu);
+		vmx_complete_events(to_vmx(vcpu));
+	return vmx_exit_handler(reason)(vcpu);
 }
 
 /*
  * The hottest by name: no indirect branch. An exit caused by an instruction has
  * interrupted no delivery: nothing is read for those.
  */
-enum lodge_next vmx_handle_exit(struct vmx_vcpu *vmx)
+enum lodge_next vmx_handle_exit(struct lodge_vcpu *vcpu)
 {
-	struct lodge_vcpu *vcpu = &vmx->vcpu;
-	u32 reason = vmx->exit_reason;
+	u32 reason = to_vmx(vcpu)->exit_reason;
 
 	if (reason == EXIT_REASON_EPT_VIOLATION) {
-		vmx_complete_events(vmx);
+		vmx_complete_events(to_vmx(vcpu));
 		return on_ept_violation(vcpu);
 	}
 	if (reason == EXIT_REASON_EXTERNAL_INTERRUPT)
 		return lodge_on_host_interrupt(vcpu);
-	read_insn(vmx);
+	read_insn(vcpu);
 	switch (reason) {
 	case EXIT_REASON_MSR_WRITE:
 		return lodge_on_wrmsr(vcpu);
@@ -256,5 +253,5 @@ enum lodge_next vmx_handle_exit(struct vmx_vcpu *vmx)
 	case EXIT_REASON_VMCALL:
 		return lodge_on_hypercall(vcpu);
 	}
-	return handle_other(vmx);
+	return handle_other(vcpu);
 }

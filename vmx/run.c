@@ -230,7 +230,7 @@ noinstr enum lodge_next vmx_run(struct lodge_vcpu *vcpu)
 	}
 	after_exit(vmx);
 	lodge_exited(vcpu);
-	next = vmx_handle_exit(vmx);
+	next = vmx_handle_exit(vcpu);
 out:
 	instrumentation_end();
 	return next;

@@ -213,7 +213,7 @@ void vmx_sanitize_pdptrs(u64 *pdptr, u8 maxphyaddr);
 
 /* exit.c */
 lodge_handler vmx_exit_handler(u32 reason);
-enum lodge_next vmx_handle_exit(struct vmx_vcpu *vmx);
+enum lodge_next vmx_handle_exit(struct lodge_vcpu *vcpu);
 enum lodge_next vmx_on_unexpected(struct lodge_vcpu *vcpu);
 
 /* Can this exit have interrupted the delivery of an event (SDM 28.2.4)? */
