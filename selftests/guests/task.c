@@ -112,6 +112,7 @@ asm(".text\n"
 "vm86_body:	ud2\n"
 ".code32\n"
 /* Exceptions: vector and error code, 8 bytes apart, then the common part. */
+"	.balign 8\n"
 "fault_table:\n"
 ".set i, 0\n"
 ".rept 32\n"
