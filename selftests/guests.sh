@@ -31,7 +31,7 @@ amd)
 intel)
 	cases=(lean_boot smp_lean memory typed clock pvh no_reboot smp_reset
 	       terminated panic time_out triple_fault exit_dev multiboot task firmware
-	       disk_pci two_killed busy_module kvm_idle
+	       disk_pci hostile_driver two_killed busy_module kvm_idle
 	       kvm_holds kvm_comes_later load_cycles cloud_boot)
 	;;
 *)
