@@ -61,6 +61,10 @@ END {
 	for (i = 1; i <= n; i++)
 		if (!(("lodge", program[i]) in seen))
 			result(0, program[i] ": did not run")
+	n = split(kvm, program, " ")
+	for (i = 1; i <= n; i++)
+		if (!(("kvm", program[i]) in seen))
+			result(0, "KVM " program[i] ": did not run")
 	print "1.." count
 	exit failed > 0
 }
