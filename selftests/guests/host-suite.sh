@@ -1199,6 +1199,39 @@ observe_timeline()
 		tail -n 1 /tmp/boot.svg | grep -q '^</svg>$'
 }
 
+# of_threads KEY PID: what that is for all of its threads.
+of_threads()
+{
+	grep -h "^$1:" /proc/"$2"/task/*/status | tr -d ' \t' | sort -u
+}
+
+# What is left of the launcher's rights while its guest runs; it ends as ever.
+sandbox()
+{
+	busy boxed -c 2 || return
+	pid=$(pidof lodge)
+	[ "$(of_threads Seccomp "$pid")" = Seccomp:2 ] &&
+		[ "$(of_threads NoNewPrivs "$pid")" = NoNewPrivs:1 ] &&
+		[ "$(of_threads CapEff "$pid")" = CapEff:0000000000000000 ] &&
+		[ "$(readlink /proc/"$pid"/root)" = /run/lodge ] ||
+		{ cat /proc/"$pid"/task/*/status; return 1; }
+	for space in /proc/self/ns/ipc /proc/self/ns/net /proc/self/ns/mnt; do
+		[ ! -e $space ] ||
+			[ "$(readlink $space)" != "$(readlink /proc/"$pid"/ns/${space##*/})" ] ||
+			{ echo "# not its own: $space"; return 1; }
+	done
+	killall -TERM lodge
+	wait $busy
+	expect 126 killed && [ -z "$(ls /run/lodge)" ] || return
+	busy open --sandbox off || return
+	pid=$(pidof lodge)
+	[ "$(of_threads Seccomp "$pid")" = Seccomp:0 ] && [ "$(readlink /proc/"$pid"/root)" = / ]
+	result=$?
+	killall -TERM lodge
+	wait $busy
+	expect 126 killed && return $result
+}
+
 #
 # The host's life
 #

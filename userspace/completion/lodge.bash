@@ -18,6 +18,7 @@ _lodge()
 		--serial)	words='stdio null file=' ;;
 		--triple-fault)	words='end reset' ;;
 		--panic)	words='end ignore' ;;
+		--sandbox)	words='on off' ;;
 		*)		mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 		esac
 	fi

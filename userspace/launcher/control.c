@@ -326,7 +326,7 @@ static int listen_unless_taken(struct control *c, struct fault *f)
 	return 0;
 }
 
-int control_start(struct control *c, struct machine *machine, struct fault *f)
+int control_listen(struct control *c, struct machine *machine, struct fault *f)
 {
 	int lock, ret;
 
@@ -338,12 +338,32 @@ int control_start(struct control *c, struct machine *machine, struct fault *f)
 	flock(lock, LOCK_EX);
 	ret = listen_unless_taken(c, f);
 	close(lock);
-	if (ret || c->fd < 0)
-		return ret;
-	c->started = !pthread_create(&c->thread, NULL, control_thread, c);
+	usage_open();
+	return ret;
+}
+
+const char *control_folder(const struct control *c, char *dir, size_t bytes)
+{
+	const char *end = strrchr(c->addr.sun_path, '/');
+
+	if (c->fd < 0 || !end)
+		return NULL;
+	snprintf(dir, bytes, "%.*s", (int)(end - c->addr.sun_path), c->addr.sun_path);
+	return dir;
+}
+
+void control_moved(struct control *c)
+{
+	char *name = strrchr(c->addr.sun_path, '/') + 1;
+
+	memmove(c->addr.sun_path, name, strlen(name) + 1);
+}
+
+void control_start(struct control *c)
+{
+	c->started = c->fd >= 0 && !pthread_create(&c->thread, NULL, control_thread, c);
 	if (c->started)
 		pthread_setname_np(c->thread, "lodge-control");
-	return 0;
 }
 
 void control_stop(struct control *c)

@@ -36,7 +36,13 @@ struct control {
 };
 
 /* @machine's name must not be another's. Fails when it is; goes on without a socket otherwise. */
-int control_start(struct control *c, struct machine *machine, struct fault *f);
+int control_listen(struct control *c, struct machine *machine, struct fault *f);
+/* The folder of its socket, or NULL, in @dir of that size. */
+const char *control_folder(const struct control *c, char *dir, size_t bytes);
+/* That folder is the working folder from now on. */
+void control_moved(struct control *c);
+/* Begins to answer. */
+void control_start(struct control *c);
 void control_stop(struct control *c);
 
 /* An answer: @fds of them came with it and belong to whoever asked. */

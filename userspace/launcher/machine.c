@@ -566,6 +566,7 @@ int machine_start(struct machine *m, struct fault *f)
 {
 	unsigned int i;
 
+	m->pause = true;
 	for (i = 0; i < m->config.cpus; i++)
 		if (vcpu_start(&m->vcpu[i], f))
 			return -1;

@@ -130,6 +130,7 @@ struct machine {
 int machine_init(struct machine *m, const struct machine_config *config, struct fault *f);
 /* Loads @m->images. */
 int machine_load(struct machine *m, struct fault *f);
+/* Starts all threads; no guest instruction runs before machine_resume(). */
 int machine_start(struct machine *m, struct fault *f);
 /* What stopped the machine, or EVENT_NONE. */
 enum machine_event machine_take_event(struct machine *m, __u64 *value);

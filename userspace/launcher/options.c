@@ -30,6 +30,7 @@ enum {
 	OPT_PANIC,
 	OPT_NO_REGIONS,
 	OPT_LOG_UNKNOWN,
+	OPT_SANDBOX,
 	OPT_TIMELINE,
 };
 
@@ -61,6 +62,7 @@ static const struct option long_options[] = {
 	{ "panic", required_argument, NULL, OPT_PANIC },
 	{ "no-regions", no_argument, NULL, OPT_NO_REGIONS },
 	{ "log-unknown", no_argument, NULL, OPT_LOG_UNKNOWN },
+	{ "sandbox", required_argument, NULL, OPT_SANDBOX },
 	{ "timeline", optional_argument, NULL, OPT_TIMELINE },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -110,6 +112,8 @@ VIRTIO_USAGE
 "      --panic A          end (default): status 255; ignore: go on\n"
 "      --no-regions       every device access returns to this program\n"
 "      --log-unknown      print accesses that no device answers\n"
+"      --sandbox on|off   on (default): while the guest runs, this program keeps\n"
+"                         none of its rights but to what is open then\n"
 "      --timeline[=FILE]  tell the boot step by step at the end: first entry,\n"
 "                         modes, first interrupt, exits per second; FILE gets a\n"
 "                         picture of it (SVG)\n"
@@ -122,7 +126,8 @@ VIRTIO_USAGE
 "\n"
 "Exit status: 0 powered off, 124 time-out, 125 usage or launch error, 126 the\n"
 "guest died, 255 the guest's kernel panicked. The last line on stderr says why:\n"
-"lodge: end: poweroff|reset|timeout|triple-fault|killed|panic|exit-dev V|error\n";
+"lodge: end: poweroff|reset|timeout|triple-fault|killed|panic|exit-dev V|sandbox|\n"
+"error. With sandbox and status 126, this program wanted what it has no right to.\n";
 
 void options_usage(void *stream)
 {
@@ -294,6 +299,9 @@ static int long_option(struct run_options *o, int opt, struct fault *f)
 	case OPT_LOG_UNKNOWN:
 		o->log_unknown = true;
 		return 0;
+	case OPT_SANDBOX:
+		return set_choice(optarg, "on", "off", &o->no_sandbox) ?
+		       bad(f, "--sandbox", "neither on nor off") : 0;
 	case OPT_TIMELINE:
 		o->timeline = true;
 		o->timeline_svg = optarg;
@@ -414,8 +422,8 @@ void options_print(const struct run_options *o)
 		putc('=', stderr);
 		print_quoted(stderr, o->timeline_svg);
 	}
-	fprintf(stderr, "%s%s%s%s%s\n", o->no_reboot ? " --no-reboot" : "",
+	fprintf(stderr, "%s%s%s%s%s%s\n", o->no_reboot ? " --no-reboot" : "",
 		o->triple_fault_reset ? " --triple-fault reset" : "",
 		o->panic_ignore ? " --panic ignore" : "", o->no_regions ? " --no-regions" : "",
-		o->log_unknown ? " --log-unknown" : "");
+		o->log_unknown ? " --log-unknown" : "", o->no_sandbox ? " --sandbox off" : "");
 }

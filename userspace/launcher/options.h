@@ -55,6 +55,7 @@ struct run_options {
 	bool panic_ignore;
 	bool no_regions;
 	bool log_unknown;
+	bool no_sandbox;
 	bool timeline;
 	const char *timeline_svg;
 	bool help;

@@ -21,6 +21,7 @@
 #include "firmware.h"
 #include "machine.h"
 #include "options.h"
+#include "sandbox.h"
 #include "term.h"
 #include "timeline.h"
 
@@ -63,6 +64,7 @@ struct front {
 	const char *why;
 	__u64 value;
 	char kernel[128];
+	FILE *svg;
 };
 
 static void end(struct front *fr, int status, const char *why)
@@ -325,6 +327,15 @@ static int open_serial(struct front *fr, struct fault *f)
 	return 0;
 }
 
+static int open_timeline(struct front *fr, struct fault *f)
+{
+	const char *path = fr->options.timeline_svg;
+
+	fr->svg = path ? fopen(path, "we") : NULL;
+	return path && !fr->svg ? fault_set(f, path, "cannot write the timeline",
+					    "check the path given with --timeline=", errno) : 0;
+}
+
 static int load_files(struct front *fr, struct fault *f)
 {
 	const struct run_options *o = &fr->options;
@@ -389,7 +400,7 @@ static int prepare(struct front *fr, struct fault *f)
 		.output_arg = &fr->console,
 	};
 
-	if (open_serial(fr, f))
+	if (open_serial(fr, f) || open_timeline(fr, f))
 		return -1;
 	fr->timeline.start = timeline_now();
 	if (machine_init(&fr->machine, &config, f))
@@ -422,17 +433,13 @@ static int begin_timeline(struct front *fr, struct fault *f)
 
 static void end_timeline(struct front *fr)
 {
-	FILE *to;
-
 	if (!fr->options.timeline)
 		return;
 	timeline_print(&fr->timeline, stderr);
-	if (!fr->options.timeline_svg)
+	if (!fr->svg)
 		return;
-	to = fopen(fr->options.timeline_svg, "we");
-	if (to)
-		timeline_svg(&fr->timeline, to);
-	if (!to || fclose(to))
+	timeline_svg(&fr->timeline, fr->svg);
+	if (fclose(fr->svg))
 		fprintf(stderr, "lodge: %s: cannot write the timeline\n",
 			fr->options.timeline_svg);
 }
@@ -467,6 +474,36 @@ static void default_kernel(struct front *fr)
 	fr->options.kernel = fr->kernel;
 }
 
+/* Its streams go to sockets by path, anybody's. */
+static void drop_rights(struct front *fr)
+{
+	bool vsock = fr->options.virtio.vsock.cid;
+	char dir[sizeof(fr->control.addr.sun_path)];
+	struct sandbox_rights rights = {
+		.root = vsock ? NULL : control_folder(&fr->control, dir, sizeof(dir)),
+		.other_users_files = vsock,
+	};
+
+	if (!fr->options.no_sandbox && sandbox_drop(&rights))
+		control_moved(&fr->control);
+}
+
+/* Threads inherit rights, so these go first; system calls when every thread has started. */
+static int start(struct front *fr, struct fault *f)
+{
+	fill_poll(fr);
+	if (control_listen(&fr->control, &fr->machine, f))
+		return -1;
+	drop_rights(fr);
+	control_start(&fr->control);
+	if (begin_timeline(fr, f) || machine_start(&fr->machine, f))
+		return -1;
+	if (!fr->options.no_sandbox && sandbox_filter(f))
+		return -1;
+	machine_resume(&fr->machine);
+	return 0;
+}
+
 static void run_guest(struct front *fr)
 {
 	struct fault f;
@@ -476,9 +513,7 @@ static void run_guest(struct front *fr)
 		end(fr, STATUS_ERROR, "error");
 		return;
 	}
-	fill_poll(fr);
-	if (control_start(&fr->control, &fr->machine, &f) || begin_timeline(fr, &f) ||
-	    machine_start(&fr->machine, &f)) {
+	if (start(fr, &f)) {
 		fault_print(&f);
 		end(fr, STATUS_ERROR, "error");
 	} else {

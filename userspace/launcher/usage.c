@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Where guest memory is, as the host's kernel and the hypervisor tell. */
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <lodge/liblodge.h>
@@ -9,6 +10,20 @@
 
 #define CHUNK	GIB(1)		/* asked about at once */
 #define PAGE	4096ull
+
+static int smaps_fd = -1, merging_fd = -1;
+
+void usage_open(void)
+{
+	smaps_fd = open("/proc/self/smaps", O_RDONLY | O_CLOEXEC);
+	merging_fd = open("/proc/self/ksm_merging_pages", O_RDONLY | O_CLOEXEC);
+}
+
+/* From its start; to be closed. */
+static FILE *read_again(int fd)
+{
+	return lseek(fd, 0, SEEK_SET) ? NULL : fdopen(dup(fd), "r");
+}
 
 /* The value of a line "KEY:   N kB" in bytes, if it is one. */
 static __u64 field(const char *line, const char *key)
@@ -52,7 +67,7 @@ bool usage_parse(struct memory_usage *u, FILE *smaps, unsigned long start, unsig
 /* Before 6.7 the process as a whole has a count; guest memory is all that it lets be merged. */
 static __u64 merged_pages(void)
 {
-	FILE *file = fopen("/proc/self/ksm_merging_pages", "re");
+	FILE *file = read_again(merging_fd);
 	unsigned long long pages = 0;
 
 	if (!file || fscanf(file, "%llu", &pages) != 1)
@@ -107,7 +122,7 @@ int usage_get(struct memory_usage *u, const struct memory *m, int vm)
 	ret = ret < 0 ? ret : count_accessed(vm, MEMORY_HIGH, m->bytes - m->low, &u->accessed);
 	if (ret < 0)
 		return ret;
-	smaps = fopen("/proc/self/smaps", "re");
+	smaps = read_again(smaps_fd);
 	if (!smaps)
 		return -errno;
 	if (!usage_parse(u, smaps, start, start + m->bytes))

@@ -25,6 +25,8 @@ struct memory_usage {
 	__u64 accessed;
 };
 
+/* Opens what usage_get() reads: a sandbox lets nothing be opened. */
+void usage_open(void);
 /* 0 or a negative errno; one thread at a time. */
 int usage_get(struct memory_usage *u, const struct memory *m, int vm);
 /*

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -46,14 +47,14 @@ struct request {
  * struct share - a shared folder
  * @path: what the server exports
  * @fd: the server's other end; -1: it is gone
- * @server: its process, which is never waited for
+ * @server: its process, as a descriptor; it is never waited for
  * @out: a message that is not yet sent, @out_bytes from @out_at on
  * @in: what has come of an answer: @in_bytes
  */
 struct share {
 	char path[4096];
 	int fd;
-	pid_t server;
+	int server;
 	struct request pending[PENDING];
 	size_t out_at;
 	size_t out_bytes;
@@ -83,8 +84,8 @@ static void end_server(struct share *s)
 {
 	if (s->fd < 0)
 		return;
-	if (s->server > 0)
-		kill(s->server, SIGKILL);
+	pidfd_send_signal(s->server, SIGKILL, NULL, 0);
+	close(s->server);
 	close(s->fd);
 	s->fd = -1;
 }
@@ -293,15 +294,16 @@ static int hand_over(struct share *s, bool readonly, int end)
 	int sock = fcntl(end, F_DUPFD_CLOEXEC, CONFIG_FD + 1);
 	int file = write_config(s->path, readonly);
 	int config = fcntl(file, F_DUPFD_CLOEXEC, CONFIG_FD + 1);
+	pid_t pid = sock < 0 || config < 0 ? -1 : fork();
 
-	s->server = sock < 0 || config < 0 ? -1 : fork();
-	if (!s->server)
+	if (!pid)
 		run_server(sock, config);
+	s->server = pid < 0 ? -1 : pidfd_open(pid, 0);
 	close(end);
 	close(sock);
 	close(file);
 	close(config);
-	return s->server < 0 ? -1 : 0;
+	return pid < 0 ? -1 : 0;
 }
 
 static int open_server(struct virtio *v, const struct share_option *o, struct fault *f)

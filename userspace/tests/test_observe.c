@@ -176,7 +176,10 @@ static int start(struct control *c, struct fault *f)
 	machine.config.cpus = 2;
 	machine.config.memory = MIB(64);
 	machine.vm = -1;
-	return control_start(c, &machine, f);
+	if (control_listen(c, &machine, f))
+		return -1;
+	control_start(c);
+	return 0;
 }
 
 static void socket_answers(void)
