@@ -7,6 +7,11 @@
 #define LODGE_COMPAT_H
 
 #include <linux/version.h>
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 4, 0)
+#error Lodge is not yet known to work with this kernel: it is made for 6.1 to 7.3
+#endif
+
 #include <linux/eventfd.h>
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
@@ -163,14 +168,17 @@ static struct syscore name = { .ops = &name##_ops }
 #endif
 
 /* CR4.VMXE on this CPU; interrupts off. The kernel keeps a copy of CR4. */
-static inline int lodge_cr4_set_vmxe(bool on)
-{
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0)
+#define LODGE_CR4_IS_OURS		true
+static inline void lodge_cr4_set_vmxe(bool on)
+{
 	cr4_update_irqsoff(on ? X86_CR4_VMXE : 0, on ? 0 : X86_CR4_VMXE);
-	return 0;
-#else
-	return -EOPNOTSUPP;
-#endif
 }
+#else
+#define LODGE_CR4_IS_OURS		false
+static inline void lodge_cr4_set_vmxe(bool on)
+{
+}
+#endif
 
 #endif /* LODGE_COMPAT_H */

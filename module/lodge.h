@@ -208,6 +208,7 @@ struct lodge_tsc_sync {
 struct lodge_vm {
 	struct kref ref;
 	struct mm_struct *mm;		/* grabbed; users are checked at entry */
+	struct lodge_owner *owner;	/* who made it */
 	struct mutex lock;		/* slots, regions, vCPU creation */
 	char name[32];
 	bool dead;
@@ -735,6 +736,10 @@ int lodge_irqfd_set(struct lodge_vm *vm, void *args);
 
 extern struct miscdevice lodge_device;
 int lodge_vm_create_fd(void *args);
+struct lodge_owner *lodge_owner_get(void);
+void lodge_owner_put(struct lodge_owner *o);
+int lodge_owner_get_vcpu(struct lodge_owner *o);
+void lodge_owner_put_vcpu(struct lodge_owner *o);
 void lodge_vm_put(struct lodge_vm *vm);
 int lodge_set_tsc_khz(struct lodge_vm *vm, u32 khz);
 

@@ -121,16 +121,20 @@ void lodge_vcpu_destroy(struct lodge_vcpu *vcpu)
 	vfree(vcpu->run);
 	kvfree(vcpu->cpuid);
 	lodge_op(vcpu_free)(vcpu);
+	lodge_owner_put_vcpu(vcpu->vm->owner);
 	kfree(vcpu);
 }
 
 static struct lodge_vcpu *create(struct lodge_vm *vm, u32 id)
 {
 	struct lodge_vcpu *vcpu = kzalloc(lodge_ops->vcpu_bytes, GFP_KERNEL_ACCOUNT);
-	int ret = -ENOMEM;
+	int ret = vcpu ? lodge_owner_get_vcpu(vm->owner) : -ENOMEM;
 
-	if (!vcpu)
+	if (ret) {
+		kfree(vcpu);
 		return ERR_PTR(ret);
+	}
+	ret = -ENOMEM;
 	vcpu->vm = vm;
 	vcpu->id = id;
 	mutex_init(&vcpu->lock);
@@ -191,7 +195,7 @@ static const struct file_operations vcpu_fops = {
 
 /*
  * lodge_vcpu_create_fd() - LODGE_CREATE_VCPU, vm->lock held: the file descriptor; -EINVAL (id),
- * -EEXIST, -EMFILE, -ENOMEM
+ * -EEXIST, -EDQUOT, -EMFILE, -ENOMEM
  */
 int lodge_vcpu_create_fd(struct lodge_vm *vm, void *args)
 {

@@ -55,6 +55,7 @@ static void destroy(struct kref *ref)
 		lodge_vcpu_destroy(vcpu);
 	lodge_mmu_destroy(vm);
 	mmdrop(vm->mm);
+	lodge_owner_put(vm->owner);
 	kfree(vm);
 	lodge_hardware_put();
 }
@@ -102,11 +103,13 @@ static struct lodge_vm *create(const struct lodge_create_vm *args)
 	vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
 	if (!vm)
 		return ERR_PTR(-ENOMEM);
+	vm->owner = lodge_owner_get();
+	ret = PTR_ERR_OR_ZERO(vm->owner);
+	if (ret)
+		goto free;
 	ret = lodge_set_tsc_khz(vm, args->tsc_khz) ?: lodge_hardware_get();
-	if (ret) {
-		kfree(vm);
-		return ERR_PTR(ret);
-	}
+	if (ret)
+		goto owner;
 	kref_init(&vm->ref);
 	mutex_init(&vm->lock);
 	raw_spin_lock_init(&vm->tsc_sync.lock);
@@ -119,8 +122,11 @@ static struct lodge_vm *create(const struct lodge_create_vm *args)
 	if (!ret)
 		return vm;
 	mmdrop(vm->mm);
-	kfree(vm);
 	lodge_hardware_put();
+owner:
+	lodge_owner_put(vm->owner);
+free:
+	kfree(vm);
 	return ERR_PTR(ret);
 }
 
@@ -209,7 +215,7 @@ static const struct file_operations vm_fops = {
 
 /*
  * lodge_vm_create_fd() - LODGE_CREATE_VM: the file descriptor; -EINVAL for a bad name, -EBUSY when
- * another hypervisor owns the hardware, -EMFILE, -ENOMEM
+ * another hypervisor owns the hardware, -EDQUOT, -EMFILE, -ENOMEM
  */
 int lodge_vm_create_fd(void *args)
 {

@@ -92,9 +92,7 @@ int vmx_cpu_enable(void)
 
 	if (native_read_cr4() & X86_CR4_VMXE)
 		return -EBUSY;
-	ret = lodge_cr4_set_vmxe(true);
-	if (ret)
-		return ret;
+	lodge_cr4_set_vmxe(true);
 	ret = vmx_vmxon(c->vmxon);
 	if (ret) {
 		lodge_cr4_set_vmxe(false);

@@ -179,6 +179,8 @@ int vmx_probe(void)
 		why = "VT-x is disabled by the firmware: enable it there, then power off and on";
 	else if (native_read_cr4() & CR4_FRED)
 		why = "VT-x under FRED event delivery is not supported: boot with fred=off";
+	else if (!LODGE_CR4_IS_OURS)
+		why = "Linux 6.19 and later keep VT-x to themselves: boot an older one";
 	if (!why) {
 		read_cap_msrs(&msrs);
 		if ((msrs.basic & BASIC_MEMORY_TYPE) != BASIC_WRITE_BACK ||

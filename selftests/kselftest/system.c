@@ -2,8 +2,10 @@
 /* The ioctls of /dev/lodge itself. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "kselftest_harness.h"
@@ -173,6 +175,85 @@ TEST_F(device, neither_read_nor_mapped)
 	EXPECT_EQ(-1, read(self->fd, &byte, 1));
 	EXPECT_EQ(-1, write(self->fd, &byte, 1));
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, 4096, PROT_READ, MAP_SHARED, self->fd, 0));
+}
+
+#define PARAMETERS	"/sys/module/lodge/parameters/"
+
+/* The old value, or -1. */
+static int set_parameter(const char *path, int value)
+{
+	FILE *file = fopen(path, "r+");
+	int old = -1;
+
+	if (!file)
+		return -1;
+	if (fscanf(file, "%d", &old) != 1)
+		old = -1;
+	rewind(file);
+	fprintf(file, "%d", value);
+	return fclose(file) ? -1 : old;
+}
+
+static int create_vm(int dev)
+{
+	struct lodge_create_vm args = { .size = sizeof(args) };
+
+	return call(dev, LODGE_CREATE_VM, &args);
+}
+
+static int create_vcpu(int vm, __u32 id)
+{
+	struct lodge_create_vcpu args = { .size = sizeof(args), .id = id };
+
+	return call(vm, LODGE_CREATE_VCPU, &args);
+}
+
+/* As a user like others, of whom two VMs and three vCPUs are wanted: 0, or where it went wrong. */
+static int within_limits(int dev)
+{
+	int vm[2], vcpu, i;
+
+	if (setuid(1000))
+		return 1;
+	for (i = 0; i < 2; i++) {
+		vm[i] = create_vm(dev);
+		if (vm[i] < 0 || create_vcpu(vm[i], 0) < 0)
+			return 2;
+	}
+	if (create_vm(dev) != -EDQUOT)
+		return 3;
+	vcpu = create_vcpu(vm[0], 1);
+	if (vcpu < 0 || create_vcpu(vm[0], 2) != -EDQUOT || create_vcpu(vm[1], 1) != -EDQUOT)
+		return 4;
+	/* A vCPU lives as long as its VM. */
+	close(vcpu);
+	if (create_vcpu(vm[1], 1) != -EDQUOT)
+		return 5;
+	return 0;
+}
+
+TEST_F(device, limits_for_each_user)
+{
+	int vms = set_parameter(PARAMETERS "user_vms", 2);
+	int vcpus = set_parameter(PARAMETERS "user_vcpus", 3), status, i;
+	pid_t pid;
+
+	ASSERT_LT(0, vms);
+	ASSERT_LT(0, vcpus);
+	/* What the first one had is given back. */
+	for (i = 0; i < 2; i++) {
+		pid = fork();
+		if (!pid)
+			_exit(within_limits(self->fd));
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		EXPECT_TRUE(WIFEXITED(status));
+		EXPECT_EQ(0, WEXITSTATUS(status));
+	}
+	/* Root has no limit. */
+	for (i = 0; i < 3; i++)
+		EXPECT_LE(0, create_vm(self->fd));
+	EXPECT_EQ(2, set_parameter(PARAMETERS "user_vms", vms));
+	EXPECT_EQ(3, set_parameter(PARAMETERS "user_vcpus", vcpus));
 }
 
 TEST_HARNESS_MAIN
