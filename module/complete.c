@@ -42,15 +42,18 @@ enum lodge_next lodge_user_internal(struct lodge_vcpu *vcpu, u32 code, u64 info0
 	return LODGE_USER;
 }
 
-/** lodge_user_memory() - the host memory behind a slot cannot be had; ring 2 */
-enum lodge_next lodge_user_memory(struct lodge_vcpu *vcpu, u64 gpa, u32 access, int error)
+/*
+ * lodge_user_memory() - what is at vcpu->exit.fault is userspace's business: @reason says why.
+ * Ring 2
+ */
+enum lodge_next lodge_user_memory(struct lodge_vcpu *vcpu, u32 reason)
 {
 	struct lodge_run *run = vcpu->run;
 
-	run->exit_reason = LODGE_EXIT_MEMORY;
-	run->memory.gpa = gpa;
-	run->memory.access = access;
-	run->memory.error = error;
+	run->exit_reason = reason;
+	run->memory.gpa = vcpu->exit.fault.gpa;
+	run->memory.access = vcpu->exit.fault.access;
+	run->memory.error = reason == LODGE_EXIT_MEMORY ? -EFAULT : 0;
 	return LODGE_USER;
 }
 

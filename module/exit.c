@@ -377,9 +377,8 @@ enum lodge_next lodge_on_fail_entry(struct lodge_vcpu *vcpu, u64 reason, u64 inf
 static enum lodge_next handle_fault(struct lodge_vcpu *vcpu)
 {
 	u64 gpa = vcpu->exit.fault.gpa;
-	u32 access = vcpu->exit.fault.access;
 
-	switch (lodge_mmu_fault(vcpu, gpa, access)) {
+	switch (lodge_mmu_fault(vcpu, gpa, vcpu->exit.fault.access)) {
 	case LODGE_FAULT_DONE:
 	case LODGE_FAULT_RETRY:
 		lodge_reason(vcpu, LODGE_REASON_FAULT, gpa);
@@ -389,11 +388,9 @@ static enum lodge_next handle_fault(struct lodge_vcpu *vcpu)
 		return lodge_emulate_current(vcpu);
 	case LODGE_FAULT_WATCHED:
 		lodge_reason(vcpu, LODGE_REASON_FAULT, gpa);
-		lodge_user_memory(vcpu, gpa, access, 0);
-		vcpu->run->exit_reason = LODGE_EXIT_WATCH;
-		return LODGE_USER;
+		return lodge_user_memory(vcpu, LODGE_EXIT_WATCH);
 	default:
-		return lodge_user_memory(vcpu, gpa, access, -EFAULT);
+		return lodge_user_memory(vcpu, LODGE_EXIT_MEMORY);
 	}
 }
 
@@ -410,6 +407,8 @@ static enum lodge_next handle_fetch(struct lodge_vcpu *vcpu)
 		set_bit(LODGE_REQ_TLB, &vcpu->requests);
 	if (count > 0 || count == -EFAULT || count == -EAGAIN)
 		return LODGE_REENTER;
+	if (count == -ENODATA)
+		return lodge_user_memory(vcpu, LODGE_EXIT_MEMORY);
 	return lodge_user_internal(vcpu, LODGE_INTERNAL_EMULATION,
 				   lodge_reg_read(vcpu, LODGE_RIP), -count);
 }

@@ -7,9 +7,22 @@
 #include "lodge.h"
 #include "ops.h"
 
+/* What a copy in ring 2 came to: 0; -ENODATA: lodge_memory_gone() tells userspace; -EIO */
+static int copied(struct lodge_vcpu *vcpu, u64 gpa, u32 access, int rc)
+{
+	if (rc != -EFAULT)
+		return rc ? -EIO : 0;
+	vcpu->exit.fault.gpa = gpa;
+	vcpu->exit.fault.access = access;
+	return -ENODATA;
+}
+
 static int read_table(void *ctx, u64 gpa, u64 *entry, u32 bytes)
 {
-	return lodge_read_guest(((struct lodge_vcpu *)ctx)->vm, gpa, entry, bytes) ? -EIO : 0;
+	struct lodge_vcpu *vcpu = ctx;
+
+	return copied(vcpu, gpa, LODGE_ACCESS_READ,
+		      lodge_read_guest(vcpu->vm, gpa, entry, bytes));
 }
 
 static int read_table_atomic(void *ctx, u64 gpa, u64 *entry, u32 bytes)
@@ -100,11 +113,13 @@ int lodge_system_memory(struct lodge_vcpu *vcpu, u64 linear, void *data, u32 byt
 			fault->cr2 = linear;
 			return lodge_raise(fault, X86_TRAP_PF, out.error);
 		}
-		if (!rc)
-			rc = write ? lodge_write_guest(vcpu->vm, out.gpa, data, now) :
-				     lodge_read_guest(vcpu->vm, out.gpa, data, now);
 		if (rc)
-			return rc == -EAGAIN ? rc : -EIO;
+			return rc;
+		rc = copied(vcpu, out.gpa, write ? LODGE_ACCESS_WRITE : LODGE_ACCESS_READ,
+			    write ? lodge_write_guest(vcpu->vm, out.gpa, data, now) :
+				    lodge_read_guest(vcpu->vm, out.gpa, data, now));
+		if (rc)
+			return rc;
 	}
 	return 0;
 }
@@ -153,7 +168,8 @@ static int fetch_piece(struct lodge_vcpu *vcpu, u64 linear, u8 *bytes, u32 count
 		return rc;
 	if (atomic)
 		return lodge_read_guest_atomic(vcpu->vm, out->gpa, bytes, count);
-	return lodge_read_guest(vcpu->vm, out->gpa, bytes, count) ? -EIO : 0;
+	return copied(vcpu, out->gpa, LODGE_ACCESS_EXEC,
+		      lodge_read_guest(vcpu->vm, out->gpa, bytes, count));
 }
 
 /**

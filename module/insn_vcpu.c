@@ -85,7 +85,7 @@ void lodge_replay_add(struct lodge_replay *log, const struct lodge_replay_access
 	log->next = log->count;
 }
 
-/* 1: done; 0: nothing in the kernel answers here; or -ECANCELED */
+/* 1: done; 0: nothing in the kernel answers here; or -ENODATA */
 static int serve(struct lodge_vcpu *vcpu, const struct lodge_replay_access *a, u64 *value)
 {
 	int rc = -ENXIO;
@@ -101,8 +101,9 @@ static int serve(struct lodge_vcpu *vcpu, const struct lodge_replay_access *a, u
 		rcu_read_unlock();
 		return rc;
 	}
-	lodge_user_memory(vcpu, a->addr, a->write ? LODGE_ACCESS_WRITE : LODGE_ACCESS_READ, rc);
-	return -ECANCELED;
+	vcpu->exit.fault.gpa = a->addr;
+	vcpu->exit.fault.access = a->write ? LODGE_ACCESS_WRITE : LODGE_ACCESS_READ;
+	return -ENODATA;
 }
 
 /* One access within one page, in this order: log, kernel, userspace. */
@@ -425,5 +426,5 @@ enum lodge_next lodge_emulate_current(struct lodge_vcpu *vcpu)
 		lodge_queue_fault(vcpu, &m.e.fault);
 	if (!rc || rc == -EFAULT || rc == -EAGAIN)
 		return LODGE_REENTER;
-	return rc == -ECANCELED ? LODGE_USER : give_up(&m);
+	return rc == -ENODATA ? lodge_user_memory(vcpu, LODGE_EXIT_MEMORY) : give_up(&m);
 }

@@ -526,7 +526,7 @@ enum lodge_next lodge_complete_user(struct lodge_vcpu *vcpu);
 enum lodge_next lodge_user_access(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes,
 				  bool write, u64 value);
 enum lodge_next lodge_user_internal(struct lodge_vcpu *vcpu, u32 code, u64 info0, u64 info1);
-enum lodge_next lodge_user_memory(struct lodge_vcpu *vcpu, u64 gpa, u32 access, int error);
+enum lodge_next lodge_user_memory(struct lodge_vcpu *vcpu, u32 reason);
 /* Leave the instruction behind: RIP, interrupt shadow, single step. */
 void lodge_advance(struct lodge_vcpu *vcpu, unsigned int len);
 /* Ring 2: emulate the instruction at RIP; may end in LODGE_USER. */
@@ -673,7 +673,8 @@ enum lodge_next lodge_on_mmio(struct lodge_vcpu *vcpu, u64 gpa, bool write);
 /*
  * Walk the guest's tables. 0; -EFAULT: the guest gets #PF with ->error;
  * -EAGAIN: the guest changes them under us: enter it again; -EIO: a table is
- * outside guest memory. @access: LODGE_ACCESS_* wanted, USER added at CPL 3;
+ * outside guest memory; -ENODATA: the host has not what a slot promises at
+ * vcpu->exit.fault, for lodge_user_memory(). @access: LODGE_ACCESS_* wanted, USER added at CPL 3;
  * 0 checks nothing and leaves accessed bits alone. Ring 2
  */
 int lodge_gva_to_gpa(struct lodge_vcpu *vcpu, u64 gva, u32 access, struct lodge_walk *walk);
@@ -704,7 +705,7 @@ void lodge_fetch_code(struct lodge_vcpu *vcpu, struct lodge_fetch *fetch, bool a
 enum lodge_code lodge_code_size(struct lodge_vcpu *vcpu);
 /*
  * Tables that the CPU itself accesses, whatever the privilege level. Ring 2: 0;
- * -EFAULT with @fault; -EAGAIN: enter the guest again; -EIO: not memory
+ * -EFAULT with @fault; -EAGAIN: enter the guest again; -EIO: not memory; -ENODATA: as above
  */
 int lodge_system_memory(struct lodge_vcpu *vcpu, u64 linear, void *data, u32 bytes, bool write,
 			struct lodge_exception *fault);

@@ -493,7 +493,7 @@ static int translate(struct lodge_vcpu *vcpu, void *args)
 	int ret = lodge_gva_to_gpa(vcpu, translate->gva, 0, &walk);
 
 	if (ret)
-		return ret;
+		return ret == -ENODATA ? -EIO : ret;
 	translate->gpa = walk.gpa;
 	translate->access = walk.access;
 	return 0;

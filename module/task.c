@@ -237,7 +237,7 @@ static int next_rip(const struct task_switch *t, u64 *rip)
 		return 0;
 	count = lodge_fetch_insn(vcpu, bytes, false);
 	if (count <= 0 || lodge_decode(&insn, bytes, count, lodge_code_size(vcpu)))
-		return count == -EAGAIN ? count : -EIO;
+		return count == -EAGAIN || count == -ENODATA ? count : -EIO;
 	*rip = (u32)(*rip + insn.length);
 	return 0;
 }
@@ -413,7 +413,7 @@ static int switch_task(struct lodge_vcpu *vcpu, struct lodge_exception *fault)
 	if (!rc && t.layout == &tss32 && slot(&t, 25) & 1)
 		lodge_queue_debug(vcpu, LODGE_DR6_BT);
 	/* Half done it cannot be tried again. */
-	return rc == -EAGAIN ? -EIO : rc;
+	return rc == -EAGAIN || rc == -ENODATA ? -EIO : rc;
 }
 
 /**
@@ -430,6 +430,8 @@ enum lodge_next lodge_task_switch(struct lodge_vcpu *vcpu)
 
 	if (rc == -EAGAIN)
 		return LODGE_REENTER;
+	if (rc == -ENODATA)
+		return lodge_user_memory(vcpu, LODGE_EXIT_MEMORY);
 	if (rc && rc != -EFAULT)
 		return lodge_user_internal(vcpu, LODGE_INTERNAL_TASK_SWITCH,
 					   lodge_reg_read(vcpu, LODGE_RIP), -rc);

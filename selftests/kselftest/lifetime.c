@@ -258,6 +258,50 @@ TEST_F(life, memory_unmapped_under_a_running_guest)
 	EXPECT_EQ(0x100000, self->g.run->memory.gpa & ~0xfffull);
 }
 
+GUEST64(add_device, "mov $0xd0000000, %ebx\n mov $1, %eax\n add (%rbx), %eax\n" END);
+
+/* Gone while userspace serves the instruction: said so, and repeated when it is back. */
+TEST_F(life, code_unmapped_under_an_instruction)
+{
+	static const __u32 value = 41;
+	struct guest *g = &self->g;
+	__u8 *code = g->mem + GUEST_CODE;
+	static __u8 copy[4096];
+
+	ASSERT_EQ(0, guest_load64(g, add_device));
+	ASSERT_EQ(0, guest_run(g));
+	ASSERT_EQ(LODGE_EXIT_MMIO, g->run->exit_reason);
+	memcpy(g->run->data, &value, sizeof(value));
+	memcpy(copy, code, sizeof(copy));
+	ASSERT_EQ(0, munmap(code, sizeof(copy)));
+	ASSERT_EQ(0, guest_run(g));
+	EXPECT_EQ(LODGE_EXIT_MEMORY, g->run->exit_reason);
+	EXPECT_EQ(GUEST_CODE, g->run->memory.gpa & ~0xfffull);
+	EXPECT_EQ(LODGE_ACCESS_EXEC, g->run->memory.access);
+	EXPECT_EQ(-EFAULT, g->run->memory.error);
+	ASSERT_EQ(code, mmap(code, sizeof(copy), PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+	memcpy(code, copy, sizeof(copy));
+	ASSERT_EQ(0, guest_run(g));
+	ASSERT_EQ(LODGE_EXIT_MMIO, g->run->exit_reason);
+	memcpy(g->run->data, &value, sizeof(value));
+	EXPECT_EQ(42, guest_run_to_end(g));
+}
+
+/* The same of its page tables. */
+TEST_F(life, tables_unmapped_under_an_instruction)
+{
+	struct guest *g = &self->g;
+
+	ASSERT_EQ(0, guest_load64(g, add_device));
+	ASSERT_EQ(0, guest_run(g));
+	ASSERT_EQ(LODGE_EXIT_MMIO, g->run->exit_reason);
+	ASSERT_EQ(0, munmap(g->mem + GUEST_TABLES, 4096));
+	ASSERT_EQ(0, guest_run(g));
+	EXPECT_EQ(LODGE_EXIT_MEMORY, g->run->exit_reason);
+	EXPECT_EQ(GUEST_TABLES, g->run->memory.gpa & ~0xfffull);
+}
+
 /* All sorts of things happen to memory; a guest that counts in it goes on. */
 TEST_F(life, memory_changed_under_a_running_guest)
 {
