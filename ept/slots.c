@@ -188,7 +188,23 @@ static void replace_slots(struct lodge_mmu *mmu, struct lodge_memslots *old,
 	kvfree(was.watch);
 }
 
-/** lodge_slot_set() - LODGE_SET_SLOT; vm->lock held */
+/* Is there something at all of these addresses? What becomes of it later, faults will see. */
+static bool is_mapped(struct mm_struct *mm, unsigned long start, unsigned long end)
+{
+	struct vm_area_struct *vma;
+
+	mmap_read_lock(mm);
+	while (start < end) {
+		vma = find_vma(mm, start);
+		if (!vma || vma->vm_start > start)
+			break;
+		start = vma->vm_end;
+	}
+	mmap_read_unlock(mm);
+	return start >= end;
+}
+
+/** lodge_slot_set() - LODGE_SET_SLOT; vm->lock held, in the owner's mm */
 int lodge_slot_set(struct lodge_vm *vm, void *from)
 {
 	const struct lodge_slot *args = from;
@@ -200,6 +216,8 @@ int lodge_slot_set(struct lodge_vm *vm, void *from)
 	ret = lodge_slot_check(args, lodge_mmu_phys_bits(mmu->format));
 	if (ret)
 		return ret;
+	if (!is_mapped(vm->mm, args->user_addr, args->user_addr + args->bytes))
+		return -EFAULT;
 	if (args->bytes && (args->flags & LODGE_SLOT_LOG_DIRTY)) {
 		dirty = kvcalloc(BITS_TO_LONGS(args->bytes >> PAGE_SHIFT), sizeof(*dirty),
 				 GFP_KERNEL_ACCOUNT | __GFP_NOWARN);

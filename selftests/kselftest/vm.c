@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The ioctls of a VM: vCPUs, memory slots, chips, statistics. */
 #include <errno.h>
+#include <sys/mman.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -61,8 +62,8 @@ TEST_F(vm, slots_overlap)
 {
 	struct guest *g = &self->g;
 
-	EXPECT_GT(0, guest_slot(g, SLOT, GUEST_BYTES - 4096, 8192, g->mem));
-	EXPECT_GT(0, guest_slot(g, SLOT, 0, 4096, g->mem));
+	EXPECT_EQ(-EEXIST, guest_slot(g, SLOT, GUEST_BYTES - 4096, 8192, g->mem));
+	EXPECT_EQ(-EEXIST, guest_slot(g, SLOT, 0, 4096, g->mem));
 	EXPECT_EQ(0, guest_slot(g, SLOT, GUEST_BYTES, 4096, g->mem));
 }
 
@@ -70,15 +71,24 @@ TEST_F(vm, slot_refusals)
 {
 	struct guest *g = &self->g;
 	char *kernel = (char *)0xffff888000000000ul;
+	char *hole = mmap(NULL, 3 * 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
+	ASSERT_NE(MAP_FAILED, hole);
 	EXPECT_EQ(-EINVAL, guest_slot(g, SLOT, HIGH + 1, 4096, g->mem));
 	EXPECT_EQ(-EINVAL, guest_slot(g, SLOT, HIGH, 4095, g->mem));
 	EXPECT_EQ(-EINVAL, guest_slot(g, SLOT, HIGH, 4096, g->mem + 1));
 	EXPECT_EQ(-EINVAL, guest_slot(g, LODGE_MAX_SLOTS, HIGH, 4096, g->mem));
-	EXPECT_GT(0, guest_slot(g, SLOT, HIGH, 4096, kernel));
-	EXPECT_GT(0, guest_slot(g, SLOT, -4096ull, 8192, g->mem));
-	EXPECT_GT(0, guest_slot(g, SLOT, 1ull << g->info.phys_bits, 4096, g->mem));
-	EXPECT_GT(0, guest_slot(g, SLOT, HIGH, 1ull << 63, g->mem));
+	EXPECT_EQ(-EFAULT, guest_slot(g, SLOT, HIGH, 4096, kernel));
+	EXPECT_EQ(-EINVAL, guest_slot(g, SLOT, -4096ull, 8192, g->mem));
+	EXPECT_EQ(-EINVAL, guest_slot(g, SLOT, 1ull << g->info.phys_bits, 4096, g->mem));
+	EXPECT_EQ(-EINVAL, guest_slot(g, SLOT, HIGH, 1ull << 63, g->mem));
+	EXPECT_EQ(-ENOENT, guest_slot(g, SLOT, 0, 0, NULL));
+	/* Not mapped, or not all of it */
+	EXPECT_EQ(-EFAULT, guest_slot(g, SLOT, HIGH, 4096, NULL));
+	EXPECT_EQ(0, munmap(hole + 4096, 4096));
+	EXPECT_EQ(-EFAULT, guest_slot(g, SLOT, HIGH, 3 * 4096, hole));
+	EXPECT_EQ(-EFAULT, guest_slot(g, SLOT, HIGH, 4096, hole + 4096));
+	EXPECT_EQ(0, munmap(hole, 3 * 4096));
 	/* And none of them left anything behind. */
 	EXPECT_EQ(0, guest_slot(g, SLOT, HIGH, 4096, g->mem));
 }
