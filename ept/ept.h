@@ -95,6 +95,8 @@ struct lodge_user_range {
  * @max_leaf: largest leaf level: 1, 2 or 3
  * @nx_large: large leaves are not executable (X86_BUG_ITLB_MULTIHIT)
  * @dirty_marks: logs learn of writes from the CPU's marks, else by protecting pages
+ * @dirty_lists: the CPU lists what it marks
+ * @listing: there has been a log: lists are drained at the end of each stay in ring 1
  * @slots: replaced as a whole, read under @srcu
  * @generation: that of @slots, for who remembers a slot
  * @srcu: for @slots and for user addresses taken from it
@@ -120,6 +122,8 @@ struct lodge_mmu {
 	int max_leaf;
 	bool nx_large;
 	bool dirty_marks;
+	bool dirty_lists;
+	bool listing;
 	struct lodge_memslots __rcu *slots;
 	u64 generation;
 	struct srcu_struct srcu;
@@ -167,6 +171,7 @@ bool lodge_gpa_is_device(struct lodge_vcpu *vcpu, u64 gpa);
 
 void __user *lodge_gpa_to_user(struct lodge_vm *vm, u64 gpa, bool write, u64 *contiguous);
 void lodge_mark_dirty(struct lodge_vm *vm, u64 gpa, u32 bytes);
+void lodge_mark_list(struct lodge_vm *vm, const u64 *gpas, u32 count);
 int lodge_read_guest(struct lodge_vm *vm, u64 gpa, void *to, u32 bytes);
 int lodge_write_guest(struct lodge_vm *vm, u64 gpa, const void *from, u32 bytes);
 int lodge_read_guest_atomic(struct lodge_vm *vm, u64 gpa, void *to, u32 bytes);

@@ -46,6 +46,16 @@ void lodge_mark_dirty(struct lodge_vm *vm, u64 gpa, u32 bytes)
 		set_bit(page, slot->dirty);
 }
 
+/** lodge_mark_list() - log what the CPU has listed; any ring */
+void lodge_mark_list(struct lodge_vm *vm, const u64 *gpas, u32 count)
+{
+	int idx = srcu_read_lock(&vm->mmu.srcu);
+
+	while (count--)
+		lodge_mark_dirty(vm, gpas[count], 1);
+	srcu_read_unlock(&vm->mmu.srcu, idx);
+}
+
 /* Copy between @user, the guest's side, and @kernel; 0 when all of it was copied. */
 static unsigned long copy(void __user *user, void *kernel, u32 bytes, bool write, bool atomic)
 {

@@ -223,6 +223,7 @@ int lodge_slot_set(struct lodge_vm *vm, void *from)
 				 GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 		if (!dirty)
 			return -ENOMEM;
+		WRITE_ONCE(mmu->listing, mmu->dirty_lists);
 	}
 	old = rcu_dereference_protected(mmu->slots, lockdep_is_held(&vm->lock));
 	new = lodge_slots_change(old, args);
@@ -248,12 +249,11 @@ void lodge_slots_free(struct lodge_memslots *slots)
 	kvfree(slots);
 }
 
-/* Do @op to the leaves that some words of the log cover. */
-static bool leaves(struct lodge_vm *vm, const struct lodge_memslot *slot, u64 word, u64 words,
+/* Do @op to the leaves of some pages of a slot, which may end before them. */
+static bool leaves(struct lodge_vm *vm, const struct lodge_memslot *slot, u64 page, u64 end_page,
 		   lodge_leaf_op op)
 {
-	u64 start = word * BITS_PER_LONG * PAGE_SIZE;
-	u64 end = min(start + words * BITS_PER_LONG * PAGE_SIZE, slot->bytes);
+	u64 start = page * PAGE_SIZE, end = min(end_page * PAGE_SIZE, slot->bytes);
 	int idx = srcu_read_lock(&vm->mmu.srcu);
 	bool any = lodge_table_range(&vm->mmu, slot->gpa + start, slot->gpa + end, op, true);
 
@@ -261,29 +261,33 @@ static bool leaves(struct lodge_vm *vm, const struct lodge_memslot *slot, u64 wo
 	return any;
 }
 
-/* Hand out and clear words of the log: what cannot be handed out counts as written again. */
+/*
+ * Hand out and clear words of the log: what cannot be handed out counts as written again. Only
+ * where the CPU's marks alone tell of writes are all leaves looked at. A mark that goes after its
+ * bit was of a write that is in what the caller copies.
+ */
 static int collect(struct lodge_vm *vm, const struct lodge_memslot *slot, u64 word, u64 words,
 		   unsigned long *copy, u64 __user *to)
 {
-	u64 pages = slot->bytes >> PAGE_SHIFT, i;
-	bool any = false, stale = false;
+	u64 first = word * BITS_PER_LONG, bits = words * BITS_PER_LONG;
+	bool marks = vm->mmu.dirty_marks, lists = vm->mmu.dirty_lists, stale = false;
+	unsigned long i, end;
 
 	/* What others have zapped and not flushed yet, a TLB may let the guest write to. */
 	lodge_zap_begin(&vm->mmu);
-	if (vm->mmu.dirty_marks)
-		stale = leaves(vm, slot, word, words, lodge_leaf_clean);
-	for (i = 0; i < words; i++) {
+	if (marks && !lists)
+		stale = leaves(vm, slot, first, first + bits, lodge_leaf_clean);
+	for (i = 0; i < words; i++)
 		copy[i] = READ_ONCE(slot->dirty[word + i]) ? xchg(&slot->dirty[word + i], 0) : 0;
-		any |= copy[i];
-	}
-	if (any && !vm->mmu.dirty_marks)
-		stale = leaves(vm, slot, word, words, lodge_leaf_protect);
+	if (!marks || lists)
+		for_each_set_bitrange(i, end, copy, bits)
+			stale |= leaves(vm, slot, first + i, first + end,
+					lists ? lodge_leaf_unmark : lodge_leaf_protect);
 	lodge_zap_end(&vm->mmu, stale);
 	if (!copy_to_user(to, copy, words * sizeof(*copy)))
 		return 0;
-	for (i = word * BITS_PER_LONG; i < min((word + words) * BITS_PER_LONG, pages); i++)
-		if (test_bit(i % BITS_PER_LONG, &copy[i / BITS_PER_LONG - word]))
-			set_bit(i, slot->dirty);
+	for_each_set_bit(i, copy, bits)
+		set_bit(first + i, slot->dirty);
 	return -EFAULT;
 }
 
@@ -313,6 +317,9 @@ int lodge_dirty_get(struct lodge_vm *vm, void *from)
 	copy = (unsigned long *)__get_free_page(GFP_KERNEL_ACCOUNT);
 	if (!copy)
 		return -ENOMEM;
+	/* On return each vCPU's list was drained: it is outside, or has been. */
+	if (vm->mmu.dirty_lists)
+		lodge_request_all_sync(vm, LODGE_REQ_EVENT);
 	end = BITS_TO_LONGS(args->first + args->pages);
 	for (word = args->first / BITS_PER_LONG; word < end && !ret; word += now) {
 		now = min_t(u64, end - word, PAGE_SIZE / sizeof(*copy));

@@ -337,6 +337,71 @@ static void marks_stay_in_the_log(struct kunit *test)
 	cleanup_srcu_struct(&vm->mmu.srcu);
 }
 
+/* What the CPU does to a leaf when the guest writes. */
+static bool cpu_marks(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int level)
+{
+	*entry |= mmu->format->dirty;
+	return true;
+}
+
+static bool marked(struct lodge_mmu *mmu, u64 gpa)
+{
+	int level;
+
+	return lodge_table_lookup(mmu, gpa, &level) & mmu->format->dirty;
+}
+
+/* Where the CPU lists what it marks, other leaves are not looked at, nor forgotten. */
+static void only_what_is_listed(struct kunit *test)
+{
+	struct lodge_vm *vm = kunit_kzalloc(test, sizeof(*vm), GFP_KERNEL);
+	unsigned long *dirty = kunit_kcalloc(test, 2, sizeof(*dirty), GFP_KERNEL);
+	static const u64 pages[] = { MIB + 3 * PAGE_SIZE, MIB + 70 * PAGE_SIZE };
+	/* What cannot be handed out stays in the log. */
+	struct lodge_dirty args = { .slot = 1, .pages = 128, .bitmap = ~0xfffull };
+	struct lodge_mapping m = {
+		.count = 1, .level = 1,
+		.access = LODGE_ACCESS_READ | LODGE_ACCESS_WRITE | LODGE_ACCESS_LOGGED,
+	};
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, vm);
+	KUNIT_ASSERT_NOT_NULL(test, dirty);
+	mutex_init(&vm->lock);
+	vm->mmu.format = &lodge_ept_format;
+	vm->mmu.levels = 4;
+	vm->mmu.dirty_marks = true;
+	vm->mmu.dirty_lists = true;
+	spin_lock_init(&vm->mmu.notifier_lock);
+	KUNIT_ASSERT_EQ(test, 0, init_srcu_struct(&vm->mmu.srcu));
+	KUNIT_ASSERT_EQ(test, 0, lodge_tables_create(&vm->mmu));
+	KUNIT_EXPECT_EQ(test, 0, change(test, slot_args(1, MIB, 128 * PAGE_SIZE)));
+	slots_of(test)->slot[0].dirty = dirty;
+	rcu_assign_pointer(vm->mmu.slots, slots_of(test));
+	for (i = 0; i < ARRAY_SIZE(pages); i++) {
+		m.gpa = pages[i];
+		m.pfn = pages[i] >> PAGE_SHIFT;
+		KUNIT_EXPECT_EQ(test, 0, lodge_table_map(&vm->mmu, &m));
+	}
+	lodge_table_range(&vm->mmu, MIB, 2 * MIB, cpu_marks, false);
+	mutex_lock(&vm->lock);
+	lodge_mark_list(vm, pages, 1);
+	KUNIT_EXPECT_EQ(test, -EFAULT, lodge_dirty_get(vm, &args));
+	KUNIT_EXPECT_FALSE(test, marked(&vm->mmu, pages[0]));
+	KUNIT_EXPECT_TRUE(test, marked(&vm->mmu, pages[1]));
+	KUNIT_EXPECT_EQ(test, BIT(3), dirty[0]);
+	KUNIT_EXPECT_EQ(test, 0ul, dirty[1]);
+	args.first = 64;
+	args.pages = 64;
+	lodge_mark_list(vm, pages, 2);
+	KUNIT_EXPECT_EQ(test, -EFAULT, lodge_dirty_get(vm, &args));
+	KUNIT_EXPECT_FALSE(test, marked(&vm->mmu, pages[1]));
+	KUNIT_EXPECT_EQ(test, BIT(6), dirty[1]);
+	mutex_unlock(&vm->lock);
+	lodge_tables_destroy(&vm->mmu);
+	cleanup_srcu_struct(&vm->mmu.srcu);
+}
+
 static struct kunit_case cases[] = {
 	KUNIT_CASE(good_slot),
 	KUNIT_CASE(unknown_flags),
@@ -356,6 +421,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(user_ranges),
 	KUNIT_CASE(room_for_large_leaves),
 	KUNIT_CASE(marks_stay_in_the_log),
+	KUNIT_CASE(only_what_is_listed),
 	{}
 };
 

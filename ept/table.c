@@ -321,10 +321,16 @@ bool lodge_leaf_protect(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int level)
 	return leaf_clear(entry, mmu->format->write);
 }
 
+/* The CPU will mark it, and list it, again; as above. */
+bool lodge_leaf_unmark(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int level)
+{
+	return leaf_clear(entry, mmu->format->dirty);
+}
+
 /* The mark goes to the log; who clears the log's bits does it after. */
 bool lodge_leaf_clean(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int level)
 {
-	if (!leaf_clear(entry, mmu->format->dirty))
+	if (!lodge_leaf_unmark(mmu, entry, gpa, level))
 		return false;
 	log_write(mmu, gpa);
 	return true;

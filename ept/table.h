@@ -141,6 +141,7 @@ typedef bool (*lodge_leaf_op)(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int le
 
 bool lodge_leaf_zap(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int level);
 bool lodge_leaf_protect(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int level);
+bool lodge_leaf_unmark(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int level);
 bool lodge_leaf_clean(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int level);
 bool lodge_leaf_age(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int level);
 bool lodge_leaf_young(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int level);

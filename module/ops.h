@@ -35,6 +35,7 @@
  * nmi_masked, set_nmi_masked: blocked by NMI until IRET
  * open_interrupt_window, open_nmi_window: exit as soon as it may
  * inject:	deliver this event at the next entry
+ * drain_log:	what the CPU listed of its writes, for lodge_mark_list(); a stay ends
  * flush_tlb:	forget this vCPU's translations before the next entry; ring 1
  * cpuid_changed: guest CPUID was set: recompute intercepts; ring 2, loaded
  * reset:	control structures to power-on state; ring 2, loaded
@@ -76,6 +77,7 @@
 	LODGE_OP(void, open_nmi_window, (struct lodge_vcpu *vcpu))	\
 	LODGE_OP(void, inject, (struct lodge_vcpu *vcpu,		\
 				const struct lodge_event *event))	\
+	LODGE_OP(void, drain_log, (struct lodge_vcpu *vcpu))		\
 	LODGE_OP(void, flush_tlb, (struct lodge_vcpu *vcpu))		\
 	LODGE_OP(void, cpuid_changed, (struct lodge_vcpu *vcpu))	\
 	LODGE_OP(void, reset, (struct lodge_vcpu *vcpu))		\
@@ -111,6 +113,8 @@ extern const struct lodge_ops *lodge_ops;
 extern int lodge_max_leaf;
 /* Second-level entries have dirty marks, and they are to be used; the same. */
 extern bool lodge_dirty_marks;
+/* The CPU lists what it marks so: lodge_op(drain_log); the same. */
+extern bool lodge_dirty_lists;
 
 #define LODGE_OP(ret, op, args)						\
 	DECLARE_STATIC_CALL(lodge_##op, *(((struct lodge_ops *)0)->op));

@@ -76,6 +76,8 @@ static __always_inline enum lodge_next enter_until(struct lodge_vcpu *vcpu)
 		if (unlikely(vcpu->pv.eoi_offered))
 			lodge_pv_eoi_sync(vcpu, true, false);
 	} while (next == LODGE_REENTER);
+	if (unlikely(vcpu->vm->mmu.listing))
+		lodge_op(drain_log)(vcpu);
 	/* After the last guest instruction: lodge_request_all_sync() reads it. */
 	smp_store_release(&vcpu->mode, LODGE_OUTSIDE);
 	return next;

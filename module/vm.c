@@ -24,6 +24,7 @@ int lodge_max_leaf = 3;
 bool lodge_dirty_marks = true;
 module_param_named(dirty_marks, lodge_dirty_marks, bool, 0444);
 MODULE_PARM_DESC(dirty_marks, "Log writes by the CPU's dirty marks where it has them (default: on)");
+bool lodge_dirty_lists;
 u8 lodge_tsc_fraction;
 
 /* Names go into logs: NUL-terminated, printable ASCII. */
@@ -87,6 +88,7 @@ static int create_parts(struct lodge_vm *vm)
 	if (ret)
 		return ret;
 	vm->mmu.dirty_marks = lodge_dirty_marks;
+	vm->mmu.dirty_lists = lodge_dirty_lists;
 	lodge_irqfds_create(vm);
 	lodge_chips_create(vm);
 	ret = lodge_regions_create(vm);

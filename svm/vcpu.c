@@ -90,6 +90,11 @@ void svm_vcpu_put(struct lodge_vcpu *vcpu)
 	}
 }
 
+/* There is none. */
+void svm_drain_log(struct lodge_vcpu *vcpu)
+{
+}
+
 /* Without flush by ASID, a new one is as good as an empty TLB. */
 void svm_flush_tlb(struct lodge_vcpu *vcpu)
 {

@@ -149,6 +149,14 @@ static enum lodge_next on_ept_violation(struct lodge_vcpu *vcpu)
 			      (info & QUAL_OPERAND) == QUAL_OPERAND);
 }
 
+/* It is drained when this stay is over. */
+static enum lodge_next on_log_full(struct lodge_vcpu *vcpu)
+{
+	if (qualification() & QUAL_NMI_UNBLOCKED)
+		vmx_iret_unblocked(to_vmx(vcpu));
+	return LODGE_IRQ;
+}
+
 static enum lodge_next on_task_switch(struct lodge_vcpu *vcpu)
 {
 	const struct lodge_event *event = &vcpu->inflight;
@@ -198,6 +206,7 @@ static const lodge_handler handlers[] = {
 	[EXIT_REASON_XSETBV] = lodge_on_xsetbv,
 	[EXIT_REASON_VMFUNC] = lodge_on_undefined,
 	[EXIT_REASON_ENCLS] = lodge_on_undefined,
+	[EXIT_REASON_PML_FULL] = on_log_full,
 	[EXIT_REASON_XSAVES ... REASON_PCONFIG] = lodge_on_undefined,
 	[EXIT_REASON_UMWAIT] = lodge_on_undefined,
 	[EXIT_REASON_TPAUSE] = lodge_on_undefined,

@@ -35,7 +35,8 @@
 #define SECONDARY_OPTIONAL						\
 	(SECONDARY_EXEC_WBINVD_EXITING | SECONDARY_EXEC_ENABLE_RDTSCP |	\
 	 SECONDARY_EXEC_ENABLE_INVPCID | SECONDARY_EXEC_ENCLS_EXITING |	\
-	 SECONDARY_EXEC_PAUSE_LOOP_EXITING | SECONDARY_EXEC_TSC_SCALING)
+	 SECONDARY_EXEC_PAUSE_LOOP_EXITING | SECONDARY_EXEC_TSC_SCALING | \
+	 SECONDARY_EXEC_ENABLE_PML)
 #define EXIT_REQUIRED							\
 	(VM_EXIT_HOST_ADDR_SPACE_SIZE | VM_EXIT_LOAD_IA32_EFER |	\
 	 VM_EXIT_LOAD_IA32_PAT)
@@ -151,6 +152,9 @@ static void read_caps(const struct vmx_cap_msrs *msrs)
 		caps->eptp |= VMX_EPTP_AD_ENABLE_BIT;
 	else
 		lodge_dirty_marks = false;
+	if (!lodge_dirty_marks)
+		caps->controls.secondary &= ~SECONDARY_EXEC_ENABLE_PML;
+	lodge_dirty_lists = caps->controls.secondary & SECONDARY_EXEC_ENABLE_PML;
 	if (!has_perf_global()) {
 		caps->controls.exit &= ~EXIT_OPTIONAL;
 		caps->controls.entry &= ~ENTRY_OPTIONAL;

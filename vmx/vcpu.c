@@ -54,6 +54,7 @@ void vmx_vcpu_free(struct lodge_vcpu *vcpu)
 	if (vmx->vmcs)
 		vacate_anywhere(vmx);
 	free_page((unsigned long)vmx->vmcs);
+	free_page((unsigned long)vmx->log);
 	if (vmx->vpid > 0)
 		ida_free(&vpids, vmx->vpid);
 }
@@ -94,6 +95,10 @@ static void init_controls(struct vmx_vcpu *vmx)
 	if (controls->secondary & SECONDARY_EXEC_PAUSE_LOOP_EXITING) {
 		vmcs_write(PLE_GAP, 128);
 		vmcs_write(PLE_WINDOW, 4096);
+	}
+	if (controls->secondary & SECONDARY_EXEC_ENABLE_PML) {
+		vmcs_write(PML_ADDRESS, __pa(vmx->log));
+		vmcs_write(GUEST_PML_INDEX, VMX_LOG_ENTRIES - 1);
 	}
 	vmcs_write(HOST_CR0, read_cr0());
 	vmcs_write(HOST_CS_SELECTOR, __KERNEL_CS);
@@ -232,8 +237,9 @@ int vmx_vcpu_init(struct lodge_vcpu *vcpu)
 	vmx->active_cpu = -1;
 	vmx->enter_flags = vmx_caps.enter_flags;
 	vmx->vmcs = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	vmx->log = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
 	vmx->vpid = ida_alloc_range(&vpids, 1, VMX_NR_VPIDS - 1, GFP_KERNEL);
-	if (!vmx->vmcs || vmx->vpid < 0)
+	if (!vmx->vmcs || !vmx->log || vmx->vpid < 0)
 		return -ENOMEM;
 	*(u32 *)vmx->vmcs = vmx_caps.revision;
 	vmx->eptp = mmu->root_hpa | vmx_caps.eptp |
@@ -246,6 +252,17 @@ int vmx_vcpu_init(struct lodge_vcpu *vcpu)
 	vmx_vcpu_put(vcpu);
 	put_cpu();
 	return 0;
+}
+
+/* It is filled from its end (SDM 29.3.6); full, the index is -1. */
+void vmx_drain_log(struct lodge_vcpu *vcpu)
+{
+	u16 first = vmcs_read(GUEST_PML_INDEX) + 1;
+
+	if (first == VMX_LOG_ENTRIES)
+		return;
+	lodge_mark_list(vcpu->vm, to_vmx(vcpu)->log + first, VMX_LOG_ENTRIES - first);
+	vmcs_write(GUEST_PML_INDEX, VMX_LOG_ENTRIES - 1);
 }
 
 /* Translations of guest linear addresses go with those of physical ones. */

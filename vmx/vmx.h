@@ -70,6 +70,8 @@ enum vmx_user_msr {
 	VMX_NR_USER_MSRS
 };
 
+#define VMX_LOG_ENTRIES	512
+
 /* A host CPU. */
 struct vmx_cpu {
 	void *vmxon;
@@ -104,6 +106,7 @@ struct vmx_host {
 struct vmx_vcpu {
 	struct lodge_vcpu vcpu;
 	void *vmcs;
+	u64 *log;			/* page-modification log (SDM 29.3.6) */
 	bool vectoring;			/* the exit interrupted a delivery */
 	bool shadow_read;		/* @interruptibility is that of the VMCS */
 	bool debugs_host;		/* the host uses what an exit resets */
