@@ -599,6 +599,25 @@ static void protected_for_the_log(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, lodge_table_allow_write(mmu, MIB));
 }
 
+/* Memory for tables, of @bytes mapped by leaves of @level, in hundred-thousandths. */
+static u64 overhead(struct kunit *test, u64 bytes, int level)
+{
+	struct lodge_mmu *mmu = test->priv;
+	u64 gpa;
+
+	for (gpa = 0; gpa < bytes; gpa += lodge_level_bytes(level))
+		KUNIT_ASSERT_EQ_MSG(test, 0, map(mmu, gpa, level), "%#llx", gpa);
+	return tables(mmu) * (PAGE_SIZE + sizeof(struct lodge_table)) * 100000 / bytes;
+}
+
+static void tables_are_small(struct kunit *test)
+{
+	make(test);
+	KUNIT_EXPECT_GT(test, 10ull, overhead(test, 256 * MIB, 2));
+	zap(test->priv, 0, GIB);
+	KUNIT_EXPECT_GT(test, 250ull, overhead(test, 128 * MIB, 1));
+}
+
 /* What the CPU does to a leaf when the guest writes. */
 static bool cpu_marks(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int level)
 {
@@ -935,6 +954,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE_PARAM(protected_for_the_log, format_gen_params),
 	KUNIT_CASE_PARAM(marked_for_the_log, format_gen_params),
 	KUNIT_CASE(several_pages),
+	KUNIT_CASE(tables_are_small),
 	KUNIT_CASE_PARAM(every_interleaving, format_gen_params),
 	KUNIT_CASE_PARAM(faults_against_notifier, format_gen_params),
 	{}

@@ -572,6 +572,82 @@ TEST_F(paging, watch_refusals)
 }
 
 /*
+ * What becomes of memory that a slot is made of
+ */
+
+#define FILE_PAGES	16ul
+
+/* The sum of all pages' first words, or -1. */
+static __u64 sum_pages(struct guest *g)
+{
+	return TOUCH(g, read_pages, 0, FILE_PAGES, PAGE) < 0 ? -1 : guest_gpr(g, LODGE_R8);
+}
+
+/* The guest stops at a page that is not there; then it is. */
+static void expect_gone(struct __test_metadata *_metadata, struct guest *g, __u64 page)
+{
+	ASSERT_EQ(0, load_touch(g, write_pages, write_pages_end - write_pages, page, 1));
+	ASSERT_EQ(0, guest_run(g));
+	ASSERT_EQ(LODGE_EXIT_MEMORY, g->run->exit_reason);
+	EXPECT_EQ(BASE + page * PAGE, g->run->memory.gpa & -PAGE);
+	EXPECT_EQ(-EFAULT, g->run->memory.error);
+}
+
+TEST_F(paging, the_file_behind_it)
+{
+	int fd = memfd_create("guest", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	struct guest *g = &self->g;
+	__u8 *mem, *sealed;
+
+	ASSERT_EQ(0, ftruncate(fd, FILE_PAGES * PAGE));
+	mem = mmap(NULL, FILE_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, mem);
+	ASSERT_EQ(0, guest_slot(g, SLOT, BASE, FILE_PAGES * PAGE, mem));
+	ASSERT_LE(0, TOUCH(g, write_pages, 0, FILE_PAGES, PAGE));
+	EXPECT_EQ(FILE_PAGES, sum_pages(g));
+	/* A hole in it */
+	ASSERT_EQ(0, madvise(mem + 4 * PAGE, PAGE, MADV_REMOVE));
+	EXPECT_EQ(FILE_PAGES - 1, sum_pages(g));
+	/* Shorter, and long again */
+	ASSERT_EQ(0, ftruncate(fd, 8 * PAGE));
+	expect_gone(_metadata, g, 8);
+	ASSERT_EQ(0, ftruncate(fd, FILE_PAGES * PAGE));
+	ASSERT_LE(0, guest_run_to_end(g));
+	EXPECT_EQ(8, sum_pages(g));
+	/* What nobody may write to any more */
+	ASSERT_EQ(0, fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE));
+	sealed = mmap(NULL, FILE_PAGES * PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, sealed);
+	ASSERT_EQ(0, guest_slot(g, SLOT, BASE, FILE_PAGES * PAGE, sealed));
+	EXPECT_EQ(8, sum_pages(g));
+	expect_gone(_metadata, g, 0);
+	EXPECT_EQ(1, mem[0]);
+	munmap(sealed, FILE_PAGES * PAGE);
+	munmap(mem, FILE_PAGES * PAGE);
+	close(fd);
+}
+
+TEST_F(paging, moved_and_freed)
+{
+	struct guest *g = &self->g;
+	__u8 *mem = self->mem, *to = self->mem + MIB(8);
+
+	ASSERT_LE(0, TOUCH(g, write_pages, 0, FILE_PAGES, PAGE));
+	ASSERT_EQ(to, mremap(mem + 4 * PAGE, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to));
+	expect_gone(_metadata, g, 4);
+	EXPECT_EQ(1, *to);
+	ASSERT_EQ(mem + 4 * PAGE, mremap(to, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+					 mem + 4 * PAGE));
+	ASSERT_LE(0, guest_run_to_end(g));
+	EXPECT_EQ(FILE_PAGES + 1, sum_pages(g));
+	/* Freed when the host likes; what is written after that stays. */
+	ASSERT_EQ(0, madvise(mem, FILE_PAGES * PAGE, MADV_FREE));
+	ASSERT_LE(0, TOUCH(g, fill_pages, 0, FILE_PAGES, PAGE));
+	madvise(mem, FILE_PAGES * PAGE, MADV_PAGEOUT);
+	EXPECT_EQ(FILE_PAGES, sum_pages(g));
+}
+
+/*
  * userfaultfd
  */
 
