@@ -52,6 +52,7 @@ for name in "${cases[@]}"; do
 				adds+=(--add "$dir/acpi/button.ko"
 				       --add "$dir/input/evdev.ko")
 			done ;;
+	memory_1g)	adds+=(--mem 3072 --append "hugepagesz=1G hugepages=1") ;;
 	overcommit)	adds+=(--mem 512 --disk 2G) ;;
 	disk_qcow2|devices|hostile_driver)
 			adds+=(--add /usr/bin/qemu-nbd:/usr/bin/qemu-nbd

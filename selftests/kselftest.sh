@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # kselftest.sh CPU [PROGRAM...]: the tests of /dev/lodge in an emulated host, by
-# LODGE_KERNEL on another kernel than usual.
+# LODGE_KERNEL on another kernel than usual, by LODGE_HUGE_1G with so many pages of 1 GiB.
 
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -26,7 +26,9 @@ limit=${LODGE_SECONDS:-900}
 # a parameter of the module. The host can swap.
 # shellcheck disable=SC2016
 exec timeout "$limit" selftests/lab/lab --cpu "$cpu" \
-	${LODGE_KERNEL:+--kernel "$LODGE_KERNEL"} --timeout $((limit - 30)) -- sh -c '
+	${LODGE_KERNEL:+--kernel "$LODGE_KERNEL"} \
+	${LODGE_HUGE_1G:+--mem 3072 --append "hugepagesz=1G hugepages=$LODGE_HUGE_1G"} \
+	--timeout $((limit - 30)) -- sh -c '
 	export LODGE_SPIN_SECONDS=$1 LODGE_STORM_SECONDS=$2 LODGE_HUGE_PAGES=$3
 	export LODGE_STRESS_ROUNDS=$4
 	shift 4

@@ -188,7 +188,8 @@ memory()
 memory_kinds()
 {
 	echo 40 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
-	for kind in huge=2M huge=2M,shared shared,prefault file=/tmp/ram thp=off,prefault,node=0 bind=0; do
+	for kind in huge=2M huge=2M,shared shared,prefault file=/tmp/ram thp=off,prefault,node=0 \
+		merge,thp=on,bind=0; do
 		lodge run -k $kernel -i initrd -m 64M,$kind -p "$console quiet lodge.cmd=true" \
 			>$out 2>$err </dev/null
 		expect 0 poweroff && said 'lodge.cmd: status 0' ||
@@ -203,6 +204,22 @@ memory_kinds()
 	expect 125 error && grep -q 'no such NUMA node' $err || return
 	guest true -m 64M,merge,shared
 	expect 125 error
+}
+
+# A page of 1 GiB, which the host has kept since it booted
+memory_1g()
+{
+	pages=/sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages
+	[ "$(cat $pages)" = 1 ] || return 4
+	rm -f $out
+	guest "dd if=/dev/zero of=/tmp/x bs=1M count=400; grep MemTotal /proc/meminfo; sleep 5" \
+		-m 1G,huge=1G --name one &
+	pid=$!
+	wait_for 60 '^MemTotal' $out && [ "$(cat $pages)" = 0 ] && lodge info --mem one >/tmp/info
+	taken=$?
+	sed 's/^/# /' /tmp/info
+	wait $pid
+	expect 0 poweroff && [ $taken = 0 ]
 }
 
 # ksm FILE VALUE
