@@ -54,6 +54,12 @@ static struct lodge_memslot hole(const struct lodge_memslots *slots, u64 gpa)
 	return (struct lodge_memslot){ .gpa = from, .bytes = to - from };
 }
 
+static bool holds(const struct lodge_slot_cache *cache, const struct lodge_mmu *mmu, u64 gpa)
+{
+	return cache->generation == READ_ONCE(mmu->generation) &&
+	       gpa - cache->slot.gpa < cache->slot.bytes;
+}
+
 /*
  * A copy of the slot, so that nothing is held while the host is asked. Two are
  * remembered for the next fault, of memory and of a hole, until a slot changes.
@@ -68,8 +74,7 @@ static const struct lodge_slot_cache *find_slot(struct lodge_mmu *mmu,
 	int idx;
 
 	for (cache = caches->slots; cache < caches->slots + ARRAY_SIZE(caches->slots); cache++)
-		if (cache->generation == READ_ONCE(mmu->generation) &&
-		    gpa - cache->slot.gpa < cache->slot.bytes)
+		if (holds(cache, mmu, gpa))
 			return cache;
 	idx = srcu_read_lock(&mmu->srcu);
 	slots = srcu_dereference(mmu->slots, &mmu->srcu);
@@ -90,9 +95,18 @@ static bool copy_slot(struct lodge_mmu *mmu, struct lodge_fault_cache *caches, u
 	return cache == caches->slots;
 }
 
+/*
+ * A dozen instructions where a hole is remembered: no more than an entry that says so by itself,
+ * a misconfiguration or reserved bits, would take to be told from others.
+ */
 bool lodge_gpa_is_device(struct lodge_vcpu *vcpu, u64 gpa)
 {
-	return find_slot(&vcpu->vm->mmu, &vcpu->fault_cache, gpa) != vcpu->fault_cache.slots;
+	const struct lodge_slot_cache *caches = vcpu->fault_cache.slots;
+	struct lodge_mmu *mmu = &vcpu->vm->mmu;
+
+	if (holds(&caches[1], mmu, gpa))
+		return true;
+	return !holds(&caches[0], mmu, gpa) && find_slot(mmu, &vcpu->fault_cache, gpa) != caches;
 }
 
 /* Only memory with struct pages, and only what the owner may do itself. */
