@@ -43,7 +43,8 @@
 	OPERATION(pause, 33, 4096, PLAIN)			\
 	OPERATION(touch_4k, 16, 512, PAGES_4K)			\
 	OPERATION(touch_2m, 16, 1, PAGES_2M)			\
-	OPERATION(write_logged, 16, 512, PAGES_LOGGED)
+	OPERATION(write_logged, 16, 512, PAGES_LOGGED)		\
+	OPERATION(write_protected, 16, 512, PAGES_LOGGED)
 
 #define HOST_OPERATIONS						\
 	HOST_OPERATION(vm_life, 15)				\

@@ -18,7 +18,7 @@ GATE=0
 # What matters most; one host, without KVM, is enough to see that it got worse.
 GATE_OPERATIONS=(cpuid hypercall rdmsr wrmsr out_user mmio_user eoi_x2apic
 		 self_ipi_x2apic in_pic in_shadow out_post doorbell_pio doorbell_mmio
-		 deadline touch_4k)
+		 deadline touch_4k touch_2m write_protected)
 
 usage()
 {
@@ -55,7 +55,12 @@ update()
 		printf '%s\n' "$rest"
 		awk -v cpu="$1" -v mode="$2" '
 			$1 == "lodge" && $2 !~ /^(empty|syscall|thread_wake|timer_wake)$/ {
-				print cpu, mode, $2, $3 }' "$OUT/$1-$2.out"
+				if (!($2 in value))
+					order[n++] = $2
+				value[$2] = $3
+			}
+			END { for (i = 0; i < n; i++) print cpu, mode, order[i], value[order[i]] }
+			' "$OUT/$1-$2.out"
 	} >"$THRESHOLDS"
 }
 
