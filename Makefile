@@ -31,7 +31,7 @@ help:
 	@echo '  soak           the long forms of the tests: hours'
 	@echo '  kunit          the KUnit suites, on both vendors'
 	@echo '  deb            the Debian packages, in the parent folder'
-	@echo '  lint           style, sparse, shellcheck, lengths'
+	@echo '  lint           style, sparse, static analysis, shellcheck, spelling, lengths'
 	@echo '  selftests      the test programs, in build/selftests'
 	@echo '  clean          remove what was built'
 	@echo 'Variables: KDIR ($(KDIR)), O ($(O)), PREFIX ($(PREFIX)), DESTDIR'

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# lint.sh [--ktap]: the style gate. checkpatch and the limits on every file,
-# sparse and W=1 on the module, shellcheck on the scripts. What is found goes to
+# lint.sh [--ktap]: the style gate. checkpatch, spelling, kernel-doc and the
+# limits on every file, sparse and W=1 on the module, cppcheck and clang-tidy (by
+# .clang-tidy) on userspace, shellcheck on the scripts. What is found goes to
 # stderr; zero findings is the only pass.
 
 # The checks are called by name.
@@ -72,6 +73,58 @@ sparse()
 shell()
 {
 	scripts | xargs shellcheck -x -P SCRIPTDIR >&2
+}
+
+# Words that are none to codespell: programs, registers and names of ours.
+spelling()
+{
+	git ls-files ':!COPYING' |
+		xargs codespell -L passt,inout,inflight,ist,nd,extint,ect >&2
+}
+
+# What is described exists, and is called so. Members that say all by their names
+# need no line: "not described" is no finding.
+kernel_doc()
+{
+	! sources | grep '\.[ch]$' | xargs perl "$(kbuild_scripts)/kernel-doc" -none 2>&1 |
+		grep -v ' not described in ' >&2
+}
+
+kbuild_scripts()
+{
+	local scripts=(/usr/lib/linux-kbuild-*/scripts)
+
+	echo "${scripts[0]}"
+}
+
+# What userspace/ is made of, the tests apart; acpi.c needs a generated header.
+user_sources()
+{
+	git ls-files 'launcher/*.c' 'liblodge/*.c' 'slirp/*.c'
+}
+
+user_flags()
+{
+	make -s -C userspace flags | grep -v '^-M'
+}
+
+cpp_check()
+{
+	local flags
+
+	mapfile -t flags < <(user_flags | grep '^-[DI]')
+	(cd userspace && user_sources | xargs cppcheck -q --std=c11 --error-exitcode=1 \
+		--enable=warning,performance,portability "${flags[@]}" >&2)
+}
+
+tidy()
+{
+	local flags
+
+	mapfile -t flags < <(user_flags)
+	make -s -C userspace build/dsdt.h >/dev/null &&
+	(cd userspace && user_sources | xargs -P 2 -n 4 sh -c 'clang-tidy --quiet "$@" -- 2>/dev/null' sh \
+		"${flags[@]/#/--extra-arg=}" >&2)
 }
 
 # Lengths of all functions, longest last: LINES FILE:LINE.
@@ -151,4 +204,4 @@ rooms()
 		grep -vE '_H$|module/compat\.[ch]|module/trace\.h' >&2
 }
 
-run_checks style sparse shell lengths files size rooms
+run_checks style sparse shell spelling kernel_doc cpp_check tidy lengths files size rooms

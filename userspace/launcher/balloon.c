@@ -18,7 +18,7 @@ static const char usage[] =
 static int ask(const char *guest, const char *size, struct control_answer *a, struct fault *f)
 {
 	char request[64] = "{\"verb\":\"balloon\"}", why[64];
-	struct guest_info info;
+	struct guest_info info = { 0 };
 	__u64 bytes;
 	int fd, ret;
 

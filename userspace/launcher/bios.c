@@ -76,7 +76,8 @@ static void place_vectors(const struct memory *m)
 
 void bios_place(const struct memory *m)
 {
-	memcpy(m->host + GUEST_BIOS, bios_code, bios_code_end - bios_code);
+	memcpy(m->host + GUEST_BIOS, bios_code,
+	       (unsigned long)bios_code_end - (unsigned long)bios_code);
 	place_vectors(m);
 	memset(m->host + BDA, 0, 0x100);
 	put_le16(m->host + BDA_COM1, UART_PORT);

@@ -157,7 +157,7 @@ static bool alarm_between(const struct cmos *c, __u64 from, __u64 to)
 /* Sets the flags that time has set, and the line that follows from them. */
 static void update(struct cmos *c)
 {
-	__u64 second = guest_ns(c) / NS_PER_SECOND, tick = ticks(c);
+	__u64 second = guest_ns(c) / NS_PER_SECOND, tick = ticks(c), every = period(c);
 	__u8 *flags = &c->ram[REG_C];
 	bool line;
 
@@ -167,7 +167,7 @@ static void update(struct cmos *c)
 		if (alarm_between(c, c->second, second))
 			*flags |= C_ALARM;
 	}
-	if (period(c) && tick / period(c) > c->tick / period(c))
+	if (every && tick / every > c->tick / every)
 		*flags |= C_PERIODIC;
 	c->second = second;
 	c->tick = tick;
@@ -183,12 +183,12 @@ static void update(struct cmos *c)
 static void schedule(struct cmos *c)
 {
 	__u8 wanted = c->ram[REG_B] & C_CAUSES;
-	__u64 ns = guest_ns(c), delay = 0, next;
+	__u64 ns = guest_ns(c), every = period(c), delay = 0, next;
 
 	if (wanted & (C_ALARM | C_UPDATE) && !(c->ram[REG_B] & B_SET))
 		delay = NS_PER_SECOND - ns % NS_PER_SECOND;
-	if (wanted & C_PERIODIC && period(c)) {
-		next = period(c) - ticks(c) % period(c);
+	if (wanted & C_PERIODIC && every) {
+		next = every - ticks(c) % every;
 		next = next * NS_PER_SECOND / HZ + 1;
 		delay = delay && delay < next ? delay : next;
 	}

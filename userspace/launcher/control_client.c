@@ -18,7 +18,7 @@ bool control_dir(unsigned int n, char *path, size_t room)
 
 	if (n == 0 && runtime && *runtime == '/')
 		return snprintf(path, room, "%s/lodge", runtime) < (int)room;
-	if (n > (runtime && *runtime == '/'))
+	if (n > (runtime && *runtime == '/' ? 1 : 0))
 		return false;
 	return snprintf(path, room, "/run/lodge") < (int)room;
 }

@@ -60,7 +60,7 @@ static void set_irq(void *arg, unsigned int gsi, int level)
 static void hpet_takes_over(void *arg, bool on)
 {
 	struct lodge_chip chip = { .chip = LODGE_CHIP_PIT };
-	struct lodge_pit_state pit;
+	struct lodge_pit_state pit = { 0 };
 	struct machine *m = arg;
 	__u32 *count = &pit.channel[0].count;
 

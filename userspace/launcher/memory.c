@@ -118,7 +118,7 @@ int memory_create(struct memory *m, const struct memory_options *o, struct fault
 int memory_init(struct memory *m, __u64 bytes)
 {
 	struct memory_options o = { .bytes = bytes };
-	struct fault f;
+	struct fault f = { 0 };
 
 	return memory_create(m, &o, &f) ? -f.error : 0;
 }

@@ -280,8 +280,8 @@ static void fill_block(const struct memory *m, const struct boot_images *images,
 int multiboot_load(const struct memory *m, const struct boot_images *images,
 		   struct boot_entry *entry, struct fault *f)
 {
+	struct elf_image image = { 0 };
 	__u64 modules, next, block;
-	struct elf_image image;
 
 	if (load_image(m, &images->kernel, &image, &entry->rip, f))
 		return -1;

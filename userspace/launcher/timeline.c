@@ -210,8 +210,8 @@ static void svg_steps(const struct timeline *t, double scale, FILE *to)
 		y = MARGIN + HEIGHT + ROW * (i + 2);
 		fprintf(to, "<path d=\"M%.2f %d V%d\" stroke=\"#b04040\"/>\n", x, MARGIN, y);
 		fprintf(to, "<text x=\"%.2f\" y=\"%d\"%s>%s %.2f ms</text>\n",
-			x > WIDTH * 2 / 3 ? x - 4 : x + 4, y,
-			x > WIDTH * 2 / 3 ? " text-anchor=\"end\"" : "", step_name[steps[i]],
+			x * 3 > WIDTH * 2 ? x - 4 : x + 4, y,
+			x * 3 > WIDTH * 2 ? " text-anchor=\"end\"" : "", step_name[steps[i]],
 			step_ms(t, steps[i]));
 	}
 }

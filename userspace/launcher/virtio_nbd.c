@@ -158,10 +158,9 @@ static bool receive_head(struct virtio *v)
 	return true;
 }
 
-static bool receive_data(struct virtio *v)
+static bool receive_data(struct virtio *v, struct request *r)
 {
 	struct nbd *n = v->priv;
-	struct request *r = n->answered;
 	struct iovec iov[LODGE_RING_IOVS];
 	struct msghdr msg = { .msg_iov = iov };
 	static __u8 waste[65536];
@@ -344,7 +343,7 @@ static void ready(struct virtio *v, void *cookie, unsigned int events)
 	struct nbd *n = cookie;
 
 	(void)events;
-	while (n->fd >= 0 && (n->answered ? receive_data(v) : receive_head(v)))
+	while (n->fd >= 0 && (n->answered ? receive_data(v, n->answered) : receive_head(v)))
 		;
 	serve(v);
 }

@@ -42,14 +42,14 @@ const struct lodge_stats_desc *lodge_stats_desc(const void *blob, __u32 n)
 
 	if (n >= h->descs)
 		return NULL;
-	return blob + h->desc_offset + (size_t)n * h->desc_bytes;
+	return (const void *)((const __u8 *)blob + h->desc_offset + (size_t)n * h->desc_bytes);
 }
 
 const __u64 *lodge_stats_values(const void *blob, const struct lodge_stats_desc *desc)
 {
 	const struct lodge_stats_header *h = blob;
 
-	return blob + h->value_offset + desc->offset;
+	return (const void *)((const __u8 *)blob + h->value_offset + desc->offset);
 }
 
 __u64 lodge_stats_get(const void *blob, const char *name)
