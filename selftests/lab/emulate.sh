@@ -171,7 +171,13 @@ start_bochs()
 {
 	local run=$1 kernel=$2 bochs commands=()
 
-	bochs=$(if ((TRACE)); then provide_bochs_debugger; else provide_bochs; fi) || exit 125
+	if ((TRACE)); then
+		bochs=$(provide_bochs_debugger)
+	elif [[ ${LODGE_BOCHS-} == mended ]]; then
+		bochs=$(provide_bochs_mended)
+	else
+		bochs=$(provide_bochs)
+	fi || exit 125
 	make_iso "$run" "$kernel"
 	bochs_config "$run" "$bochs" >"$run/bochsrc"
 	if ((TRACE)); then

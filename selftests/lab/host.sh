@@ -315,7 +315,7 @@ provide_debian_root()
 # and without it the same Bochs is four times as fast. Its BIOS comes ready-made.
 #
 
-BOCHS_MORE=()
+BOCHS_MORE=() BOCHS_EDIT=
 BOCHS_OPTIONS=(--with-nogui --enable-smp --enable-cpu-level=6 --enable-x86-64
 	       --enable-vmx=2 --enable-svm --enable-avx --enable-evex --enable-cet
 	       --enable-pci --enable-long-phy-address --enable-monitor-mwait
@@ -356,6 +356,7 @@ build_bochs()
 	tar -xf "$apt"/bochs_*.orig.tar.xz -C "$source" --strip-components=1 &&
 	(
 		cd "$source" &&
+		{ [[ -z $BOCHS_EDIT ]] || sed -i "$BOCHS_EDIT" cpu/event.cc cpu/vapic.cc; } &&
 		quietly "$log" ./configure "${BOCHS_OPTIONS[@]}" "${BOCHS_MORE[@]}" \
 			CFLAGS=-O2 CXXFLAGS=-O2 &&
 		quietly "$log" make -j"$(nproc)"
@@ -371,6 +372,22 @@ provide_bochs_debugger()
 	BOCHS_MORE=(--enable-debugger --disable-debugger-gui --disable-readline)
 	cached bochs-debugger "$(hash_of $RECIPE_BOCHS "${BOCHS_OPTIONS[@]}" \
 		"${BOCHS_MORE[@]}")" build_bochs
+}
+
+# The same with two faults mended, of interrupts that the CPU delivers to a guest by
+# itself: it did so with IF=0 when an interrupt of the host's came, and a fault on the
+# way to the handler left the VMCS with some earlier event as the one under way.
+provide_bochs_mended()
+{
+	need_packages "${PACKAGES_BOCHS[@]}"
+	BOCHS_EDIT='/^void BX_CPU_C::HandleExtInterrupt/,/^}/ {
+		s/if (is_pending(BX_EVENT_PENDING_VMX_VIRTUAL_INTR))/if (is_unmasked_event_pending(BX_EVENT_PENDING_VMX_VIRTUAL_INTR))/
+	}
+	/^void BX_CPU_C::VMX_Deliver_Virtual_Interrupt/,/^}/ {
+		s/Bit8u vector = vm->rvi;/&\n  vm->idt_vector_info = vector | BX_EXTERNAL_INTERRUPT << 8;/
+	}'
+	cached bochs-mended "$(hash_of $RECIPE_BOCHS "${BOCHS_OPTIONS[@]}" "$BOCHS_EDIT")" \
+		build_bochs
 }
 
 provide_bochs()
