@@ -24,6 +24,7 @@ static inline struct lodge_vcpu *fake_vcpu(struct kunit *test)
 	vcpu->vm->tsc_khz = tsc_khz;
 	vcpu->vm->vcpus[0] = vcpu;
 	vcpu->lapic->vcpu = vcpu;
+	vcpu->lapic->tpr = &vcpu->lapic->regs[APIC_TASKPRI >> 4];
 	lodge_run_init(vcpu);
 	vcpu->regs_valid = BIT(LODGE_NR_REGS) - 1;
 	vcpu->regs[LODGE_CR0] = X86_CR0_PE;

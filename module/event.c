@@ -139,7 +139,7 @@ static bool inject_interrupt(struct lodge_vcpu *vcpu)
 	struct lodge_event event = { .valid = true, .type = LODGE_EV_INTERRUPT };
 	int vector;
 
-	if (!lodge_has_interrupt(vcpu) || !interrupt_allowed(vcpu))
+	if (!interrupt_allowed(vcpu))
 		return false;
 	vector = lodge_ack_interrupt(vcpu);
 	if (vector < 0)
@@ -188,6 +188,7 @@ void lodge_prepare_events(struct lodge_vcpu *vcpu)
 
 	if (READ_ONCE(vcpu->nmi_pending))
 		lodge_op(open_nmi_window)(vcpu);
-	if (vcpu->inflight.valid || lodge_has_interrupt(vcpu))
+	if (vcpu->inflight.valid || lodge_must_inject(vcpu))
 		lodge_op(open_interrupt_window)(vcpu);
+	lodge_op(update_apic)(vcpu);
 }

@@ -129,6 +129,10 @@ bool lodge_pit_out(const struct lodge_pit_channel *channel, u64 elapsed);
 
 /* lapic.c and lapic_timer.c: own thread in ring 1 or 2, or the vCPU stopped */
 
+/* How much of the local APIC the CPU does: a parameter; after probe what it can do. */
+enum { LODGE_APICV_NONE, LODGE_APICV_TPR, LODGE_APICV_DELIVERY };
+extern int lodge_apicv;
+
 int lodge_lapic_create(struct lodge_vcpu *vcpu);
 void lodge_lapic_destroy(struct lodge_vcpu *vcpu);
 void lodge_lapic_reset(struct lodge_vcpu *vcpu, bool init);
@@ -147,6 +151,8 @@ void lodge_lapic_get_state(struct lodge_vcpu *vcpu, u8 *regs);
 int lodge_lapic_set_state(struct lodge_vcpu *vcpu, const u8 *regs);
 void lodge_lapic_accept_events(struct lodge_vcpu *vcpu);
 bool lodge_has_interrupt(struct lodge_vcpu *vcpu);
+bool lodge_must_inject(struct lodge_vcpu *vcpu);
+u8 lodge_lapic_threshold(struct lodge_vcpu *vcpu);
 int lodge_ack_interrupt(struct lodge_vcpu *vcpu);
 
 #endif /* LODGE_IRQCHIP_H */

@@ -7,8 +7,14 @@
  * here takes a lock. Who sets a bit then calls lodge_request(), whose barrier
  * makes the bit visible before the vCPU can go to sleep or into the guest.
  */
+#include <linux/moduleparam.h>
+
 #include "lapic.h"
 #include "ops.h"
+
+int lodge_apicv = -1;
+module_param_named(apicv, lodge_apicv, int, 0444);
+MODULE_PARM_DESC(apicv, "what the CPU does of the local APIC, where it can: 0 nothing, 1 the task priority, 2 registers and interrupts as well (default: 1)");
 
 /* Integrated APIC, six LVT entries, can do without EOI broadcasts */
 #define LAPIC_VERSION		(0x14u | 5u << 16 | APIC_LVR_DIRECTED_EOI)
@@ -79,10 +85,17 @@ static void lapic_look_again(struct lodge_lapic *lapic)
 	set_bit(LODGE_REQ_EVENT, &lapic->vcpu->requests);
 }
 
+/* The same, and what the CPU knows of the registers is out of date. */
+static void lapic_changed(struct lodge_lapic *lapic)
+{
+	lapic->changed = true;
+	lapic_look_again(lapic);
+}
+
 /* SDM 11.8.3.1 */
 u8 lodge_lapic_ppr(struct lodge_lapic *lapic)
 {
-	u32 tpr = lapic_reg(lapic, APIC_TASKPRI);
+	u8 tpr = lapic_tpr(lapic);
 	int isr = max(lapic_highest(lapic->isr), 0);
 
 	return tpr >> 4 >= isr >> 4 ? tpr : isr & 0xf0;
@@ -225,10 +238,24 @@ static bool lapic_extint(struct lodge_vcpu *vcpu)
 		test_bit(LAPIC_PENDING_EXTINT, &vcpu->lapic->pending));
 }
 
-/* Would lodge_ack_interrupt() find one? RFLAGS.IF and shadows are the caller's. */
+/* Is there one for the processor? RFLAGS.IF and shadows are the caller's. */
 bool lodge_has_interrupt(struct lodge_vcpu *vcpu)
 {
 	return lapic_deliverable(vcpu->lapic) >= 0 || lapic_extint(vcpu);
+}
+
+/* The same, but for those that the CPU delivers by itself */
+bool lodge_must_inject(struct lodge_vcpu *vcpu)
+{
+	return vcpu->lapic->delivers ? lapic_extint(vcpu) : lodge_has_interrupt(vcpu);
+}
+
+/* The class that the TPR has to sink below before the highest request is taken, or 0. */
+u8 lodge_lapic_threshold(struct lodge_vcpu *vcpu)
+{
+	int class = lapic_highest(vcpu->lapic->irr) >> 4;
+
+	return class <= lapic_tpr(vcpu->lapic) >> 4 ? max(class, 0) : 0;
 }
 
 /* Ring 1, INTA cycle: the vector to be injected now, or -1 when there is none. */
@@ -241,7 +268,7 @@ int lodge_ack_interrupt(struct lodge_vcpu *vcpu)
 		clear_bit(LAPIC_PENDING_EXTINT, &lapic->pending);
 		vector = lodge_irq_ack_pic(vcpu->vm);
 	}
-	if (vector >= 0)
+	if (vector >= 0 || lapic->delivers)
 		return vector;
 	vector = lapic_deliverable(lapic);
 	if (vector < 0)
@@ -251,6 +278,25 @@ int lodge_ack_interrupt(struct lodge_vcpu *vcpu)
 	return vector;
 }
 
+/* What waits may be let in; or it waits for the TPR alone now (lodge_lapic_threshold()). */
+static __always_inline void lapic_priority_changed(struct lodge_lapic *lapic)
+{
+	if (lapic_highest(lapic->irr) >= 0)
+		lapic_look_again(lapic);
+}
+
+static __always_inline void lapic_eoi_done(struct lodge_lapic *lapic, u8 vector)
+{
+	if (test_bit(vector, lapic->tmr) && !(lapic_reg(lapic, APIC_SPIV) & APIC_SPIV_DIRECTED_EOI))
+		lodge_irq_eoi(lapic->vcpu->vm, vector);
+	lapic_priority_changed(lapic);
+}
+
+void lodge_lapic_eoi_done(struct lodge_lapic *lapic, u8 vector)
+{
+	lapic_eoi_done(lapic, vector);
+}
+
 void lodge_lapic_eoi(struct lodge_lapic *lapic)
 {
 	int vector = lapic_highest(lapic->isr);
@@ -258,10 +304,7 @@ void lodge_lapic_eoi(struct lodge_lapic *lapic)
 	if (vector < 0)
 		return;
 	__clear_bit(vector, lapic->isr);
-	if (test_bit(vector, lapic->tmr) && !(lapic_reg(lapic, APIC_SPIV) & APIC_SPIV_DIRECTED_EOI))
-		lodge_irq_eoi(lapic->vcpu->vm, vector);
-	if (lapic_deliverable(lapic) >= 0)
-		lapic_look_again(lapic);
+	lapic_eoi_done(lapic, vector);
 }
 
 /* SDM 11.12.10.2: cluster in 31:16, a bit per member in 15:0 */
@@ -323,9 +366,8 @@ static void lapic_send_ipi(struct lodge_lapic *lapic, u32 icr)
 
 static void lapic_write_tpr(struct lodge_lapic *lapic, u32 value)
 {
-	lapic_set_reg(lapic, APIC_TASKPRI, value);
-	if (lapic_deliverable(lapic) >= 0)
-		lapic_look_again(lapic);
+	WRITE_ONCE(*lapic->tpr, value);
+	lapic_priority_changed(lapic);
 }
 
 static void lapic_write_lvt(struct lodge_lapic *lapic, u32 offset, u32 value)
@@ -352,10 +394,10 @@ static void lapic_store(struct lodge_lapic *lapic, u32 offset, u32 value)
 	switch (offset) {
 	case APIC_TASKPRI:
 		lapic_write_tpr(lapic, value);
-		break;
+		return;
 	case APIC_EOI:
 		lodge_lapic_eoi(lapic);
-		break;
+		return;
 	case APIC_DFR:
 		lapic_set_reg(lapic, offset, value | APIC_DFR_CLUSTER);
 		break;
@@ -372,10 +414,10 @@ static void lapic_store(struct lodge_lapic *lapic, u32 offset, u32 value)
 	case APIC_ICR:
 		lapic_set_reg(lapic, offset, value);
 		lapic_send_ipi(lapic, value);
-		break;
+		return;
 	case APIC_SELF_IPI:
 		lapic_send_ipi(lapic, APIC_DEST_SELF | value);
-		break;
+		return;
 	case APIC_LVTT ... APIC_LVTERR:
 		lapic_write_lvt(lapic, offset, value);
 		break;
@@ -392,6 +434,8 @@ static void lapic_store(struct lodge_lapic *lapic, u32 offset, u32 value)
 	default:
 		lapic_set_reg(lapic, offset, value);
 	}
+	if (lapic->delivers)
+		lapic_changed(lapic);
 }
 
 /* Read without side effects; a register that is not there reads as zero. */
@@ -404,6 +448,8 @@ static u32 lapic_peek(struct lodge_lapic *lapic, u32 offset)
 		return lapic_x2(lapic) ? id : id << 24;
 	case APIC_LVR:
 		return LAPIC_VERSION;
+	case APIC_TASKPRI:
+		return lapic_tpr(lapic);
 	case APIC_PROCPRI:
 		return lodge_lapic_ppr(lapic);
 	case APIC_LDR:
@@ -505,7 +551,7 @@ int lodge_x2apic_write(struct lodge_vcpu *vcpu, u32 msr, u64 value)
 
 u8 lodge_lapic_get_cr8(struct lodge_vcpu *vcpu)
 {
-	return lapic_reg(vcpu->lapic, APIC_TASKPRI) >> 4;
+	return lapic_tpr(vcpu->lapic) >> 4;
 }
 
 void lodge_lapic_set_cr8(struct lodge_vcpu *vcpu, u8 cr8)
@@ -526,12 +572,14 @@ static void lapic_power_up(struct lodge_lapic *lapic)
 	lodge_lapic_timer_stop(lapic);
 	for (i = 0; i < LAPIC_REGS; i++)
 		WRITE_ONCE(lapic->regs[i], 0);
+	WRITE_ONCE(*lapic->tpr, 0);
 	for (i = APIC_LVTT; i <= APIC_LVTERR; i += 16)
 		lapic_set_reg(lapic, i, APIC_LVT_MASKED);
 	lapic_set_reg(lapic, APIC_DFR, APIC_DFR_FLAT);
 	lapic_set_reg(lapic, APIC_SPIV, 0xff);
 	WRITE_ONCE(lapic->errors, 0);
 	clear_bit(LAPIC_PENDING_EXTINT, &lapic->pending);
+	lapic_changed(lapic);
 }
 
 /*
@@ -563,7 +611,7 @@ int lodge_lapic_set_base(struct lodge_vcpu *vcpu, u64 value, bool host)
 	if ((was ^ value) & X2APIC_ENABLE)
 		lapic_set_reg(lapic, APIC_ICR2, 0);
 	WRITE_ONCE(lapic->base, value);
-	lapic_look_again(lapic);
+	lapic_changed(lapic);
 	return 0;
 }
 
@@ -590,6 +638,16 @@ int lodge_lapic_create(struct lodge_vcpu *vcpu)
 	if (!lapic)
 		return -ENOMEM;
 	lapic->vcpu = vcpu;
+	lapic->tpr = &lapic->regs[APIC_TASKPRI >> 4];
+	if (lodge_apicv > LODGE_APICV_NONE) {
+		lapic->page = (u32 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+		if (!lapic->page) {
+			kfree(lapic);
+			return -ENOMEM;
+		}
+		lapic->tpr = &lapic->page[APIC_TASKPRI >> 2];
+		lapic->delivers = lodge_apicv == LODGE_APICV_DELIVERY;
+	}
 	lodge_lapic_timer_init(lapic);
 	vcpu->lapic = lapic;
 	lodge_lapic_reset(vcpu, false);
@@ -601,6 +659,7 @@ void lodge_lapic_destroy(struct lodge_vcpu *vcpu)
 	if (!vcpu->lapic)
 		return;
 	lodge_lapic_timer_stop(vcpu->lapic);
+	free_page((unsigned long)vcpu->lapic->page);
 	kfree(vcpu->lapic);
 	vcpu->lapic = NULL;
 }
@@ -667,12 +726,68 @@ int lodge_lapic_set_state(struct lodge_vcpu *vcpu, const u8 *regs)
 	for (i = 0; i < LAPIC_REGS; i++)
 		if (lapic_regs[i].how & XW || (i >= APIC_ISR >> 4 && i < APIC_ESR >> 4))
 			WRITE_ONCE(lapic->regs[i], state[i]);
+	WRITE_ONCE(*lapic->tpr, state[APIC_TASKPRI >> 4]);
 	WRITE_ONCE(lapic->errors, state[APIC_ESR >> 4]);
 	count = state[APIC_TMCCT >> 4];
 	if (!count && lapic_timer_mode(lapic) == APIC_LVT_TIMER_PERIODIC)
 		count = state[APIC_TMICT >> 4];
 	if (lapic_timer_mode(lapic) != APIC_LVT_TIMER_TSCDEADLINE)
 		lodge_lapic_timer_start(lapic, count);
-	lapic_look_again(lapic);
+	lapic_changed(lapic);
 	return 0;
+}
+
+/* Eight words of 32 vectors, in the page as far apart as all registers. */
+static u32 *in_page(struct lodge_lapic *lapic, u32 map, int word)
+{
+	return lapic->page + (map >> 2) + word * 4;
+}
+
+u16 lodge_lapic_lend(struct lodge_lapic *lapic)
+{
+	int i, rvi = 0, svi = max(lapic_highest(lapic->isr), 0);
+	u32 *reg = lapic->regs, irr;
+
+	if (!svi && bitmap_empty(lapic->irr, 256))
+		return 0;
+	for (i = 0; i < 8; i++) {
+		irr = xchg(&reg[(APIC_IRR >> 4) + i], 0);
+		if (irr)
+			rvi = i * 32 + __fls(irr);
+		*in_page(lapic, APIC_IRR, i) = irr;
+		*in_page(lapic, APIC_ISR, i) = reg[(APIC_ISR >> 4) + i];
+		*in_page(lapic, APIC_TMR, i) = reg[(APIC_TMR >> 4) + i];
+	}
+	return svi << 8 | rvi;
+}
+
+void lodge_lapic_take_back(struct lodge_lapic *lapic)
+{
+	unsigned long irr, bit;
+	int i;
+
+	for (i = 0; i < 8; i++) {
+		lapic->regs[(APIC_ISR >> 4) + i] = *in_page(lapic, APIC_ISR, i);
+		irr = *in_page(lapic, APIC_IRR, i);
+		for_each_set_bit(bit, &irr, 32)
+			set_bit(i * 32 + bit, lapic->irr);
+		*in_page(lapic, APIC_ISR, i) = 0;
+		*in_page(lapic, APIC_IRR, i) = 0;
+	}
+}
+
+/* Not what is made when it is read, nor a register of 64 bits. */
+bool lodge_lapic_shown(u32 index)
+{
+	return lapic_regs[index].how & MR && index != APIC_ICR >> 4 && index != APIC_TMCCT >> 4;
+}
+
+void lodge_lapic_show(struct lodge_lapic *lapic)
+{
+	u32 i;
+
+	for (i = 0; i < LAPIC_REGS; i++)
+		if (lodge_lapic_shown(i) && (i < APIC_ISR >> 4 || i >= APIC_ESR >> 4))
+			lapic->page[i * 4] = lapic_peek(lapic, i << 4);
+	lapic->changed = false;
 }

@@ -43,6 +43,11 @@ struct lodge_lapic_timer {
  * @errors: ESR bits since the guest last wrote the ESR; any context
  * @pending: LAPIC_PENDING_*; set in any context
  * @sipi_vector: valid while LAPIC_PENDING_SIPI
+ * @delivers: the CPU delivers requested vectors and takes EOIs (lodge_apicv)
+ * @changed: registers in @page are out of date
+ * @page: what the CPU knows of the registers, laid out as they are; NULL: it
+ *	knows none
+ * @tpr: the TPR: in @page, where the guest changes it unseen, or in @regs
  * @regs: the registers that are plain storage, by offset over 16; written by
  *	the vCPU's own thread, read by others
  * @below_isr: the registers before the bit maps, which are in their places
@@ -57,6 +62,10 @@ struct lodge_lapic {
 	unsigned long errors;
 	unsigned long pending;
 	u8 sipi_vector;
+	bool delivers;
+	bool changed;
+	u32 *page;
+	u32 *tpr;
 	union {
 		u32 regs[LAPIC_REGS];
 		struct {
@@ -77,6 +86,11 @@ static inline u32 lapic_reg(const struct lodge_lapic *lapic, u32 offset)
 static inline void lapic_set_reg(struct lodge_lapic *lapic, u32 offset, u32 value)
 {
 	WRITE_ONCE(lapic->regs[offset >> 4], value);
+}
+
+static inline u8 lapic_tpr(const struct lodge_lapic *lapic)
+{
+	return READ_ONCE(*lapic->tpr);
 }
 
 static inline bool lapic_enabled(const struct lodge_lapic *lapic)
@@ -109,6 +123,18 @@ void lodge_lapic_write(struct lodge_lapic *lapic, u32 offset, u32 value);
 bool lodge_lapic_mmio(struct lodge_lapic *lapic, u64 gpa, u32 bytes, bool write, u64 *value);
 /* What a write of the EOI register does; a paravirtual EOI ends here too. */
 void lodge_lapic_eoi(struct lodge_lapic *lapic);
+/* The rest of it, when the CPU has taken @vector out of service */
+void lodge_lapic_eoi_done(struct lodge_lapic *lapic, u8 vector);
+/*
+ * Where the CPU delivers: while it is in the guest, what is requested and in service
+ * is in the page. Lending gives the highest vectors, RVI and SVI (SDM 25.4.2).
+ */
+u16 lodge_lapic_lend(struct lodge_lapic *lapic);
+void lodge_lapic_take_back(struct lodge_lapic *lapic);
+/* Bring the page's other registers up to date. */
+void lodge_lapic_show(struct lodge_lapic *lapic);
+/* Does RDMSR of x2APIC register @index, below LAPIC_REGS, give what is in the page? */
+bool lodge_lapic_shown(u32 index);
 /* Any context: the source of an LVT entry fires. */
 void lodge_lapic_local(struct lodge_lapic *lapic, u32 offset);
 /* Any context: the PIC's output is high, @rising: since now. */

@@ -436,6 +436,146 @@ static void trigger_mode_register(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0u, rd(test, 0, APIC_TMR + 0x20));
 }
 
+/* The class the TPR has to sink below, as long as it keeps the request out. */
+static void threshold_is_the_request(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = test_vm(test)->vcpus[0];
+
+	KUNIT_EXPECT_EQ(test, 0, lodge_lapic_threshold(vcpu));
+	wr(test, 0, APIC_TASKPRI, 0x8f);
+	KUNIT_EXPECT_EQ(test, 0, lodge_lapic_threshold(vcpu));
+	lodge_irq_msi(vcpu->vm, 0xfee00000, 0x61);
+	KUNIT_EXPECT_EQ(test, 6, lodge_lapic_threshold(vcpu));
+	test_asked(test, 0, LODGE_REQ_EVENT);
+	/* a lower TPR that still keeps it out may be below the old threshold */
+	wr(test, 0, APIC_TASKPRI, 0x60);
+	KUNIT_EXPECT_TRUE(test, test_asked(test, 0, LODGE_REQ_EVENT));
+	KUNIT_EXPECT_EQ(test, 6, lodge_lapic_threshold(vcpu));
+	lodge_irq_msi(vcpu->vm, 0xfee00000, 0x91);
+	KUNIT_EXPECT_EQ(test, 0, lodge_lapic_threshold(vcpu));
+	KUNIT_EXPECT_EQ(test, 0x91, test_take(test, 0));
+	KUNIT_EXPECT_EQ(test, 6, lodge_lapic_threshold(vcpu));
+	/* the guest may have raised the TPR unseen while another was in service */
+	wr(test, 0, APIC_TASKPRI, 0);
+	KUNIT_EXPECT_EQ(test, 0, lodge_lapic_threshold(vcpu));
+	*test_lapic(test, 0)->tpr = 0x80;
+	test_asked(test, 0, LODGE_REQ_EVENT);
+	test_eoi(test, 0);
+	KUNIT_EXPECT_TRUE(test, test_asked(test, 0, LODGE_REQ_EVENT));
+	KUNIT_EXPECT_EQ(test, 6, lodge_lapic_threshold(vcpu));
+	lodge_lapic_reset(vcpu, true);
+	KUNIT_EXPECT_TRUE(test, test_asked(test, 0, LODGE_REQ_EVENT));
+	KUNIT_EXPECT_EQ(test, 0, lodge_lapic_threshold(vcpu));
+}
+
+/* A local APIC whose interrupts the CPU delivers */
+static struct lodge_lapic *delivering(struct kunit *test)
+{
+	struct lodge_lapic *lapic = test_lapic(test, 0);
+
+	if (!lapic->page)
+		lapic->page = (u32 *)get_zeroed_page(GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, lapic->page);
+	lapic->delivers = true;
+	return lapic;
+}
+
+/* Requests stay in the IRR for the CPU, but those of the PIC. */
+static void what_the_cpu_delivers_is_not_injected(struct kunit *test)
+{
+	struct lodge_vm *vm = test_vm(test);
+	struct lodge_vcpu *vcpu = vm->vcpus[0];
+
+	delivering(test);
+	lodge_irq_msi(vm, 0xfee00000, 0x61);
+	KUNIT_EXPECT_TRUE(test, lodge_has_interrupt(vcpu));
+	KUNIT_EXPECT_FALSE(test, lodge_must_inject(vcpu));
+	KUNIT_EXPECT_EQ(test, -1, lodge_ack_interrupt(vcpu));
+	KUNIT_EXPECT_EQ(test, 2u, rd(test, 0, APIC_IRR + 0x30));
+	wr(test, 0, APIC_LVT0, APIC_DM_EXTINT);
+	vm->chips.pic_output = true;
+	KUNIT_EXPECT_TRUE(test, lodge_must_inject(vcpu));
+	vm->chips.pic_output = false;
+}
+
+static u32 *paged(struct lodge_lapic *lapic, u32 map, u8 vector)
+{
+	return &lapic->page[(map >> 2) + (vector >> 5 << 2)];
+}
+
+/* What is lent is in the page alone, and what arrives meanwhile is not lost. */
+static void requests_are_lent(struct kunit *test)
+{
+	struct lodge_vm *vm = test_vm(test);
+	struct lodge_lapic *lapic = delivering(test);
+
+	KUNIT_EXPECT_EQ(test, 0, lodge_lapic_lend(lapic));
+	lodge_irq_msi(vm, 0xfee00000, 0x61);
+	lodge_irq_msi(vm, 0xfee00000, 0x3f);
+	lodge_irq_msi(vm, 0xfee00000, 0xff | 0xc000);
+	__set_bit(0x44, lapic->isr);
+	KUNIT_EXPECT_EQ(test, 0x44ff, lodge_lapic_lend(lapic));
+	KUNIT_EXPECT_TRUE(test, bitmap_empty(lapic->irr, 256));
+	KUNIT_EXPECT_EQ(test, 1u << 31, *paged(lapic, APIC_IRR, 0xff));
+	KUNIT_EXPECT_EQ(test, 1u << 31, *paged(lapic, APIC_TMR, 0xff));
+	KUNIT_EXPECT_EQ(test, 2u, *paged(lapic, APIC_IRR, 0x61));
+	KUNIT_EXPECT_EQ(test, 1u << 4, *paged(lapic, APIC_ISR, 0x44));
+	/* the CPU takes one, ends another, and two arrive */
+	*paged(lapic, APIC_IRR, 0xff) = 0;
+	*paged(lapic, APIC_ISR, 0xff) = 1u << 31;
+	*paged(lapic, APIC_ISR, 0x44) = 0;
+	lodge_irq_msi(vm, 0xfee00000, 0x61);
+	lodge_irq_msi(vm, 0xfee00000, 0x71);
+	lodge_lapic_take_back(lapic);
+	KUNIT_EXPECT_EQ(test, 3, (int)bitmap_weight(lapic->irr, 256));
+	KUNIT_EXPECT_TRUE(test, test_bit(0x3f, lapic->irr) && test_bit(0x61, lapic->irr) &&
+			  test_bit(0x71, lapic->irr));
+	KUNIT_EXPECT_EQ(test, 1, (int)bitmap_weight(lapic->isr, 256));
+	KUNIT_EXPECT_TRUE(test, test_bit(0xff, lapic->isr));
+	test_eoi(test, 0);
+	KUNIT_EXPECT_EQ(test, 0x71, lodge_lapic_lend(lapic));
+	KUNIT_EXPECT_EQ(test, 0u, *paged(lapic, APIC_ISR, 0xff));
+	lodge_lapic_take_back(lapic);
+	bitmap_zero(lapic->irr, 256);
+	KUNIT_EXPECT_EQ(test, 0, lodge_lapic_lend(lapic));
+	KUNIT_EXPECT_EQ(test, 0u, *paged(lapic, APIC_IRR, 0x71));
+}
+
+/* The CPU ended a level-triggered interrupt: it comes again while its line is high. */
+static void eoi_by_the_cpu_is_broadcast(struct kunit *test)
+{
+	struct lodge_vm *vm = test_vm(test);
+	struct lodge_lapic *lapic = test_lapic(test, 0);
+
+	lodge_test_redir(vm, 10, 0x5a | REDIR_LEVEL);
+	lodge_ioapic_set_line(vm, 10, true);
+	KUNIT_EXPECT_EQ(test, 0x5a, test_take(test, 0));
+	bitmap_zero(lapic->isr, 256);
+	lodge_lapic_eoi_done(lapic, 0x5b);
+	KUNIT_EXPECT_EQ(test, -1, test_take(test, 0));
+	lodge_lapic_eoi_done(lapic, 0x5a);
+	KUNIT_EXPECT_EQ(test, 0x5a, test_take(test, 0));
+}
+
+/* Each change is shown before the next entry, and the bit maps are left alone. */
+static void registers_are_shown(struct kunit *test)
+{
+	struct lodge_lapic *lapic = delivering(test);
+
+	lodge_lapic_show(lapic);
+	KUNIT_EXPECT_FALSE(test, lapic->changed);
+	test_asked(test, 0, LODGE_REQ_EVENT);
+	wr(test, 0, APIC_LVTERR, 0x77);
+	KUNIT_EXPECT_TRUE(test, lapic->changed && test_asked(test, 0, LODGE_REQ_EVENT));
+	__set_bit(0x44, lapic->isr);
+	lodge_lapic_show(lapic);
+	KUNIT_EXPECT_EQ(test, 0x77u, lapic->page[APIC_LVTERR >> 2]);
+	KUNIT_EXPECT_EQ(test, 0x50014u, lapic->page[APIC_LVR >> 2] & 0xffffff);
+	KUNIT_EXPECT_EQ(test, 0u, *paged(lapic, APIC_ISR, 0x44));
+	lodge_lapic_reset(lapic->vcpu, true);
+	KUNIT_EXPECT_TRUE(test, lapic->changed);
+}
+
 static void every_write_survives(struct kunit *test)
 {
 	u32 seed = 3, i;
@@ -538,6 +678,11 @@ static struct kunit_case lapic_cases[] = {
 	KUNIT_CASE(init_voids_an_earlier_sipi),
 	KUNIT_CASE(init_not_to_oneself),
 	KUNIT_CASE(trigger_mode_register),
+	KUNIT_CASE(threshold_is_the_request),
+	KUNIT_CASE(what_the_cpu_delivers_is_not_injected),
+	KUNIT_CASE(requests_are_lent),
+	KUNIT_CASE(eoi_by_the_cpu_is_broadcast),
+	KUNIT_CASE(registers_are_shown),
 	KUNIT_CASE(every_write_survives),
 	KUNIT_CASE(state_round_trips),
 	KUNIT_CASE(state_is_not_trusted),

@@ -35,6 +35,8 @@
  * nmi_masked, set_nmi_masked: blocked by NMI until IRET
  * open_interrupt_window, open_nmi_window: exit as soon as it may
  * inject:	deliver this event at the next entry
+ * update_apic:	tell the CPU what it has to know of the local APIC, whose registers,
+ *		priorities or requests changed; ring 1, before an entry
  * drain_log:	what the CPU listed of its writes, for lodge_mark_list(); a stay ends
  * flush_tlb:	forget this vCPU's translations before the next entry; ring 1
  * cpuid_changed: guest CPUID was set: recompute intercepts; ring 2, loaded
@@ -77,6 +79,7 @@
 	LODGE_OP(void, open_nmi_window, (struct lodge_vcpu *vcpu))	\
 	LODGE_OP(void, inject, (struct lodge_vcpu *vcpu,		\
 				const struct lodge_event *event))	\
+	LODGE_OP(void, update_apic, (struct lodge_vcpu *vcpu))		\
 	LODGE_OP(void, drain_log, (struct lodge_vcpu *vcpu))		\
 	LODGE_OP(void, flush_tlb, (struct lodge_vcpu *vcpu))		\
 	LODGE_OP(void, cpuid_changed, (struct lodge_vcpu *vcpu))	\

@@ -3,7 +3,8 @@
 #
 # bare.sh CPU [PROGRAM...]: bare-metal guests in an emulated host, on Lodge and
 # then on KVM in another. What Lodge fails is a failure; where KVM does otherwise,
-# bare/differences says why, or that is one, too.
+# bare/differences says why, or that is one, too. APICV: values of the module's
+# parameter apicv besides its default, for which the local APIC is tested again.
 
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -21,6 +22,13 @@ amd)		kvm=("$@") ;;
 *)		kvm=() ;;
 esac
 
+lodge=("$@")
+[[ $cpu == intel ]] && for mode in ${APICV-0}; do
+	for name; do
+		case $name in apic|irq)	lodge+=("${name}_$mode") ;; esac
+	done
+done
+
 # in_host "VMM PROGRAM..." [LAB'S OPTION]...
 in_host()
 {
@@ -31,8 +39,8 @@ in_host()
 
 # QEMU executes patched code stale on another CPU, and KVM patches its own: one CPU.
 {
-	in_host "lodge $*"
+	in_host "lodge ${lodge[*]}"
 	((${#kvm[@]})) && in_host "kvm ${kvm[*]}" --smp 1 --no-load
-} | tr -d '\r\0' | awk -v cpu="$cpu" -v want="$*" -v kvm="${kvm[*]}" \
+} | tr -d '\r\0' | awk -v cpu="$cpu" -v want="${lodge[*]}" -v kvm="${kvm[*]}" \
 	-f selftests/bare/compare.awk selftests/bare/differences -
 exit "${PIPESTATUS[2]}"

@@ -11,7 +11,7 @@ shift
 # Threads against a guest that never stops: not on Bochs's one slow CPU.
 several=()
 # Exceptions without end: what Bochs's SVM makes of them is not known.
-[[ $cpu == intel ]] && several=(unruly paging)
+[[ $cpu == intel ]] && several=(interrupts:apicv=0 unruly paging)
 [[ $cpu == amd ]] && several=(memory memory:dirty_marks=0 paging storm smp stress unruly leaks
 				 ioctl_fuzz)
 (($#)) || set -- system vm vcpu stats run io virtio interrupts pv hostile lifetime host "${several[@]}"

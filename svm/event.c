@@ -86,6 +86,11 @@ void svm_close_windows(struct lodge_vcpu *vcpu)
 	set_window(vcpu, 0);
 }
 
+/* The CPU knows nothing of it: V_TPR is not used. */
+void svm_update_apic(struct lodge_vcpu *vcpu)
+{
+}
+
 static void start_step(struct svm_vcpu *svm)
 {
 	struct lodge_vcpu *vcpu = &svm->vcpu;

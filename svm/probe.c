@@ -39,6 +39,7 @@ int svm_probe(void)
 		pr_err("lodge: %s\n", why);
 		return -ENODEV;
 	}
+	lodge_apicv = LODGE_APICV_NONE;
 	if (boot_cpu_has(X86_FEATURE_TSCRATEMSR))
 		lodge_tsc_fraction = SVM_TSC_FRACTION;
 	if (!boot_cpu_has(X86_FEATURE_GBPAGES))

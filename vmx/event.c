@@ -3,6 +3,7 @@
  * Events on their way into the guest (SDM 27.6), what was being delivered when
  * the guest exited (SDM 28.2.4), and the windows in which more may be injected.
  */
+#include "lapic.h"
 #include "vmx.h"
 
 #define SHADOW		(LODGE_SHADOW_STI | LODGE_SHADOW_MOVSS)
@@ -79,6 +80,61 @@ void vmx_open_nmi_window(struct lodge_vcpu *vcpu)
 void vmx_close_windows(struct lodge_vcpu *vcpu)
 {
 	set_primary(to_vmx(vcpu), CPU_BASED_INTR_WINDOW_EXITING | CPU_BASED_NMI_WINDOW_EXITING, 0);
+}
+
+/* What the CPU answers for is a matter of the guest's APIC mode. */
+static void update_registers(struct vmx_vcpu *vmx)
+{
+	bool x2apic = lapic_x2(vmx->vcpu.lapic);
+	u32 mode = x2apic ? SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE : 0;
+
+	if ((vmx->controls.secondary ^ mode) & SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE) {
+		vmx_control(SECONDARY_VM_EXEC_CONTROL, &vmx->controls.secondary,
+			    vmx->controls.secondary ^ SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE);
+		vmcs_write(MSR_BITMAP, __pa(x2apic ? vmx_x2apic_bitmap : vmx_msr_bitmap));
+	}
+	lodge_lapic_show(vmx->vcpu.lapic);
+}
+
+/* VM entry refuses a threshold above the TPR (SDM 27.2.1.1): neither may change alone. */
+void vmx_update_apic(struct lodge_vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	if (lodge_apicv == LODGE_APICV_TPR)
+		vmx_control(TPR_THRESHOLD, &vmx->tpr_threshold, lodge_lapic_threshold(vcpu));
+	else if (vcpu->lapic->delivers && vcpu->lapic->changed)
+		update_registers(vmx);
+}
+
+/* EOIs of level-triggered interrupts are the I/O APIC's business, too. */
+void vmx_apic_enter(struct vmx_vcpu *vmx)
+{
+	struct lodge_lapic *lapic = vmx->vcpu.lapic;
+	u16 status = lodge_lapic_lend(lapic);
+	u64 vectors;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(vmx->eoi_exits) && status; i++) {
+		vectors = lapic->tmr[i];
+		if (vmx->eoi_exits[i] != vectors) {
+			vmx->eoi_exits[i] = vectors;
+			vmcs_write(EOI_EXIT_BITMAP0 + i * 2, vectors);
+		}
+	}
+	if (vmx->apic_status != status)
+		vmcs_write(GUEST_INTR_STATUS, status);
+	vmx->apic_status = status;
+}
+
+/* Without anything before and after there was nothing to lend. */
+void vmx_apic_exit(struct vmx_vcpu *vmx)
+{
+	u16 lent = vmx->apic_status;
+
+	vmx->apic_status = vmcs_read(GUEST_INTR_STATUS);
+	if (lent | vmx->apic_status)
+		lodge_lapic_take_back(vmx->vcpu.lapic);
 }
 
 /* Delivery ends the interrupt shadow; VM entry refuses the two together. */

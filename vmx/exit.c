@@ -3,6 +3,7 @@
  * Exit reason to handler (SDM appendix C). A handler reads from the VMCS what
  * its exit needs and calls the neutral one.
  */
+#include "lapic.h"
 #include "vmx.h"
 
 #define REASON_BASIC		0xffff
@@ -18,6 +19,7 @@
 #define TASK_SOURCE_SHIFT	30
 #define QUAL_NMI_UNBLOCKED	BIT(12)
 #define QUAL_OPERAND		(EPT_VIOLATION_GVA_IS_VALID | EPT_VIOLATION_GVA_TRANSLATED)
+#define APIC_OFFSET		0x3f0
 #define DB_CAUSES		(DR_TRAP_BITS | LODGE_DR6_BD | DR_STEP)
 
 enum cr_access { CR_WRITE, CR_READ, CR_CLTS, CR_LMSW };
@@ -80,6 +82,22 @@ static enum lodge_next on_window(struct lodge_vcpu *vcpu)
 {
 	vmx_close_windows(vcpu);
 	set_bit(LODGE_REQ_EVENT, &vcpu->requests);
+	return LODGE_REENTER;
+}
+
+/* The CPU has ended it; the I/O APIC has to hear of that. */
+static enum lodge_next on_eoi(struct lodge_vcpu *vcpu)
+{
+	lodge_lapic_eoi_done(vcpu->lapic, qualification());
+	return LODGE_REENTER;
+}
+
+/* A WRMSR that left its value in the page and is over (SDM 30.5): a self-IPI that fails */
+static enum lodge_next on_apic_write(struct lodge_vcpu *vcpu)
+{
+	u32 offset = qualification() & APIC_OFFSET;
+
+	lodge_x2apic_write(vcpu, APIC_BASE_MSR + (offset >> 4), vcpu->lapic->page[offset >> 2]);
 	return LODGE_REENTER;
 }
 
@@ -199,11 +217,14 @@ static const lodge_handler handlers[] = {
 	[EXIT_REASON_MWAIT_INSTRUCTION] = lodge_on_undefined,
 	[EXIT_REASON_MONITOR_INSTRUCTION] = lodge_on_undefined,
 	[EXIT_REASON_PAUSE_INSTRUCTION] = lodge_on_pause,
+	[EXIT_REASON_TPR_BELOW_THRESHOLD] = on_window,
+	[EXIT_REASON_EOI_INDUCED] = on_eoi,
 	[EXIT_REASON_EPT_VIOLATION] = on_ept_violation,
 	[EXIT_REASON_INVEPT] = lodge_on_undefined,
 	[EXIT_REASON_INVVPID] = lodge_on_undefined,
 	[EXIT_REASON_WBINVD] = lodge_on_invd,
 	[EXIT_REASON_XSETBV] = lodge_on_xsetbv,
+	[EXIT_REASON_APIC_WRITE] = on_apic_write,
 	[EXIT_REASON_VMFUNC] = lodge_on_undefined,
 	[EXIT_REASON_ENCLS] = lodge_on_undefined,
 	[EXIT_REASON_PML_FULL] = on_log_full,

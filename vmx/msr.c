@@ -7,6 +7,7 @@
  * One bitmap (SDM 25.6.9) serves all vCPUs: what is open in it is switched with
  * the guest, whoever it is.
  */
+#include "lapic.h"
 #include "vmx.h"
 
 #define RANGE_MSRS	0x2000
@@ -15,6 +16,7 @@
 #define BITMAP_WRITE	0x800
 
 u8 *vmx_msr_bitmap;
+u8 *vmx_x2apic_bitmap;
 
 const u32 vmx_user_msr_index[VMX_NR_USER_MSRS] = {
 	[VMX_STAR] = MSR_STAR,
@@ -85,6 +87,19 @@ void vmx_msr_bitmap_build(u8 *bitmap, const u32 *passthrough)
 			bitmap[bit / 8] &= ~BIT(bit % 8);
 		}
 	}
+}
+
+/* Writes that the CPU knows are those of TPR, EOI and self-IPI (SDM 30.5). */
+void vmx_x2apic_bitmap_build(u8 *bitmap)
+{
+	static const u8 writes[] = { APIC_TASKPRI >> 4, APIC_EOI >> 4, APIC_SELF_IPI >> 4 };
+	u32 i;
+
+	for (i = 0; i < LAPIC_REGS; i++)
+		if (lodge_lapic_shown(i))
+			__clear_bit(vmx_msr_bit(APIC_BASE_MSR + i, false), (unsigned long *)bitmap);
+	for (i = 0; i < ARRAY_SIZE(writes); i++)
+		__clear_bit(vmx_msr_bit(APIC_BASE_MSR + writes[i], true), (unsigned long *)bitmap);
 }
 
 static int user_msr(u32 index)

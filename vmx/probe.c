@@ -29,6 +29,7 @@
 	 CPU_BASED_MOV_DR_EXITING | CPU_BASED_UNCOND_IO_EXITING |	\
 	 CPU_BASED_USE_MSR_BITMAPS | CPU_BASED_MONITOR_EXITING |	\
 	 CPU_BASED_ACTIVATE_SECONDARY_CONTROLS)
+#define CR8_EXITING	(CPU_BASED_CR8_LOAD_EXITING | CPU_BASED_CR8_STORE_EXITING)
 #define SECONDARY_REQUIRED						\
 	(SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_ENABLE_VPID |	\
 	 SECONDARY_EXEC_UNRESTRICTED_GUEST)
@@ -36,7 +37,7 @@
 	(SECONDARY_EXEC_WBINVD_EXITING | SECONDARY_EXEC_ENABLE_RDTSCP |	\
 	 SECONDARY_EXEC_ENABLE_INVPCID | SECONDARY_EXEC_ENCLS_EXITING |	\
 	 SECONDARY_EXEC_PAUSE_LOOP_EXITING | SECONDARY_EXEC_TSC_SCALING | \
-	 SECONDARY_EXEC_ENABLE_PML)
+	 SECONDARY_EXEC_ENABLE_PML | VMX_APICV)
 #define EXIT_REQUIRED							\
 	(VM_EXIT_HOST_ADDR_SPACE_SIZE | VM_EXIT_LOAD_IA32_EFER |	\
 	 VM_EXIT_LOAD_IA32_PAT)
@@ -64,11 +65,25 @@ int vmx_negotiate_one(u64 msr, u32 required, u32 optional, u32 *value)
 	return 0;
 }
 
+/* As much of the local APIC as the CPU can do and lodge_apicv lets it */
+static void pick_apicv(struct vmx_controls *c)
+{
+	int most = !(c->primary & CPU_BASED_TPR_SHADOW) ? LODGE_APICV_NONE :
+		   (c->secondary & VMX_APICV) != VMX_APICV ? LODGE_APICV_TPR :
+		   LODGE_APICV_DELIVERY;
+
+	lodge_apicv = min(lodge_apicv < 0 ? LODGE_APICV_TPR : lodge_apicv, most);
+	c->primary &= ~(lodge_apicv ? CR8_EXITING : CPU_BASED_TPR_SHADOW);
+	c->secondary &= lodge_apicv == LODGE_APICV_DELIVERY ?
+			~SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE : ~VMX_APICV;
+}
+
 /* All controls of a new VMCS. @msrs: the TRUE ones where they exist */
 int vmx_negotiate(const struct vmx_cap_msrs *msrs, struct vmx_controls *c)
 {
 	if (vmx_negotiate_one(msrs->pin, PIN_REQUIRED, 0, &c->pin) ||
-	    vmx_negotiate_one(msrs->primary, PRIMARY_REQUIRED, 0, &c->primary) ||
+	    vmx_negotiate_one(msrs->primary, PRIMARY_REQUIRED, CPU_BASED_TPR_SHADOW,
+			      &c->primary) ||
 	    vmx_negotiate_one(msrs->secondary, SECONDARY_REQUIRED, SECONDARY_OPTIONAL,
 			      &c->secondary) ||
 	    vmx_negotiate_one(msrs->exit, EXIT_REQUIRED, EXIT_OPTIONAL, &c->exit) ||
@@ -76,6 +91,7 @@ int vmx_negotiate(const struct vmx_cap_msrs *msrs, struct vmx_controls *c)
 		return -ENODEV;
 	c->primary &= ~WINDOWS;
 	c->entry &= ~VM_ENTRY_IA32E_MODE;
+	pick_apicv(c);
 	/* The two halves of PERF_GLOBAL_CTRL's switch only make sense together. */
 	if (!(c->exit & EXIT_OPTIONAL) || !(c->entry & ENTRY_OPTIONAL)) {
 		c->exit &= ~EXIT_OPTIONAL;
@@ -208,11 +224,14 @@ int vmx_setup(void)
 	BUILD_BUG_ON(offsetof(struct exception_table_entry, fixup) != 4);
 	BUILD_BUG_ON(VMX_FIELD_HOST_RSP != HOST_RSP);
 	BUILD_BUG_ON(LODGE_R15 != 15);
-	vmx_msr_bitmap = (u8 *)__get_free_page(GFP_KERNEL);
+	vmx_msr_bitmap = (u8 *)__get_free_pages(GFP_KERNEL, 1);
 	if (!vmx_msr_bitmap)
 		return -ENOMEM;
 	memset(vmx_msr_bitmap, 0xff, PAGE_SIZE);
 	vmx_msr_bitmap_build(vmx_msr_bitmap, lodge_msr_passthrough);
+	vmx_x2apic_bitmap = vmx_msr_bitmap + PAGE_SIZE;
+	memcpy(vmx_x2apic_bitmap, vmx_msr_bitmap, PAGE_SIZE);
+	vmx_x2apic_bitmap_build(vmx_x2apic_bitmap);
 	for_each_possible_cpu(cpu) {
 		struct vmx_cpu *c = per_cpu_ptr(&vmx_cpu, cpu);
 
@@ -234,5 +253,5 @@ void vmx_teardown(void)
 
 	for_each_possible_cpu(cpu)
 		free_page((unsigned long)per_cpu_ptr(&vmx_cpu, cpu)->vmxon);
-	free_page((unsigned long)vmx_msr_bitmap);
+	free_pages((unsigned long)vmx_msr_bitmap, 1);
 }

@@ -67,7 +67,7 @@ static void update_host_state(struct vmx_vcpu *vmx)
 {
 	u64 cr3 = __native_read_cr3(), cr4 = native_read_cr4(), perf;
 
-	vmx->debugs_host = vmx->host.debugctl || this_cpu_read(cpu_dr7);
+	vmx->tidy = vmx->host.debugctl || this_cpu_read(cpu_dr7) || (vmx->todo & VMX_TODO_APIC);
 	if (unlikely(vmx->host_cr3 != cr3)) {
 		vmx->host_cr3 = cr3;
 		vmcs_write(HOST_CR3, cr3);
@@ -103,7 +103,9 @@ static noinline bool do_todo(struct vmx_vcpu *vmx)
 		if (vmx_caps.flush_l1d)
 			wrmsrq(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
 	}
-	vmx->todo = 0;
+	vmx->todo &= VMX_TODO_APIC;
+	if (vmx->todo)
+		vmx_apic_enter(vmx);
 	return true;
 }
 
@@ -181,17 +183,19 @@ static __always_inline int enter_guest(struct vmx_vcpu *vmx)
 	return ret;
 }
 
-static noinline void restore_debug(struct vmx_vcpu *vmx)
+static noinline void tidy(struct vmx_vcpu *vmx)
 {
 	if (vmx->host.debugctl)
 		wrmsrq(MSR_IA32_DEBUGCTLMSR, vmx->host.debugctl);
 	lodge_debug_leave(&vmx->vcpu);
+	if (vmx->todo & VMX_TODO_APIC)
+		vmx_apic_exit(vmx);
 }
 
 static __always_inline void after_exit(struct vmx_vcpu *vmx)
 {
-	if (unlikely(vmx->debugs_host))
-		restore_debug(vmx);
+	if (unlikely(vmx->tidy))
+		tidy(vmx);
 	vmx->enter_flags |= BIT(VMX_ENTER_RESUME);
 	vmx->shadow_read = false;
 	vmx->vcpu.regs_valid = REGS_GPR;

@@ -8,6 +8,7 @@
 #include <asm/desc.h>
 #include <asm/segment.h>
 
+#include "lapic.h"
 #include "vmx.h"
 
 #define NO_VMCS		(~0ull)
@@ -86,6 +87,14 @@ static void init_controls(struct vmx_vcpu *vmx)
 	vmcs_write(MSR_BITMAP, __pa(vmx_msr_bitmap));
 	vmcs_write(EPT_POINTER, vmx->eptp);
 	vmcs_write(VIRTUAL_PROCESSOR_ID, vmx->vpid);
+	if (lodge_apicv) {
+		vmcs_write(VIRTUAL_APIC_PAGE_ADDR, __pa(vmx->vcpu.lapic->page));
+		vmcs_write(TPR_THRESHOLD, 0);
+	}
+	for (i = 0; i < ARRAY_SIZE(vmx->eoi_exits) && vmx->vcpu.lapic->delivers; i++)
+		vmcs_write(EOI_EXIT_BITMAP0 + i * 2, 0);
+	if (vmx->vcpu.lapic->delivers)
+		vmcs_write(GUEST_INTR_STATUS, 0);
 	if (lodge_tsc_fraction)
 		vmcs_write(TSC_MULTIPLIER,
 			   vmx->vcpu.vm->tsc_ratio ?: 1ull << lodge_tsc_fraction);
@@ -236,6 +245,7 @@ int vmx_vcpu_init(struct lodge_vcpu *vcpu)
 
 	vmx->active_cpu = -1;
 	vmx->enter_flags = vmx_caps.enter_flags;
+	vmx->todo = vcpu->lapic->delivers ? VMX_TODO_APIC : 0;
 	vmx->vmcs = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	vmx->log = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
 	vmx->vpid = ida_alloc_range(&vpids, 1, VMX_NR_VPIDS - 1, GFP_KERNEL);
@@ -275,7 +285,8 @@ void vmx_flush_tlb(struct lodge_vcpu *vcpu)
 void vmx_cpuid_changed(struct lodge_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
-	u32 secondary = vmx_caps.controls.secondary;
+	u32 secondary = vmx_caps.controls.secondary |
+			(vmx->controls.secondary & SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE);
 
 	if (!lodge_guest_has(vcpu, X86_FEATURE_RDTSCP) && !lodge_guest_has(vcpu, X86_FEATURE_RDPID))
 		secondary &= ~SECONDARY_EXEC_ENABLE_RDTSCP;

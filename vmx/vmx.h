@@ -16,6 +16,11 @@
 #include "backend.h"
 #include "entry.h"
 
+/* Taken together or not at all; the mode is that of a guest's APIC. */
+#define VMX_APICV	(SECONDARY_EXEC_APIC_REGISTER_VIRT | \
+			 SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY | \
+			 SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE)
+
 /* VMCS controls this module programs; IA-32e guest and the windows come later. */
 struct vmx_controls {
 	u32 pin;
@@ -90,6 +95,7 @@ DECLARE_PER_CPU(struct vmx_cpu, vmx_cpu);
 #define VMX_TODO_USER_MSRS	BIT(1)
 #define VMX_TODO_PDPTRS		BIT(2)
 #define VMX_TODO_STAY		BIT(3)	/* first entry of a stay in ring 1 */
+#define VMX_TODO_APIC		BIT(4)	/* before each: the CPU delivers interrupts */
 
 /* Host state of the thread that loaded the vCPU. */
 struct vmx_host {
@@ -109,7 +115,7 @@ struct vmx_vcpu {
 	u64 *log;			/* page-modification log (SDM 29.3.6) */
 	bool vectoring;			/* the exit interrupted a delivery */
 	bool shadow_read;		/* @interruptibility is that of the VMCS */
-	bool debugs_host;		/* the host uses what an exit resets */
+	bool tidy;			/* an exit leaves something to be put right */
 	u32 exit_reason;
 	u32 intr_info;
 	u32 interruptibility;
@@ -121,6 +127,9 @@ struct vmx_vcpu {
 	u64 host_perf;
 	u64 eptp;
 	struct vmx_controls controls;
+	u32 tpr_threshold;
+	u16 apic_status;		/* RVI and SVI in the VMCS */
+	u64 eoi_exits[4];
 	struct lodge_event injected;
 	u64 user_msr[VMX_NR_USER_MSRS];
 	u64 kernel_gs_base;
@@ -241,9 +250,11 @@ void vmx_update_masks(struct lodge_vcpu *vcpu);
 /* msr.c */
 extern const u32 vmx_user_msr_index[VMX_NR_USER_MSRS];
 extern u8 *vmx_msr_bitmap;
+extern u8 *vmx_x2apic_bitmap;	/* for whom the CPU answers in x2APIC mode */
 
 int vmx_msr_bit(u32 index, bool write);
 void vmx_msr_bitmap_build(u8 *bitmap, const u32 *passthrough);
+void vmx_x2apic_bitmap_build(u8 *bitmap);
 void vmx_load_user_msrs(struct vmx_vcpu *vmx, struct vmx_cpu *c);
 void vmx_restore_user_msrs(struct vmx_cpu *c);
 
@@ -253,5 +264,7 @@ void vmx_close_windows(struct lodge_vcpu *vcpu);
 void vmx_cancel_injection(struct lodge_vcpu *vcpu);
 void vmx_complete_events(struct vmx_vcpu *vmx);
 void vmx_iret_unblocked(struct vmx_vcpu *vmx);
+void vmx_apic_enter(struct vmx_vcpu *vmx);
+void vmx_apic_exit(struct vmx_vcpu *vmx);
 
 #endif /* LODGE_VMX_H */

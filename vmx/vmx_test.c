@@ -78,7 +78,6 @@ static void controls_intercept_what_touches_the_host(struct kunit *test)
 	unsigned long wanted = CPU_BASED_UNCOND_IO_EXITING |
 		CPU_BASED_HLT_EXITING | CPU_BASED_MWAIT_EXITING |
 		CPU_BASED_MONITOR_EXITING | CPU_BASED_MOV_DR_EXITING |
-		CPU_BASED_CR8_LOAD_EXITING | CPU_BASED_CR8_STORE_EXITING |
 		CPU_BASED_RDPMC_EXITING | CPU_BASED_USE_MSR_BITMAPS;
 	struct vmx_controls c;
 
@@ -86,6 +85,63 @@ static void controls_intercept_what_touches_the_host(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, wanted, c.primary & wanted);
 	KUNIT_EXPECT_TRUE(test, c.pin & PIN_BASED_EXT_INTR_MASK);
 	KUNIT_EXPECT_TRUE(test, c.pin & PIN_BASED_NMI_EXITING);
+}
+
+/* Of the parameter and the CPU, whichever is less */
+static void apic_is_virtualised_as_far_as_possible(struct kunit *test)
+{
+	u32 cr8 = CPU_BASED_CR8_LOAD_EXITING | CPU_BASED_CR8_STORE_EXITING;
+	struct vmx_cap_msrs msrs = generous;
+	int was = lodge_apicv;
+	struct vmx_controls c;
+
+	lodge_apicv = 77;
+	KUNIT_ASSERT_EQ(test, 0, vmx_negotiate(&msrs, &c));
+	KUNIT_EXPECT_EQ(test, (int)LODGE_APICV_DELIVERY, lodge_apicv);
+	KUNIT_EXPECT_TRUE(test, c.secondary & SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY);
+	KUNIT_EXPECT_FALSE(test, c.secondary & SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE);
+	KUNIT_EXPECT_EQ(test, (u32)CPU_BASED_TPR_SHADOW,
+			c.primary & (CPU_BASED_TPR_SHADOW | cr8));
+	lodge_apicv = -1;
+	KUNIT_ASSERT_EQ(test, 0, vmx_negotiate(&msrs, &c));
+	KUNIT_EXPECT_EQ(test, (int)LODGE_APICV_TPR, lodge_apicv);
+	KUNIT_EXPECT_FALSE(test, c.secondary & VMX_APICV);
+	lodge_apicv = LODGE_APICV_DELIVERY;
+	msrs.secondary = cap(0, ~(u32)SECONDARY_EXEC_APIC_REGISTER_VIRT);
+	KUNIT_ASSERT_EQ(test, 0, vmx_negotiate(&msrs, &c));
+	KUNIT_EXPECT_EQ(test, (int)LODGE_APICV_TPR, lodge_apicv);
+	KUNIT_EXPECT_FALSE(test, c.secondary & VMX_APICV);
+	lodge_apicv = LODGE_APICV_DELIVERY;
+	msrs = generous;
+	msrs.primary = cap(0, ~(u32)CPU_BASED_TPR_SHADOW);
+	KUNIT_ASSERT_EQ(test, 0, vmx_negotiate(&msrs, &c));
+	KUNIT_EXPECT_EQ(test, (int)LODGE_APICV_NONE, lodge_apicv);
+	KUNIT_EXPECT_EQ(test, cr8, c.primary & (CPU_BASED_TPR_SHADOW | cr8));
+	KUNIT_EXPECT_FALSE(test, c.secondary & VMX_APICV);
+	lodge_apicv = was;
+}
+
+/* Registers that are made when they are read stay closed, and all other writes. */
+static void x2apic_bitmap_opens_what_the_page_has(struct kunit *test)
+{
+	static const u16 reads[] = { 0x802, 0x808, 0x80d, 0x810, 0x827, 0x828, 0x832, 0x83e };
+	static const u16 closed[] = { 0x7ff, 0x800, 0x809, 0x80b, 0x80e, 0x830, 0x839, 0x840 };
+	static const u16 writes[] = { 0x808, 0x80b, 0x83f };
+	unsigned long *map = kunit_kmalloc(test, PAGE_SIZE, GFP_KERNEL);
+	u32 i, open = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, map);
+	memset(map, 0xff, PAGE_SIZE);
+	vmx_x2apic_bitmap_build((u8 *)map);
+	for (i = 0; i < ARRAY_SIZE(reads); i++)
+		KUNIT_EXPECT_FALSE(test, test_bit(vmx_msr_bit(reads[i], false), map));
+	for (i = 0; i < ARRAY_SIZE(closed); i++)
+		KUNIT_EXPECT_TRUE(test, test_bit(vmx_msr_bit(closed[i], false), map));
+	for (i = 0; i < ARRAY_SIZE(writes); i++)
+		KUNIT_EXPECT_FALSE(test, test_bit(vmx_msr_bit(writes[i], true), map));
+	for (i = 0; i < 0x2000; i++)
+		open += !test_bit(vmx_msr_bit(i, true), map);
+	KUNIT_EXPECT_EQ(test, (u32)ARRAY_SIZE(writes), open);
 }
 
 static void controls_need_ept_and_unrestricted_guest(struct kunit *test)
@@ -157,6 +213,8 @@ static struct kunit_case probe_cases[] = {
 	KUNIT_CASE(negotiate_refuses_without_a_required_bit),
 	KUNIT_CASE(controls_start_without_windows_and_long_mode),
 	KUNIT_CASE(controls_intercept_what_touches_the_host),
+	KUNIT_CASE(apic_is_virtualised_as_far_as_possible),
+	KUNIT_CASE(x2apic_bitmap_opens_what_the_page_has),
 	KUNIT_CASE(controls_need_ept_and_unrestricted_guest),
 	KUNIT_CASE(controls_need_virtual_nmis),
 	KUNIT_CASE(controls_do_without_optional_ones),
@@ -177,6 +235,8 @@ static bool expected_reason(u32 reason)
 		EXIT_REASON_IO_INSTRUCTION, EXIT_REASON_MSR_READ,
 		EXIT_REASON_MSR_WRITE, EXIT_REASON_MWAIT_INSTRUCTION,
 		EXIT_REASON_MONITOR_INSTRUCTION, EXIT_REASON_PAUSE_INSTRUCTION,
+		EXIT_REASON_TPR_BELOW_THRESHOLD, EXIT_REASON_EOI_INDUCED,
+		EXIT_REASON_APIC_WRITE,
 		EXIT_REASON_EPT_VIOLATION, EXIT_REASON_INVEPT,
 		EXIT_REASON_INVVPID, EXIT_REASON_WBINVD, EXIT_REASON_XSETBV,
 		EXIT_REASON_VMFUNC, EXIT_REASON_ENCLS, EXIT_REASON_XSAVES,

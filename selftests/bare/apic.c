@@ -40,6 +40,8 @@
 #define ERROR_VECTOR	0x77
 #define SPURIOUS	0xff
 
+#define FRESH		0x3000000	/* memory that nothing uses */
+
 static bool x2apic;
 static volatile u32 seen[MAX_CPUS][256];
 static volatile u32 order[8], ordered;
@@ -250,6 +252,46 @@ static void test_priorities(void)
 	wait_for(ordered);
 	irq_off();
 	check(ordered == 1, "%s: lowering CR8 lets it in", mode);
+}
+
+static void send_self(u32 vector)
+{
+	if (x2apic)
+		apic_write(APIC_SELF, vector);
+	else
+		send(0, TO_SELF | ASSERT | vector);
+}
+
+/*
+ * Where the CPU delivers by itself, nothing but these rules keeps an interrupt out,
+ * and nobody sees it come: the host, whose interrupts end the guest's run in between,
+ * and whose memory may be missing where the frame is pushed.
+ */
+static void test_delivery(u64 fresh)
+{
+	const char *mode = x2apic ? "x2APIC" : "xAPIC";
+	u64 stack;
+
+	clear();
+	irq_on();
+	irq_off();
+	send_self(VECTOR);
+	for (volatile int i = 0; i < 500000; i++)
+		;
+	check(!seen[0][VECTOR], "%s: a request waits for IF", mode);
+	irq_on();
+	irq_off();
+	check(seen[0][VECTOR] == 1, "%s: and comes then", mode);
+	clear();
+	check(TRY("ud2", OUT()) == VEC_UD, "%s: an exception before", mode);
+	send_self(VECTOR);
+	asm volatile("mov %%rsp, %0; mov %1, %%rsp; sti; nop; cli; mov %0, %%rsp"
+		     : "=&r" (stack) : "r" (fresh) : "memory");
+	check(seen[0][VECTOR] == 1, "%s: a stack that was never touched", mode);
+	send_self(OTHER);
+	irq_on();
+	irq_off();
+	check(seen[0][OTHER] == 1, "%s: and the next one", mode);
 }
 
 static void test_ipis(void)
@@ -477,6 +519,7 @@ static void test_x2apic(void)
 	test_registers();
 	test_errors();
 	test_priorities();
+	test_delivery(FRESH + 0x200000);
 	test_ipis();
 	clear();
 	wrmsr(0x83f, VECTOR);
@@ -507,6 +550,7 @@ void tests(void)
 	test_registers();
 	test_errors();
 	test_priorities();
+	test_delivery(FRESH);
 	test_ipis();
 	test_logical();
 	test_timer();

@@ -50,7 +50,7 @@ FNR == 1 { print "KTAP version 1" }
 /^(not )?ok [0-9]+ / { line[++lines] = $0; next }
 /^@ / {
 	end = $0
-	sub(/^@ [a-z]+ [a-z]+ [0-9]+ ?/, "", end)
+	sub(/^@ [a-z]+ [a-z_0-9]+ [0-9]+ ?/, "", end)
 	finish($2, $3, $4, end)
 	next
 }

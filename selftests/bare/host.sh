@@ -4,6 +4,7 @@
 #
 # Runs inside an emulated host: host.sh VMM PROGRAM... prints what each bare-metal
 # guest said on that VMM, lodge or kvm, and how it ended: `@ VMM PROGRAM STATUS LAST'.
+# PROGRAM_N is PROGRAM with the parameter apicv of Lodge's module being N.
 
 limit=100
 vmm=$1
@@ -23,7 +24,10 @@ kvm:intel)	/kmod/modprobe kvm_intel enable_apicv=0 || exit ;;
 kvm:*)		/kmod/modprobe kvm_amd || exit ;;
 esac
 for name; do
-	run "/selftests/bare_$name" 2>/tmp/err >/tmp/out
+	case $name in *_[0-2])
+		/kmod/rmmod lodge && /kmod/insmod /lodge.ko "apicv=${name##*_}" || exit ;;
+	esac
+	run "/selftests/bare_${name%_[0-2]}" 2>/tmp/err >/tmp/out
 	status=$?
 	cat /tmp/out
 	echo "@ $vmm $name $status $(tail -n 1 /tmp/err)"

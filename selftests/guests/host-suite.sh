@@ -115,6 +115,15 @@ smp_lean()
 	smp lean 4
 }
 
+# The CPU delivers the interrupts.
+smp_apicv()
+{
+	unused && /kmod/rmmod lodge && /kmod/insmod /lodge.ko apicv=2 || return
+	smp lean 2
+	status=$?
+	unused && /kmod/rmmod lodge && /kmod/insmod /lodge.ko && return $status
+}
+
 smp_cloud()
 {
 	smp cloud 4
