@@ -9,11 +9,10 @@ cd "$(dirname "$0")/../.." || exit 1
 
 OUT=build/fuzz
 FLAGS=(-O1 -g -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wno-missing-field-initializers -Wno-unused-parameter -Wno-sign-compare
-       -Iselftests/fuzz/shim
        "-fsanitize=address,undefined" -fno-sanitize-recover)
 seconds=${1:-10}
 
-# fuzz NAME ROUNDS SOURCE...
+# fuzz NAME ROUNDS SOURCE|FLAG...
 fuzz()
 {
 	local name=$1 rounds=$2 end=$((SECONDS + seconds)) seed=1
@@ -30,19 +29,29 @@ fuzz()
 	done
 }
 
-mkdir -p "$OUT"
-echo 1..2
+number=0
 failed=0
-if fuzz ring_fuzz 50000 virtio/ring.c virtio/packed.c; then
-	echo "ok 1 ring_fuzz"
-else
-	echo "not ok 1 ring_fuzz"
-	failed=1
-fi
-if fuzz insn_fuzz 20000 module/{decode,emulate,execute,simd,translate}.c; then
-	echo "ok 2 insn_fuzz"
-else
-	echo "not ok 2 insn_fuzz"
-	failed=1
-fi
+report()
+{
+	local status=$?
+
+	number=$((number + 1))
+	if ((status)); then
+		echo "not ok $number $1"
+		failed=1
+	else
+		echo "ok $number $1"
+	fi
+}
+
+mkdir -p "$OUT"
+# shellcheck source=targets.sh
+. selftests/fuzz/targets.sh
+echo 1..3
+fuzz ring_fuzz 50000 "${RING_FUZZ[@]}"
+report ring_fuzz
+fuzz insn_fuzz 20000 "${INSN_FUZZ[@]}"
+report insn_fuzz
+fuzz load_fuzz 20000 "${LOAD_FUZZ[@]}"
+report load_fuzz
 exit "$failed"
