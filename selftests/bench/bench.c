@@ -158,6 +158,22 @@ static void add_pages(int vm, enum setup setup)
 		vmm_memory(vm, 1, PAGES, pages, PAGES_BYTES);
 }
 
+/* Both events: on, or off again */
+static void trace_events(bool on)
+{
+	char path[64];
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/tracing/events/%s/enable", vmm_events[i]);
+		fd = open(path, O_WRONLY);
+		if (fd < 0 || write(fd, on ? "1" : "0", 1) != 1)
+			err(1, "%s", path);
+		close(fd);
+	}
+}
+
 static void measure(unsigned int n)
 {
 	enum setup setup = operations[n].setup;
@@ -182,7 +198,13 @@ static void measure(unsigned int n)
 	vmm_start(vcpu, entry, 0);
 	if (setup == TWO_CPUS)
 		start_second(vm, entry);
+	if (setup == RING && !vmm_trace(vcpu))
+		return;
+	if (setup == EVENTS)
+		trace_events(true);
 	run(vcpu, setup == REGISTERS, setup == PAGES_LOGGED ? vm : -1);
+	if (setup == EVENTS)
+		trace_events(false);
 	report(operations[n].name, box->result, box->samples, box->times);
 }
 

@@ -385,6 +385,16 @@ static void op_ipi_running(void)
 		box->samples = 0;
 }
 
+static void op_cpuid_ring(void)
+{
+	op_cpuid();
+}
+
+static void op_cpuid_events(void)
+{
+	op_cpuid();
+}
+
 static void op_cr8(void)
 {
 	MEASURE(, WRITE_CR(8, i & 1));

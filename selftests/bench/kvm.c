@@ -209,6 +209,13 @@ void vmm_drain(void)
 	__atomic_store_n(&ring->first, first, __ATOMIC_RELEASE);
 }
 
+bool vmm_trace(int vcpu)
+{
+	return false;
+}
+
+const char *const vmm_events[2] = { "kvm/kvm_entry", "kvm/kvm_exit" };
+
 enum stop vmm_run(int vcpu, void *area, struct access *access)
 {
 	struct kvm_run *run = area;

@@ -164,6 +164,14 @@ void vmm_drain(void)
 	lodge_drain(&domain, drop, NULL);
 }
 
+bool vmm_trace(int vcpu)
+{
+	check(lodge_trace(vcpu, 0, 64), "LODGE_TRACE");
+	return true;
+}
+
+const char *const vmm_events[2] = { "lodge/lodge_entry", "lodge/lodge_exit" };
+
 enum stop vmm_run(int vcpu, void *area, struct access *access)
 {
 	struct lodge_run *run = area;

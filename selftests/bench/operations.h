@@ -12,6 +12,8 @@
 #define OPERATIONS						\
 	OPERATION(empty, 255, 1, PLAIN)				\
 	OPERATION(cpuid, 255, 1, PLAIN)				\
+	OPERATION(cpuid_ring, 255, 1, RING)			\
+	OPERATION(cpuid_events, 255, 1, EVENTS)			\
 	OPERATION(hypercall, 255, 1, PLAIN)			\
 	OPERATION(rdmsr, 255, 1, PLAIN)				\
 	OPERATION(wrmsr, 255, 1, PLAIN)				\
@@ -65,6 +67,8 @@ enum setup {
 	PLAIN,
 	TWO_CPUS,
 	REGISTERS,		/* userspace reads and writes registers at each exit */
+	RING,			/* the hypervisor's own trace is on */
+	EVENTS,			/* ftrace records each entry and exit */
 	PAGES_4K,		/* memory at PAGES, in small pages, or in large ones */
 	PAGES_2M,
 	PAGES_LOGGED,		/* small, and protected anew at each OUT */

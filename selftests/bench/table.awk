@@ -79,6 +79,22 @@ function less(op, bare, calls,    kvm, lodge)
 	line(op "-wake", kvm, lodge)
 }
 
+# What an operation takes more of than another, which has a bar in instructions.
+function more(op, base,    name, kvm, n)
+{
+	if (!(value["lodge", op] && value["lodge", base]))
+		return
+	name = op "-" base
+	kvm = value["kvm", op] ? value["kvm", op] - value["kvm", base] : "-"
+	n = value["lodge", op] - value["lodge", base]
+	printf "%-16s %8s %8d", name, kvm, n
+	if (n > bar[name]) {
+		printf "          misses %d", bar[name]
+		missed++
+	}
+	print ""
+}
+
 function differ(what)
 {
 	print "not protected alike: " what
@@ -126,6 +142,8 @@ END {
 	# Who wakes and who is woken; who is woken
 	less("ipi_halted", "thread_wake", 2)
 	less("hlt_timer", "timer_wake", 1)
+	more("cpuid_ring", "cpuid")
+	more("cpuid_events", "cpuid")
 	if (json)
 		print "\n] }" >json
 	compare_protection()

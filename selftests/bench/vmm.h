@@ -56,6 +56,10 @@ void vmm_want_registers(void *run);
 void vmm_change_registers(void *run);
 /* Writes that were posted since the last call, all of them */
 void vmm_drain(void);
+/* A trace of the vCPU's exits, if there is such a thing beside ftrace's: false */
+bool vmm_trace(int vcpu);
+/* Events of each entry and exit, below /sys/kernel/tracing/events */
+extern const char *const vmm_events[2];
 enum stop vmm_run(int vcpu, void *run, struct access *access);
 
 #endif /* BENCH_VMM_H */
