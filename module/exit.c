@@ -52,6 +52,12 @@ void lodge_advance(struct lodge_vcpu *vcpu, unsigned int len)
 	advance(vcpu, len, lodge_op(get_shadow)(vcpu));
 }
 
+/** lodge_advance_fetched() - the same after lodge_op(fetch_insn), nothing else was done since */
+void lodge_advance_fetched(struct lodge_vcpu *vcpu, unsigned int len)
+{
+	advance(vcpu, len, vcpu->exit.shadowed);
+}
+
 /*
  * What an instruction does, and whether it may: 0; -EINVAL for #GP; -ENXIO for
  * #UD; -EAGAIN: ring 2 has to do what vcpu->exit says before it is executed
@@ -61,12 +67,16 @@ typedef int (*action)(struct lodge_vcpu *vcpu, u64 a, u64 b);
 
 static __always_inline enum lodge_next perform(struct lodge_vcpu *vcpu, action act, u64 a, u64 b)
 {
+	int ret;
+
 	if (unlikely(!vcpu->exit.len))
 		return handle(vcpu, LODGE_K_FETCH);
-	switch (act(vcpu, a, b)) {
-	case 0:
+	ret = act(vcpu, a, b);
+	if (likely(!ret)) {
 		advance(vcpu, vcpu->exit.len, vcpu->exit.shadowed);
 		return LODGE_REENTER;
+	}
+	switch (ret) {
 	case -EINTR:
 		return LODGE_REENTER;
 	case -EAGAIN:
@@ -87,12 +97,10 @@ static int do_cpuid(struct lodge_vcpu *vcpu, u64 a, u64 b)
 
 static int do_rdmsr(struct lodge_vcpu *vcpu, u64 a, u64 b)
 {
-	u64 value;
-
 	lodge_reason(vcpu, LODGE_REASON_RDMSR, (u32)vcpu->regs[LODGE_RCX]);
-	if (lodge_get_msr(vcpu, vcpu->regs[LODGE_RCX], &value, false))
+	if (lodge_get_msr(vcpu, vcpu->regs[LODGE_RCX], &vcpu->exit.value, false))
 		return -EINVAL;
-	lodge_set_edx_eax(vcpu, value);
+	lodge_set_edx_eax(vcpu, vcpu->exit.value);
 	return 0;
 }
 
@@ -139,34 +147,60 @@ static int do_hypercall(struct lodge_vcpu *vcpu, u64 a, u64 b)
 	lodge_reason(vcpu, LODGE_REASON_HYPERCALL, vcpu->regs[LODGE_RAX]);
 	if (!lodge_op(cpl)(vcpu))
 		ret = lodge_pv_hypercall(vcpu, mask);
-	lodge_reg_write(vcpu, LODGE_RAX, ret & mask);
+	vcpu->regs[LODGE_RAX] = ret & mask;
 	return 0;
 }
 
-enum lodge_next lodge_on_pio(struct lodge_vcpu *vcpu, struct lodge_pio io)
+/* RIP moves on first: the exit is a point between instructions. */
+static noinline enum lodge_next port_by_user(struct lodge_vcpu *vcpu, u16 port, u32 bytes, bool in)
 {
-	struct lodge_load load = { io.bytes, io.bytes, LODGE_RAX };
-	bool done;
+	advance(vcpu, vcpu->exit.len, vcpu->exit.shadowed);
+	if (in)
+		vcpu->load = (struct lodge_load){ bytes, bytes, LODGE_RAX };
+	return lodge_user_access(vcpu, LODGE_SPACE_PIO, port, bytes, !in,
+				 lodge_eax(vcpu) & lodge_mask(bytes));
+}
 
-	lodge_reason(vcpu, LODGE_REASON_PIO, io.port | (io.in ? 0 : LODGE_INFO_WRITE));
-	if (unlikely(io.string))
-		return handle(vcpu, LODGE_K_STRING_IO);
+static noinline enum lodge_next port_string(struct lodge_vcpu *vcpu, u16 port, bool in)
+{
+	lodge_reason(vcpu, LODGE_REASON_PIO, port | (in ? 0 : LODGE_INFO_WRITE));
+	return handle(vcpu, LODGE_K_STRING_IO);
+}
+
+static noinline enum lodge_next port_in(struct lodge_vcpu *vcpu, u16 port, u32 bytes)
+{
+	u64 *rax = &vcpu->regs[LODGE_RAX], *value = &vcpu->exit.value;
+
+	lodge_reason(vcpu, LODGE_REASON_PIO, port);
+	if (!lodge_port_access(vcpu, port, bytes, false, value))
+		return port_by_user(vcpu, port, bytes, true);
+	if (bytes == 1)
+		*(u8 *)rax = *value;
+	else if (bytes == 2)
+		*(u16 *)rax = *value;
+	else
+		*rax = (u32)*value;
+	advance(vcpu, vcpu->exit.len, vcpu->exit.shadowed);
+	return LODGE_REENTER;
+}
+
+static noinline enum lodge_next port_out(struct lodge_vcpu *vcpu, u16 port, u32 bytes)
+{
+	lodge_reason(vcpu, LODGE_REASON_PIO, port | LODGE_INFO_WRITE);
+	vcpu->exit.value = lodge_eax(vcpu);
+	if (!lodge_port_access(vcpu, port, bytes, true, &vcpu->exit.value))
+		return port_by_user(vcpu, port, bytes, false);
+	advance(vcpu, vcpu->exit.len, vcpu->exit.shadowed);
+	return LODGE_REENTER;
+}
+
+enum lodge_next lodge_on_pio(struct lodge_vcpu *vcpu, u16 port, u32 bytes, bool in, bool string)
+{
+	if (unlikely(string))
+		return port_string(vcpu, port, in);
 	if (unlikely(!vcpu->exit.len))
 		return handle(vcpu, LODGE_K_FETCH);
-	vcpu->exit.value = lodge_eax(vcpu);
-	done = lodge_device_access(vcpu, LODGE_SPACE_PIO, io.port, io.bytes, !io.in,
-				   &vcpu->exit.value);
-	/* RIP moves on first: the exit is a point between instructions. */
-	advance(vcpu, vcpu->exit.len, vcpu->exit.shadowed);
-	if (done) {
-		if (io.in)
-			lodge_finish_load(vcpu, load, vcpu->exit.value);
-		return LODGE_REENTER;
-	}
-	if (io.in)
-		vcpu->load = load;
-	return lodge_user_access(vcpu, LODGE_SPACE_PIO, io.port, io.bytes, !io.in,
-				 lodge_eax(vcpu) & lodge_mask(io.bytes));
+	return in ? port_in(vcpu, port, bytes) : port_out(vcpu, port, bytes);
 }
 
 enum lodge_next lodge_on_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access, bool operand)

@@ -181,15 +181,15 @@ static int fetch_piece(struct lodge_vcpu *vcpu, u64 linear, u8 *bytes, u32 count
 void lodge_fetch_code(struct lodge_vcpu *vcpu, struct lodge_fetch *fetch, bool atomic)
 {
 	struct lodge_walk out = { };
-	u64 linear, code[2];
 	u32 room, now;
+	u64 linear;
 
-	BUILD_BUG_ON(LODGE_INSN_MAX > sizeof(code));
+	BUILD_BUG_ON(LODGE_INSN_MAX > sizeof(vcpu->exit.code));
 	fetch->count = 0;
 	fetch->status = 0;
-	if (lodge_peek_code(vcpu, code)) {
+	if (lodge_peek_code(vcpu)) {
 		fetch->count = LODGE_INSN_MAX;
-		memcpy(fetch->bytes, code, LODGE_INSN_MAX);
+		memcpy(fetch->bytes, vcpu->exit.code, LODGE_INSN_MAX);
 		return;
 	}
 	room = code_window(vcpu, &linear);
@@ -221,11 +221,10 @@ unsigned int lodge_insn_len_atomic(struct lodge_vcpu *vcpu)
 	u8 bytes[LODGE_INSN_MAX];
 	struct lodge_insn insn;
 	unsigned int length;
-	u64 code[2];
 	int count;
 
-	if (lodge_peek_code(vcpu, code)) {
-		length = lodge_short_length(code[0]);
+	if (lodge_peek_code(vcpu)) {
+		length = lodge_short_length(vcpu->exit.code[0]);
 		if (length)
 			return length;
 	}

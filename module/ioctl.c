@@ -150,8 +150,6 @@ long lodge_ioctl(const struct lodge_ioctl *rows, unsigned int count, struct lodg
 		return -ENOTTY;
 	if (vm && (vm->mm != current->mm || READ_ONCE(vm->dead)))
 		return -EIO;
-	if (!row->bytes)
-		return call_handler(row, target, NULL);
 	return ioctl_with_struct(row, target, arg);
 }
 

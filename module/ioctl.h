@@ -35,7 +35,7 @@ enum lodge_ioctl_copy {
  * @cmd: number
  * @dev, @vm, @vcpu, @virtio: the handler, by what it is called on: gets the struct
  *	in kernel memory; its result is the ioctl's
- * @bytes: size of the struct, 0 for an ioctl without one
+ * @bytes: size of the struct
  * @min_bytes: the least a caller may pass
  * @flags: bits allowed in the struct's flags
  * @lock: held around the handler

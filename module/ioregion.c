@@ -42,7 +42,10 @@ struct region {
 	bool rung;
 };
 
-/* Sorted by address, without overlaps. @recent: index of one that was found. */
+/*
+ * Sorted by address, without overlaps, and @beyond behind them. @recent: index of one that was
+ * found, or of the next above an address that none has.
+ */
 struct space {
 	struct rcu_head rcu;
 	u32 count;
@@ -307,6 +310,9 @@ static u32 position(const struct space *space, u64 addr)
 	return low;
 }
 
+/* No access is in it. */
+static struct region beyond = { .args.addr = ~0ull };
+
 /* Publish a copy with the region at @at replaced by @new, removed, or @new inserted there. */
 static int replace(struct lodge_regions *regions, u32 number, u32 at, bool exists,
 		   struct region *new)
@@ -315,7 +321,7 @@ static int replace(struct lodge_regions *regions, u32 number, u32 at, bool exist
 	u32 before = old ? old->count : 0, rest = before - at - exists;
 	struct space *space;
 
-	space = kmalloc(struct_size(space, region, before + 1), GFP_KERNEL_ACCOUNT);
+	space = kmalloc(struct_size(space, region, before + 2), GFP_KERNEL_ACCOUNT);
 	if (!space)
 		return -ENOMEM;
 	space->recent = 0;
@@ -327,6 +333,7 @@ static int replace(struct lodge_regions *regions, u32 number, u32 at, bool exist
 	if (rest)
 		memcpy(&space->region[space->count], &old->region[at + exists], rest * sizeof(new));
 	space->count += rest;
+	space->region[space->count] = &beyond;
 	rcu_assign_pointer(regions->spaces[number], space);
 	if (exists)
 		call_rcu(&old->region[at]->rcu, free_region_rcu);
@@ -379,26 +386,10 @@ static bool holds(const struct region *region, u64 addr, u32 bytes)
 	return offset < region->args.bytes && bytes <= region->args.bytes - offset;
 }
 
-/* The region that holds the whole access. In a read-side section of RCU. */
-static struct region *find(struct lodge_regions *regions, u32 number, u64 addr, u32 bytes)
+static __always_inline bool fits(const struct region *region, u64 addr, u32 bytes)
 {
-	struct space *space = rcu_dereference_check(regions->spaces[number],
-						    rcu_read_lock_sched_held());
-	struct region *region;
-	u32 at;
-
-	if (!space || !space->count)
-		return NULL;
-	region = space->region[READ_ONCE(space->recent)];
-	if (!holds(region, addr, bytes)) {
-		at = position(space, addr);
-		if (at == space->count || !holds(space->region[at], addr, bytes))
-			return NULL;
-		WRITE_ONCE(space->recent, at);
-		region = space->region[at];
-	}
-	return region->args.flags & LODGE_REGION_EXACT && region->args.bytes != bytes ?
-	       NULL : region;
+	return holds(region, addr, bytes) &&
+	       (likely(!(region->args.flags & LODGE_REGION_EXACT)) || region->args.bytes == bytes);
 }
 
 static void *shadow_of(const struct region *region, u64 addr)
@@ -415,6 +406,8 @@ static u64 shadow_load(const void *at, u32 bytes)
 
 	if (bytes == 4 && IS_ALIGNED((unsigned long)at, 4))
 		return READ_ONCE(*(const u32 *)at);
+	if (bytes == 1)
+		return READ_ONCE(*(const u8 *)at);
 	for (i = 0; i < bytes; i++)
 		value |= (u64)READ_ONCE(((const u8 *)at)[i]) << i * 8;
 	return value;
@@ -432,20 +425,17 @@ static void shadow_store(void *at, u32 bytes, u64 value)
 		WRITE_ONCE(((u8 *)at)[i], value >> i * 8);
 }
 
-static u64 pm_timer(const struct lodge_vm *vm)
+static noinline u64 pm_timer(const struct lodge_vm *vm)
 {
 	u64 ns = ktime_get_ns() - vm->created_ns;
 
 	return mul_u64_u32_div(ns, PM_TIMER_HZ, NSEC_PER_SEC) & PM_TIMER_MASK;
 }
 
-static bool read_region(struct lodge_vcpu *vcpu, struct region *region, u64 addr, u32 bytes,
-			u64 *value)
+static noinline bool read_other(struct lodge_vcpu *vcpu, struct region *region, u64 addr,
+				u64 *value)
 {
 	switch (region->args.read) {
-	case LODGE_READ_SHADOW:
-		*value = shadow_load(shadow_of(region, addr), bytes);
-		return true;
 	case LODGE_READ_PM_TIMER:
 		*value = pm_timer(vcpu->vm) >> (addr - region->args.addr) * 8;
 		return true;
@@ -455,6 +445,15 @@ static bool read_region(struct lodge_vcpu *vcpu, struct region *region, u64 addr
 	default:
 		return false;
 	}
+}
+
+static __always_inline bool read_region(struct lodge_vcpu *vcpu, struct region *region, u64 addr,
+					u32 bytes, u64 *value)
+{
+	if (region->args.read != LODGE_READ_SHADOW)
+		return read_other(vcpu, region, addr, value);
+	*value = shadow_load(shadow_of(region, addr), bytes);
+	return true;
 }
 
 /* Once in a while, when a post finds the ring empty. */
@@ -488,7 +487,8 @@ static bool append(struct domain *domain, const struct lodge_post *post, bool *f
 	return true;
 }
 
-static bool post(struct lodge_vcpu *vcpu, struct region *region, u64 addr, u32 bytes, u64 value)
+static noinline bool post(struct lodge_vcpu *vcpu, struct region *region, u64 addr, u32 bytes,
+			  u64 value)
 {
 	struct lodge_post entry = {
 		.addr = addr, .value = value, .bytes = bytes,
@@ -509,7 +509,7 @@ static bool post(struct lodge_vcpu *vcpu, struct region *region, u64 addr, u32 b
 	return true;
 }
 
-static bool latch_same(struct region *region, u64 addr, u32 bytes, u64 value)
+static noinline bool latch_same(struct region *region, u64 addr, u32 bytes, u64 value)
 {
 	void *at = shadow_of(region, addr);
 
@@ -536,9 +536,10 @@ static bool ring_doorbell(struct lodge_vcpu *vcpu, struct region *region, u32 by
 	return true;
 }
 
-static bool write_region(struct lodge_vcpu *vcpu, struct region *region, u64 addr, u32 bytes,
-			 u64 value)
+static noinline bool write_region(struct lodge_vcpu *vcpu, struct region *region, u64 addr,
+				  u32 bytes, u64 value)
 {
+	value &= lodge_mask(bytes);
 	switch (region->args.write) {
 	case LODGE_WRITE_POST:
 		return post(vcpu, region, addr, bytes, value);
@@ -557,20 +558,47 @@ static bool write_region(struct lodge_vcpu *vcpu, struct region *region, u64 add
 	}
 }
 
+static __always_inline bool access(struct lodge_vcpu *vcpu, struct region *region, u64 addr,
+				   u32 bytes, bool write, u64 *value)
+{
+	if (write)
+		return write_region(vcpu, region, addr, bytes, *value);
+	return read_region(vcpu, region, addr, bytes, value);
+}
+
+/* Not where the last one was. */
+static noinline bool search(struct lodge_vcpu *vcpu, struct space *space, u64 addr, u32 bytes,
+			    bool write, u64 *value)
+{
+	u32 at = position(space, addr);
+
+	WRITE_ONCE(space->recent, at);
+	if (!fits(space->region[at], addr, bytes))
+		return false;
+	return access(vcpu, space->region[at], addr, bytes, write, value);
+}
+
 /*
  * lodge_region_access() - 1 to 8 bytes by the guest; ring 1, where interrupts are off and RCU waits
  * for that, or under rcu_read_lock(). false: an exit
  */
-bool lodge_region_access(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, bool write,
+bool lodge_region_access(struct lodge_vcpu *vcpu, u32 number, u64 addr, u32 bytes, bool write,
 			 u64 *value)
 {
-	struct region *region = find(vcpu->vm->regions, space, addr, bytes);
+	struct space *space = rcu_dereference_check(vcpu->vm->regions->spaces[number],
+						    rcu_read_lock_sched_held());
+	struct region *region;
+	u32 at;
 
-	if (!region)
+	if (!space)
 		return false;
-	if (write)
-		return write_region(vcpu, region, addr, bytes, *value & lodge_mask(bytes));
-	return read_region(vcpu, region, addr, bytes, value);
+	at = READ_ONCE(space->recent);
+	region = space->region[at];
+	if (fits(region, addr, bytes))
+		return access(vcpu, region, addr, bytes, write, value);
+	if (addr < region->args.addr && (!at || addr > last_of(space->region[at - 1])))
+		return false;
+	return search(vcpu, space, addr, bytes, write, value);
 }
 
 static void signal_doorbells(struct lodge_regions *regions)

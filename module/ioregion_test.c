@@ -123,6 +123,31 @@ static void accesses_across_the_edge(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, in(test, PORT + 7, 1, &value));
 }
 
+/* From every place to every other: what was found last, or not, misleads nobody. */
+static void gaps_and_regions(struct kunit *test)
+{
+	struct lodge_region r = uart(LODGE_READ_SHADOW, LODGE_WRITE_EXIT);
+	u64 value, from, to;
+	int i;
+
+	r.bytes = 2;
+	for (i = 0; i < 3; i++, r.addr += 4)
+		KUNIT_ASSERT_EQ(test, 0, set(test, r));
+	for (from = PORT - 2; from < PORT + 14; from++)
+		for (to = PORT - 2; to < PORT + 14; to++) {
+			in(test, from, 1, &value);
+			KUNIT_EXPECT_EQ(test, to >= PORT && to < PORT + 12 && to % 4 < 2,
+					in(test, to, 1, &value));
+		}
+	/* The last one goes while it is the one found last. */
+	r.addr -= 4;
+	KUNIT_EXPECT_TRUE(test, in(test, r.addr, 1, &value));
+	r.flags = LODGE_REGION_DELETE;
+	KUNIT_ASSERT_EQ(test, 0, set(test, r));
+	KUNIT_EXPECT_FALSE(test, in(test, r.addr, 1, &value));
+	KUNIT_EXPECT_TRUE(test, in(test, PORT + 5, 1, &value));
+}
+
 static void exact_accesses_only(struct kunit *test)
 {
 	struct lodge_region latch = uart(LODGE_READ_SHADOW, LODGE_WRITE_LATCH);
@@ -352,6 +377,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(nothing_declared),
 	KUNIT_CASE(shadow_reads),
 	KUNIT_CASE(accesses_across_the_edge),
+	KUNIT_CASE(gaps_and_regions),
 	KUNIT_CASE(exact_accesses_only),
 	KUNIT_CASE(posts),
 	KUNIT_CASE(full_ring_is_an_exit),

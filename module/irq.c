@@ -69,6 +69,12 @@ unsigned int lodge_irq_deliver(struct lodge_vm *vm, struct lodge_vcpu *source, u
 	struct lodge_vcpu *vcpu, *best = NULL;
 	unsigned int taken = 0;
 
+	/* Most go to one, by its number. */
+	if (dest < LODGE_MAX_VCPUS &&
+	    !(icr & (LAPIC_SHORTHAND | APIC_DEST_LOGICAL | APIC_MODE_MASK))) {
+		vcpu = READ_ONCE(vm->vcpus[array_index_nospec(dest, LODGE_MAX_VCPUS)]);
+		return vcpu && lodge_lapic_accept(vcpu->lapic, icr);
+	}
 	count = irq_range(dest, icr, &first);
 	for (i = first; i < first + count; i++) {
 		vcpu = READ_ONCE(vm->vcpus[i]);
@@ -174,32 +180,39 @@ static bool pic_port(u16 port)
 
 static bool chip_port(u16 port)
 {
-	return pit_port(port) || pic_port(port);
+	return pic_port(port) || pit_port(port);
+}
+
+static void chip_write(struct lodge_vm *vm, u16 port, u8 value)
+{
+	if (pic_port(port))
+		lodge_pic_write(vm, port, value);
+	else if (pit_port(port))
+		lodge_pit_write(vm, port, value);
+}
+
+static u8 chip_read(struct lodge_vm *vm, u16 port)
+{
+	if (pic_port(port))
+		return lodge_pic_read(vm, port);
+	return pit_port(port) ? lodge_pit_read(vm, port) : 0xff;
 }
 
 /* Wider accesses than a byte are split, as an 8-bit bus does. */
 static bool chip_pio(struct lodge_vm *vm, u16 port, u32 bytes, bool write, u64 *value)
 {
-	u32 i, in = 0;
+	u8 *byte = (u8 *)value, *end = byte + min(bytes, 4u);
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&vm->chips.lock, flags);
-	for (i = 0; i < bytes && i < 4; i++, port++) {
-		u8 out = *value >> 8 * i, byte = 0xff;
-
-		if (pit_port(port) && write)
-			lodge_pit_write(vm, port, out);
-		else if (pit_port(port))
-			byte = lodge_pit_read(vm, port);
-		else if (pic_port(port) && write)
-			lodge_pic_write(vm, port, out);
-		else if (pic_port(port))
-			byte = lodge_pic_read(vm, port);
-		in |= (u32)byte << 8 * i;
-	}
-	raw_spin_unlock_irqrestore(&vm->chips.lock, flags);
 	if (!write)
-		*value = in;
+		*value = 0;
+	raw_spin_lock_irqsave(&vm->chips.lock, flags);
+	for (; byte < end; byte++, port++)
+		if (write)
+			chip_write(vm, port, *byte);
+		else
+			*byte = chip_read(vm, port);
+	raw_spin_unlock_irqrestore(&vm->chips.lock, flags);
 	return true;
 }
 
@@ -231,16 +244,27 @@ bool lodge_chip_access(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, 
 	       ioapic_mmio(vcpu->vm, addr, bytes, write, value);
 }
 
-/* Ports go straight to who has them: most exits are theirs. */
+bool lodge_port_access(struct lodge_vcpu *vcpu, u16 port, u32 bytes, bool write, u64 *value)
+{
+	if (chip_port(port))
+		return chip_pio(vcpu->vm, port, bytes, write, value);
+	return lodge_region_access(vcpu, LODGE_SPACE_PIO, port, bytes, write, value);
+}
+
+bool lodge_mmio_access(struct lodge_vcpu *vcpu, u64 gpa, u32 bytes, bool write, u64 *value)
+{
+	if (lapic_in_page(vcpu->lapic, gpa))
+		return lodge_lapic_mmio(vcpu->lapic, gpa, bytes, write, value);
+	if (gpa >> 12 == LODGE_IOAPIC_BASE >> 12)
+		return ioapic_mmio(vcpu->vm, gpa, bytes, write, value);
+	return lodge_region_access(vcpu, LODGE_SPACE_MMIO, gpa, bytes, write, value);
+}
+
 bool lodge_device_access(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, bool write,
 			 u64 *value)
 {
-	if (space == LODGE_SPACE_PIO && chip_port(addr))
-		return chip_pio(vcpu->vm, addr, bytes, write, value);
-	if (space == LODGE_SPACE_MMIO &&
-	    lodge_chip_access(vcpu, space, addr, bytes, write, value))
-		return true;
-	return lodge_region_access(vcpu, space, addr, bytes, write, value);
+	return lodge_chip_access(vcpu, space, addr, bytes, write, value) ||
+	       lodge_region_access(vcpu, space, addr, bytes, write, value);
 }
 
 void lodge_chips_create(struct lodge_vm *vm)

@@ -478,12 +478,6 @@ u32 lodge_lapic_read(struct lodge_lapic *lapic, u32 offset)
 	return lapic_peek(lapic, offset);
 }
 
-/* The page is there in xAPIC mode alone. */
-static bool lapic_in_page(struct lodge_lapic *lapic, u64 gpa)
-{
-	return lapic_enabled(lapic) && !lapic_x2(lapic) && !((gpa ^ lapic->base) >> 12);
-}
-
 bool lodge_lapic_mmio(struct lodge_lapic *lapic, u64 gpa, u32 bytes, bool write, u64 *value)
 {
 	u32 offset = gpa & 0xfff;

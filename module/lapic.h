@@ -109,6 +109,12 @@ static inline bool lapic_listens(const struct lodge_lapic *lapic)
 	return lapic_enabled(lapic) && lapic_reg(lapic, APIC_SPIV) & APIC_SPIV_APIC_ENABLED;
 }
 
+/* The page is there in xAPIC mode alone. */
+static inline bool lapic_in_page(const struct lodge_lapic *lapic, u64 gpa)
+{
+	return lapic_enabled(lapic) && !lapic_x2(lapic) && !((gpa ^ lapic->base) >> 12);
+}
+
 static inline u32 lapic_timer_mode(const struct lodge_lapic *lapic)
 {
 	return lapic_reg(lapic, APIC_LVTT) & LAPIC_TIMER_MODE;

@@ -69,12 +69,14 @@ enum lodge_task_source { LODGE_TASK_CALL, LODGE_TASK_IRET, LODGE_TASK_JMP, LODGE
 /*
  * @len, @shadowed: by the vendor, of an instruction that exited: its length, 0 when
  * it cannot be known in ring 1; was it executed in an interrupt shadow?
+ * @code: what lodge_peek_code() found
  */
 struct lodge_exit {
 	enum lodge_exit_kind kind;
 	u8 len;
 	bool shadowed;
 	u64 value;		/* on its way to or from a device, in ring 1 */
+	u64 code[2];
 	struct {
 		u64 gpa;
 		u32 access;	/* LODGE_ACCESS_* */
@@ -281,6 +283,25 @@ struct lodge_fpu {
 	u32 host_pkru;
 };
 
+/**
+ * struct lodge_move - a MOV to or from device memory
+ * @load: a load's register; for a store, @load.bytes counts, and without @immediate @load.reg
+ * @immediate: a store writes @imm
+ * @length: of the instruction; 0: none that is known
+ * @base, @index: registers, or LODGE_NO_REG; the address is @base + @index << @scale + @disp
+ */
+struct lodge_move {
+	struct lodge_load load;
+	bool store;
+	bool immediate;
+	u8 length;
+	u8 base;
+	u8 index;
+	u8 scale;
+	s32 disp;
+	s32 imm;
+};
+
 /* What an IN, OUT, INS or OUTS that exited does. */
 struct lodge_pio {
 	u16 port;
@@ -325,6 +346,8 @@ struct lodge_vcpu {
 	struct lodge_fault_cache fault_cache;
 	struct lodge_replay replay;
 	struct lodge_load load;		/* that userspace serves */
+	u64 move_code[2];		/* bytes at the last MOV to or from a device: */
+	struct lodge_move move;
 	struct lodge_queue *rung;	/* its device is held; LODGE_REQ_RING */
 
 	/* cold */
@@ -406,12 +429,14 @@ static inline void lodge_count(struct lodge_vcpu *vcpu, enum lodge_stat_id id)
 /* stats.c: what takes time, behind a branch that is not there while nobody asks */
 
 DECLARE_STATIC_KEY_FALSE(lodge_watched);
+DECLARE_STATIC_KEY_FALSE(lodge_timed);	/* not for traces alone */
 int lodge_watch_get(void);		/* nests; sleeps. 0: for tracepoints */
 void lodge_watch_put(void);
-void lodge_watch_exit(struct lodge_vcpu *vcpu);
+void lodge_watch_exit(struct lodge_vcpu *vcpu, u64 rip);
 void lodge_watch_reason(struct lodge_vcpu *vcpu, enum lodge_reason reason, u64 info);
 void lodge_watch_ring2(struct lodge_vcpu *vcpu);
 void lodge_watch_phase(struct lodge_vcpu *vcpu, enum lodge_phase phase);
+void lodge_watch_entry(struct lodge_vcpu *vcpu);
 /* Preemption off, or the thread in LODGE_RUN: how long it waited for its CPU */
 void lodge_count_ready(struct lodge_vcpu *vcpu);
 void lodge_watch_inject(struct lodge_vcpu *vcpu, const struct lodge_event *event);
@@ -419,19 +444,22 @@ int lodge_anon_fd(const char *name, const struct file_operations *fops, void *pr
 int lodge_stats_fd(struct lodge_vm *vm, struct lodge_vcpu *vcpu, u32 flags);
 
 /* trace.c: the tracepoints and the rings, for stats.c */
-void lodge_trace_begin(struct lodge_vcpu *vcpu);
-void lodge_trace_end(struct lodge_vcpu *vcpu, u64 ticks);
+void lodge_trace_state(struct lodge_vcpu *vcpu);
+void lodge_trace_record(struct lodge_vcpu *vcpu, u64 ticks);
+void lodge_trace_exit(struct lodge_vcpu *vcpu, u64 ticks);
 void lodge_trace_entry(struct lodge_vcpu *vcpu);
 void lodge_trace_info(struct lodge_vcpu *vcpu);
 int lodge_trace_fd(struct lodge_vcpu *vcpu, const struct lodge_open_trace *args);
 
-/* By the vendors, after each exit: nothing of the guest is pending any more. */
-static inline void lodge_exited(struct lodge_vcpu *vcpu)
-{
-	lodge_count(vcpu, LODGE_STAT_EXITS);
-	if (static_branch_unlikely(&lodge_watched))
-		lodge_watch_exit(vcpu);
-}
+/*
+ * By the vendors, after each exit: nothing of the guest is pending any more.
+ * @rip: evaluated when it is wanted
+ */
+#define lodge_exited(vcpu, rip) do {				\
+	lodge_count(vcpu, LODGE_STAT_EXITS);			\
+	if (static_branch_unlikely(&lodge_watched))		\
+		lodge_watch_exit(vcpu, rip);			\
+} while (0)
 
 /* What the exit was about. @info: port, MSR, GPA ... as LODGE_TRACE documents */
 static inline void lodge_reason(struct lodge_vcpu *vcpu, enum lodge_reason reason, u64 info)
@@ -464,7 +492,7 @@ static inline u64 lodge_guest_tsc(const struct lodge_vcpu *vcpu)
 
 /* run.c: the loop, requests and kicks */
 
-int lodge_vcpu_run(struct lodge_vcpu *vcpu, void *args);
+int lodge_vcpu_run(struct lodge_vcpu *vcpu);
 void lodge_run_init(struct lodge_vcpu *vcpu);
 void lodge_run_destroy(struct lodge_vcpu *vcpu);
 void lodge_vcpu_load(struct lodge_vcpu *vcpu);
@@ -499,7 +527,8 @@ enum lodge_next lodge_on_wrmsr(struct lodge_vcpu *vcpu);
 enum lodge_next lodge_on_hlt(struct lodge_vcpu *vcpu);
 enum lodge_next lodge_on_pause(struct lodge_vcpu *vcpu);
 enum lodge_next lodge_on_hypercall(struct lodge_vcpu *vcpu);
-enum lodge_next lodge_on_pio(struct lodge_vcpu *vcpu, struct lodge_pio io);
+/* Arguments: the members of struct lodge_pio, in registers */
+enum lodge_next lodge_on_pio(struct lodge_vcpu *vcpu, u16 port, u32 bytes, bool in, bool string);
 /* @operand: @gpa is the instruction's, not of a page table on the way to it */
 enum lodge_next lodge_on_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access, bool operand);
 enum lodge_next lodge_on_cr_read(struct lodge_vcpu *vcpu, int cr, int gpr);
@@ -529,6 +558,7 @@ enum lodge_next lodge_user_internal(struct lodge_vcpu *vcpu, u32 code, u64 info0
 enum lodge_next lodge_user_memory(struct lodge_vcpu *vcpu, u32 reason);
 /* Leave the instruction behind: RIP, interrupt shadow, single step. */
 void lodge_advance(struct lodge_vcpu *vcpu, unsigned int len);
+void lodge_advance_fetched(struct lodge_vcpu *vcpu, unsigned int len);
 /* Ring 2: emulate the instruction at RIP; may end in LODGE_USER. */
 enum lodge_next lodge_emulate_current(struct lodge_vcpu *vcpu);
 void lodge_queue_fault(struct lodge_vcpu *vcpu, const struct lodge_exception *fault);
@@ -647,25 +677,13 @@ int lodge_fpu_get(struct lodge_vcpu *vcpu, void __user *to, u32 bytes);
 int lodge_fpu_set(struct lodge_vcpu *vcpu, const void __user *from, u32 bytes);
 u32 lodge_fpu_size(void);
 
-/**
- * struct lodge_move - a MOV to or from device memory
- * @load: a load's register; for a store, @load.bytes alone counts
- * @linear: its address
- * @value: what a store writes
- */
-struct lodge_move {
-	struct lodge_load load;
-	bool store;
-	u8 length;
-	u64 linear;
-	u64 value;
-};
-
 /* mmio.c */
 
-bool lodge_peek_code(struct lodge_vcpu *vcpu, u64 code[2]);
+bool lodge_peek_code(struct lodge_vcpu *vcpu);
 unsigned int lodge_short_length(u64 code);
-bool lodge_decode_move(struct lodge_vcpu *vcpu, const u64 code[2], struct lodge_move *m);
+bool lodge_decode_move(const u64 code[2], struct lodge_move *m);
+void lodge_move_operands(struct lodge_vcpu *vcpu, const struct lodge_move *m, u64 *linear,
+			 u64 *value);
 enum lodge_next lodge_on_mmio(struct lodge_vcpu *vcpu, u64 gpa, bool write);
 
 /* gva.c: guest virtual addresses */
@@ -723,6 +741,8 @@ int lodge_region_mmap(struct lodge_vm *vm, struct vm_area_struct *vma);
 bool lodge_region_access(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, bool write,
 			 u64 *value);
 /* By a chip or a region */
+bool lodge_port_access(struct lodge_vcpu *vcpu, u16 port, u32 bytes, bool write, u64 *value);
+bool lodge_mmio_access(struct lodge_vcpu *vcpu, u64 gpa, u32 bytes, bool write, u64 *value);
 bool lodge_device_access(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, bool write,
 			 u64 *value);
 void lodge_regions_signal(struct lodge_vm *vm);

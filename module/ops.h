@@ -26,6 +26,9 @@
  * stay:	a stay in ring 1 begins, before its first run
  * run:		one entry and exit and its fast path; ring 1
  * fetch_reg:	fill regs[reg] from hardware; vCPU loaded
+ * fetch_insn:	what looking at the instruction at RIP takes: RIP, RFLAGS and CR3 in
+ *		regs[], and exit.shadowed; the privilege level, and LODGE_INSN_CODE64
+ *		where CS.L; vCPU loaded
  * get_segment, set_segment: also LODGE_GDTR and LODGE_IDTR; vCPU loaded
  * set_cr0, set_cr3, set_cr4, set_efer: program checked values, update regs[]
  * set_tsc_offset: guest TSC = host TSC, scaled by the VM's ratio, + offset
@@ -46,6 +49,7 @@
  * code64:	CS.L, which counts in long mode
  * dump:	log the VMCS or VMCB; any ring, loaded
  */
+#define LODGE_INSN_CODE64	BIT(2)
 #define LODGE_OPS							\
 	LODGE_OP(int, probe, (void))					\
 	LODGE_OP(int, setup, (void))					\
@@ -60,6 +64,7 @@
 	LODGE_OP(void, stay, (struct lodge_vcpu *vcpu))			\
 	LODGE_OP(enum lodge_next, run, (struct lodge_vcpu *vcpu))	\
 	LODGE_OP(void, fetch_reg, (struct lodge_vcpu *vcpu, int reg))	\
+	LODGE_OP(u32, fetch_insn, (struct lodge_vcpu *vcpu))		\
 	LODGE_OP(void, get_segment, (struct lodge_vcpu *vcpu, int seg,	\
 				     struct lodge_segment *out))	\
 	LODGE_OP(void, set_segment, (struct lodge_vcpu *vcpu, int seg,	\

@@ -208,21 +208,26 @@ void lodge_pic_write(struct lodge_vm *vm, u16 port, u8 value)
 	pic_update(vm);
 }
 
+/* The read after a poll command is an acknowledge. */
+static noinline u8 pic_poll(struct lodge_vm *vm, bool slave)
+{
+	struct lodge_pic_state *chip = &vm->chips.pic[slave];
+	int irq = pic_take(chip, !slave);
+
+	chip->poll = 0;
+	pic_update(vm);
+	return irq < 0 ? 0 : 0x80 | irq;
+}
+
 u8 lodge_pic_read(struct lodge_vm *vm, u16 port)
 {
 	bool slave = port & 0x80;
 	struct lodge_pic_state *chip = &vm->chips.pic[slave];
-	int irq;
 
 	if (port >= 0x4d0)
 		return vm->chips.pic[port & 1].elcr;
-	if (chip->poll) {
-		/* The read after a poll command is an acknowledge. */
-		chip->poll = 0;
-		irq = pic_take(chip, !slave);
-		pic_update(vm);
-		return irq < 0 ? 0 : 0x80 | irq;
-	}
+	if (unlikely(chip->poll))
+		return pic_poll(vm, slave);
 	if (port & 1)
 		return chip->imr;
 	return chip->read_isr ? chip->isr : chip->irr;

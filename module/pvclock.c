@@ -163,17 +163,22 @@ void lodge_pv_load(struct lodge_vcpu *vcpu)
 		set_bit(LODGE_REQ_PV, &vcpu->requests);
 }
 
-/* It loses the CPU; preemption off, perhaps under the scheduler's lock. */
-void lodge_pv_put(struct lodge_vcpu *vcpu)
+static noinline void tell_preempted(struct lodge_vcpu *vcpu)
 {
 	u64 gpa = (vcpu->pv.steal & STEAL_ADDRESS) + offsetof(struct steal_time, preempted);
 	u8 preempted = 1;
 
+	lodge_write_guest_atomic(vcpu->vm, gpa, &preempted, sizeof(preempted));
+}
+
+/* It loses the CPU; preemption off, perhaps under the scheduler's lock. */
+void lodge_pv_put(struct lodge_vcpu *vcpu)
+{
 	vcpu->pv.last_tsc = lodge_guest_tsc(vcpu);
 	if ((vcpu->pv.clock & ENABLED) && vcpu->pv.clock_cpu == smp_processor_id())
 		vcpu->pv.floor = page_ns(vcpu);
 	if (vcpu->pv.steal & ENABLED)
-		lodge_write_guest_atomic(vcpu->vm, gpa, &preempted, sizeof(preempted));
+		tell_preempted(vcpu);
 }
 
 /* The guest's TSC jumped. Its clock does not. */
@@ -281,6 +286,18 @@ static u64 send_ipi(struct lodge_vcpu *vcpu, unsigned long set, u64 min, u32 icr
 	return count;
 }
 
+static noinline u64 send_ipis(struct lodge_vcpu *vcpu, u64 mask)
+{
+	u64 first = vcpu->regs[LODGE_RDX] & mask;
+	u32 icr = vcpu->regs[LODGE_RSI];
+	u64 ret = send_ipi(vcpu, vcpu->regs[LODGE_RBX] & mask, first, icr);
+
+	if ((s64)ret >= 0 && first < LODGE_MAX_VCPUS)
+		ret += send_ipi(vcpu, vcpu->regs[LODGE_RCX] & mask,
+				first + (mask == U32_MAX ? 32 : 64), icr);
+	return ret;
+}
+
 /**
  * lodge_pv_hypercall() - VMCALL or VMMCALL at privilege level 0; ring 1
  * @vcpu: vCPU: number in RAX, arguments in RBX, RCX, RDX, RSI
@@ -291,16 +308,11 @@ static u64 send_ipi(struct lodge_vcpu *vcpu, unsigned long set, u64 min, u32 icr
  */
 u64 lodge_pv_hypercall(struct lodge_vcpu *vcpu, u64 mask)
 {
-	u64 a = vcpu->regs[LODGE_RBX] & mask, b = vcpu->regs[LODGE_RCX] & mask;
-	u64 c = vcpu->regs[LODGE_RDX] & mask, number = vcpu->regs[LODGE_RAX] & mask, ret;
-	u32 icr = vcpu->regs[LODGE_RSI];
+	u64 number = vcpu->regs[LODGE_RAX] & mask;
 
 	if (number == HC_KICK_CPU && lodge_guest_has(vcpu, LODGE_PV_KICK))
-		return kick_cpu(vcpu->vm, b);
-	if (number != HC_SEND_IPI || !lodge_guest_has(vcpu, LODGE_PV_IPI))
-		return HC_UNKNOWN;
-	ret = send_ipi(vcpu, a, c, icr);
-	if ((s64)ret >= 0 && c < LODGE_MAX_VCPUS)
-		ret += send_ipi(vcpu, b, c + (mask == U32_MAX ? 32 : 64), icr);
-	return ret;
+		return kick_cpu(vcpu->vm, vcpu->regs[LODGE_RCX] & mask);
+	if (number == HC_SEND_IPI && lodge_guest_has(vcpu, LODGE_PV_IPI))
+		return send_ipis(vcpu, mask);
+	return HC_UNKNOWN;
 }

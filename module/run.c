@@ -71,7 +71,8 @@ static __always_inline enum lodge_next enter_until(struct lodge_vcpu *vcpu)
 			next = LODGE_HANDLE;
 			break;
 		}
-		lodge_phase(vcpu, LODGE_PHASE_GUEST);
+		if (static_branch_unlikely(&lodge_watched))
+			lodge_watch_entry(vcpu);
 		next = lodge_op(run)(vcpu);
 		if (unlikely(vcpu->pv.eoi_offered))
 			lodge_pv_eoi_sync(vcpu, true, false);
@@ -308,7 +309,7 @@ void lodge_yield(struct lodge_vcpu *vcpu)
  * owner's mm. 0 with run->exit_reason set, -EINTR, -EIO when the VM is dead, or the error of
  * registers that could not be loaded
  */
-int lodge_vcpu_run(struct lodge_vcpu *vcpu, void *args)
+int lodge_vcpu_run(struct lodge_vcpu *vcpu)
 {
 	int ret;
 
@@ -322,7 +323,8 @@ int lodge_vcpu_run(struct lodge_vcpu *vcpu, void *args)
 	if (!ret) {
 		ret = run_loop(vcpu);
 		lodge_regions_signal(vcpu->vm);
-		lodge_virtio_serve(vcpu, false);
+		if (unlikely(vcpu->rung))
+			lodge_virtio_serve(vcpu, false);
 		if (vcpu->pv.eoi_offered)
 			lodge_pv_eoi_sync(vcpu, false, true);
 		lodge_run_sync_out(vcpu);

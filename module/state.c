@@ -203,11 +203,13 @@ void lodge_run_sync_out(struct lodge_vcpu *vcpu)
 	struct lodge_run *run = vcpu->run;
 	u32 wanted = READ_ONCE(run->wanted) & SYNC_GROUPS;
 
+	WRITE_ONCE(run->valid, wanted);
+	if (likely(!wanted))
+		return;
 	if (wanted & LODGE_SYNC_REGS)
 		lodge_get_regs(vcpu, &run->regs);
 	if (wanted & LODGE_SYNC_SREGS)
 		lodge_get_sregs(vcpu, &run->sregs);
-	WRITE_ONCE(run->valid, wanted);
 }
 
 static int get_regs(struct lodge_vcpu *vcpu, void *args)
@@ -522,7 +524,6 @@ static int trace(struct lodge_vcpu *vcpu, void *args)
 }
 
 const struct lodge_ioctl lodge_vcpu_ioctls[] = {
-	{ .cmd = LODGE_RUN, .vcpu = lodge_vcpu_run, .lock = LODGE_LOCK_VCPU },
 	LODGE_IOCTL(vcpu, GET_REGS, lodge_get_regs, flags, 0, LOADED, INOUT, get_regs),
 	LODGE_IOCTL(vcpu, SET_REGS, lodge_get_regs, regs, 0, LOADED, IN, set_regs),
 	LODGE_IOCTL(vcpu, GET_SREGS, lodge_get_sregs, flags, 0, LOADED, INOUT, get_sregs),

@@ -2,9 +2,9 @@
 /*
  * Statistics: where a vCPU's time goes, and the fd that tells.
  *
- * A vCPU is in one phase at a time, and what a phase took is counted when the
- * next begins. The TSC is read only while lodge_watched is on; what began
- * before that is not counted.
+ * A vCPU is in one phase at a time. When the next begins is noted while lodge_watched
+ * is on, for traces and statistics; what a phase took is counted while lodge_timed is, for
+ * statistics and tracepoints.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
@@ -14,29 +14,32 @@
 #include "lodge.h"
 
 DEFINE_STATIC_KEY_FALSE(lodge_watched);
-static DEFINE_MUTEX(watch_lock);
-static unsigned int watchers;	/* under watch_lock */
-static u64 watched_since;	/* a TSC value */
+DEFINE_STATIC_KEY_FALSE(lodge_timed);
+static DEFINE_MUTEX(timed_lock);
+static unsigned int timers;	/* under timed_lock */
+static u64 timed_since;		/* a TSC value */
 
 /** lodge_watch_get() - take time from now on, until lodge_watch_put(). Sleeps; 0 */
 int lodge_watch_get(void)
 {
-	mutex_lock(&watch_lock);
-	if (!watchers++) {
-		WRITE_ONCE(watched_since, rdtsc());
-		static_branch_enable(&lodge_watched);
+	mutex_lock(&timed_lock);
+	if (!timers++) {
+		WRITE_ONCE(timed_since, rdtsc());
+		static_branch_enable(&lodge_timed);
 	}
-	mutex_unlock(&watch_lock);
+	mutex_unlock(&timed_lock);
+	static_branch_inc(&lodge_watched);
 	return 0;
 }
 
 /** lodge_watch_put() - the reverse of lodge_watch_get(). Sleeps */
 void lodge_watch_put(void)
 {
-	mutex_lock(&watch_lock);
-	if (!--watchers)
-		static_branch_disable(&lodge_watched);
-	mutex_unlock(&watch_lock);
+	static_branch_dec(&lodge_watched);
+	mutex_lock(&timed_lock);
+	if (!--timers)
+		static_branch_disable(&lodge_timed);
+	mutex_unlock(&timed_lock);
 }
 
 static void hist_add(struct lodge_vcpu *vcpu, enum lodge_hist_id id, u64 value)
@@ -59,30 +62,21 @@ static void leave_kernel(struct lodge_vcpu *vcpu, u64 now, u64 ticks)
 	vcpu->stats.ticks[w->reason] += ticks;
 	if (w->open) {
 		hist_add(vcpu, LODGE_HIST_EXIT, ticks);
-		lodge_trace_end(vcpu, ticks);
+		lodge_trace_exit(vcpu, ticks);
 	}
-	w->open = false;
 	if (w->ring2)
 		count_ticks(vcpu, LODGE_STAT_RING2_TICKS, LODGE_HIST_RING2,
 			    max_t(s64, now - w->ring2, 0));
-	w->ring2 = 0;
 }
 
-/** lodge_watch_phase() - another phase begins; by the vCPU's thread, any ring */
-void lodge_watch_phase(struct lodge_vcpu *vcpu, enum lodge_phase phase)
+/* A phase ends. One that began before time was taken is not counted. */
+static noinline void count_phase(struct lodge_vcpu *vcpu, u64 now, u64 ticks)
 {
 	struct lodge_watch *w = &vcpu->watch;
-	/* Another CPU's TSC may be behind. */
-	u64 now = rdtsc(), ticks = max_t(s64, now - w->since, 0);
 
-	if (w->phase == phase)
-		return;
-	if (unlikely(w->since < READ_ONCE(watched_since))) {
-		w->phase = LODGE_PHASE_NONE;
-		w->open = false;
-		w->ring2 = 0;
-	}
-	if (w->phase == LODGE_PHASE_GUEST)
+	if (unlikely(w->since < READ_ONCE(timed_since)))
+		ticks = 0;
+	else if (w->phase == LODGE_PHASE_GUEST)
 		vcpu->stats.count[LODGE_STAT_GUEST_TICKS] += ticks;
 	else if (w->phase == LODGE_PHASE_KERNEL)
 		leave_kernel(vcpu, now, ticks);
@@ -90,32 +84,75 @@ void lodge_watch_phase(struct lodge_vcpu *vcpu, enum lodge_phase phase)
 		count_ticks(vcpu, LODGE_STAT_HALT_TICKS, LODGE_HIST_HALT, ticks);
 	else if (w->phase == LODGE_PHASE_USER)
 		count_ticks(vcpu, LODGE_STAT_USER_TICKS, LODGE_HIST_USER, ticks);
+	w->ring2 = 0;
+}
+
+/** lodge_watch_phase() - another phase begins; by the vCPU's thread, any ring */
+void lodge_watch_phase(struct lodge_vcpu *vcpu, enum lodge_phase phase)
+{
+	struct lodge_watch *w = &vcpu->watch;
+	u64 now, ticks;
+
+	if (w->phase == phase)
+		return;
+	now = rdtsc();
+	/* Another CPU's TSC may be behind. */
+	ticks = max_t(s64, now - w->since, 0);
+	if (static_branch_unlikely(&lodge_timed))
+		count_phase(vcpu, now, ticks);
+	if (w->open)
+		lodge_trace_record(vcpu, ticks);
+	w->open = false;
 	w->phase = phase;
 	w->since = now;
-	if (phase == LODGE_PHASE_GUEST)
+	if (static_branch_unlikely(&lodge_timed) && phase == LODGE_PHASE_GUEST)
 		lodge_trace_entry(vcpu);
 }
 
-/* Ring 1: what follows is done for this exit. */
-void lodge_watch_exit(struct lodge_vcpu *vcpu)
+static __always_inline void open_exit(struct lodge_vcpu *vcpu, u64 now, u64 rip)
 {
-	lodge_watch_phase(vcpu, LODGE_PHASE_KERNEL);
-	vcpu->watch.open = true;
-	vcpu->watch.reason = LODGE_REASON_OTHER;
-	vcpu->watch.info = 0;
-	lodge_trace_begin(vcpu);
+	struct lodge_watch *w = &vcpu->watch;
+
+	w->phase = LODGE_PHASE_KERNEL;
+	w->open = true;
+	w->reason = LODGE_REASON_OTHER;
+	w->state = 0;
+	w->since = now;
+	w->rip = rip;
+	w->info = 0;
+	if (unlikely(w->wants_state))
+		lodge_trace_state(vcpu);
+}
+
+static noinline void count_exit(struct lodge_vcpu *vcpu, u64 rip)
+{
+	u64 now = rdtsc();
+
+	count_phase(vcpu, now, max_t(s64, now - vcpu->watch.since, 0));
+	open_exit(vcpu, now, rip);
+}
+
+/* Ring 1, in phase LODGE_PHASE_GUEST: what follows is done for this exit. */
+void lodge_watch_exit(struct lodge_vcpu *vcpu, u64 rip)
+{
+	if (static_branch_unlikely(&lodge_timed))
+		count_exit(vcpu, rip);
+	else
+		open_exit(vcpu, rdtsc(), rip);
 }
 
 void lodge_watch_reason(struct lodge_vcpu *vcpu, enum lodge_reason reason, u64 info)
 {
 	vcpu->watch.reason = reason;
 	vcpu->watch.info = info;
-	lodge_trace_info(vcpu);
+	if (static_branch_unlikely(&lodge_timed))
+		lodge_trace_info(vcpu);
 }
 
 void lodge_watch_ring2(struct lodge_vcpu *vcpu)
 {
-	vcpu->watch.ring2 = rdtsc();
+	if (static_branch_unlikely(&lodge_timed))
+		vcpu->watch.ring2 = rdtsc();
 }
 
 /** lodge_count_ready() - how long the thread waited for a CPU since it was last asked */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What is counted of a vCPU, and where its time goes. Counters are always on;
- * time is taken while lodge_watched is.
+ * times are taken while somebody wants them.
  */
 #ifndef LODGE_STATS_H
 #define LODGE_STATS_H
@@ -43,19 +43,21 @@ enum lodge_phase {
 
 /**
  * struct lodge_watch - a vCPU that is watched; written by its thread alone
- * @phase: since @since, a TSC value
+ * @phase: enum lodge_phase, since @since, a TSC value
  * @open: an exit's handling is under way
  * @reason: what that exit, or the last one, was about
- * @state: with a ring that wants it: LODGE_STATE_* at that exit, whose RIP is @rip
+ * @state: with @wants_state: LODGE_STATE_* at that exit, whose RIP is @rip
+ * @wants_state: the ring's, set and cleared with it
  * @ring2: when ring 2 began with it, 0: not yet
  * @ring: where exits are recorded; set and cleared by trace.c, read with preemption off
  * @delay: run_delay of @delay_of that has been counted
  */
 struct lodge_watch {
-	enum lodge_phase phase;
+	u8 phase;
 	bool open;
 	u8 reason;
 	u8 state;
+	bool wants_state;
 	u64 since;
 	u64 ring2;
 	u64 rip;

@@ -15,7 +15,7 @@ static u64 entries(struct lodge_vcpu *vcpu, enum lodge_hist_id id)
 static void exit_for(struct lodge_vcpu *vcpu, enum lodge_reason reason)
 {
 	lodge_watch_phase(vcpu, LODGE_PHASE_GUEST);
-	lodge_watch_exit(vcpu);
+	lodge_watch_exit(vcpu, 0);
 	lodge_watch_reason(vcpu, reason, 0);
 }
 
@@ -64,19 +64,51 @@ static void clock_goes_wild(struct kunit *test)
 	vcpu->watch.since = rdtsc() + (1ull << 40);	/* a CPU that is ahead */
 	lodge_watch_phase(vcpu, LODGE_PHASE_GUEST);
 	KUNIT_EXPECT_EQ(test, 1ull, vcpu->stats.hist[LODGE_HIST_EXIT][0]);
-	lodge_watch_exit(vcpu);
+	lodge_watch_exit(vcpu, 0);
 	vcpu->watch.since = rdtsc() - (1ull << 50);
 	lodge_watch_phase(vcpu, LODGE_PHASE_GUEST);
 	KUNIT_EXPECT_EQ(test, 2ull, entries(vcpu, LODGE_HIST_EXIT));
+}
+
+/* Time of before is nobody's, and no trip of then goes on. */
+static void not_from_the_beginning(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
+
+	vcpu->watch.phase = LODGE_PHASE_HALT;
+	vcpu->watch.since = 1;
+	vcpu->watch.ring2 = 1;
+	lodge_watch_phase(vcpu, LODGE_PHASE_KERNEL);
+	KUNIT_EXPECT_EQ(test, 0ull, vcpu->stats.count[LODGE_STAT_HALT_TICKS]);
+	lodge_watch_phase(vcpu, LODGE_PHASE_GUEST);
+	KUNIT_EXPECT_EQ(test, 0ull, entries(vcpu, LODGE_HIST_RING2));
+	KUNIT_EXPECT_EQ(test, 0ull, entries(vcpu, LODGE_HIST_EXIT));
+	lodge_watch_entry(vcpu);
+	lodge_watch_exit(vcpu, 0);
+	lodge_watch_entry(vcpu);
+	KUNIT_EXPECT_EQ(test, 1ull, entries(vcpu, LODGE_HIST_EXIT));
 }
 
 static struct kunit_case cases[] = {
 	KUNIT_CASE(one_exit_one_entry),
 	KUNIT_CASE(interrupted_handling),
 	KUNIT_CASE(clock_goes_wild),
+	KUNIT_CASE(not_from_the_beginning),
 	{}
 };
 
-static struct kunit_suite suite = { .name = "lodge_stats", .test_cases = cases };
+static int watch(struct kunit *test)
+{
+	return lodge_watch_get();
+}
+
+static void watch_no_more(struct kunit *test)
+{
+	lodge_watch_put();
+}
+
+static struct kunit_suite suite = {
+	.name = "lodge_stats", .test_cases = cases, .init = watch, .exit = watch_no_more,
+};
 
 kunit_test_suite(suite);

@@ -19,7 +19,7 @@
 /**
  * struct lodge_trace_ring - an open trace fd
  * @vcpu: whose exits; referenced by way of its VM
- * @state: records tell what mode the guest is in
+ * @since: a TSC value
  * @mask: number of records less one
  * @head: records ever written; the slot of the next may be half written
  * @tail: records read or missed; under @lock
@@ -28,7 +28,7 @@
  */
 struct lodge_trace_ring {
 	struct lodge_vcpu *vcpu;
-	bool state;
+	u64 since;
 	u32 mask;
 	u64 head;
 	u64 tail;
@@ -36,53 +36,74 @@ struct lodge_trace_ring {
 	struct lodge_trace_record records[];
 };
 
-static void record(struct lodge_vcpu *vcpu, const struct lodge_trace_record *what)
+/* @vcpu's thread, preemption off. What happened before the ring was there is not in it. */
+static __always_inline void append(const struct lodge_watch *w, u64 tsc, u64 info, u32 ticks,
+				   u8 reason)
 {
-	struct lodge_trace_ring *ring;
-	u64 head;
+	struct lodge_trace_ring *ring = rcu_dereference_sched(w->ring);
+	struct lodge_trace_record *rec;
 
+	if (!ring || tsc < ring->since)
+		return;
+	rec = &ring->records[ring->head & ring->mask];
+	/* The old head is seen before its slot changes: pairs with take(). */
+	smp_wmb();
+	rec->tsc = tsc;
+	rec->rip = w->rip;
+	rec->info = info;
+	rec->ticks = ticks;
+	rec->reason = reason;
+	rec->state = w->state;
+	/* The record first: pairs with take(). */
+	smp_store_release(&ring->head, ring->head + 1);
+}
+
+static void record(const struct lodge_watch *w, u64 tsc, u64 info, u32 ticks, u8 reason)
+{
 	preempt_disable_notrace();
-	ring = rcu_dereference_sched(vcpu->watch.ring);
-	if (ring) {
-		head = ring->head;
-		/* The old head is seen before its slot changes: pairs with take(). */
-		smp_wmb();
-		ring->records[head & ring->mask] = *what;
-		/* The record first: pairs with take(). */
-		smp_store_release(&ring->head, head + 1);
-	}
+	append(w, tsc, info, ticks, reason);
 	preempt_enable_notrace();
 }
 
-/** lodge_trace_begin() - an exit: what handling it may change is noted; ring 1 */
-void lodge_trace_begin(struct lodge_vcpu *vcpu)
+/** lodge_watch_entry() - phase LODGE_PHASE_GUEST, for traces alone by the shortest way; ring 1 */
+void lodge_watch_entry(struct lodge_vcpu *vcpu)
 {
 	struct lodge_watch *w = &vcpu->watch;
-	struct lodge_trace_ring *ring = rcu_dereference_raw(w->ring);	/* interrupts are off */
+	u64 now, ticks;
 
-	if (!ring && !trace_lodge_exit_enabled())
+	if (static_branch_unlikely(&lodge_timed) || unlikely(!w->open)) {
+		lodge_watch_phase(vcpu, LODGE_PHASE_GUEST);
 		return;
-	w->rip = lodge_reg_read(vcpu, LODGE_RIP);
-	w->state = 0;
-	if (ring && ring->state)
-		w->state = lodge_op(cpl)(vcpu) |
-			   (lodge_reg_read(vcpu, LODGE_CR0) & X86_CR0_PE ?
-			    LODGE_STATE_PROTECTED : 0) |
-			   (lodge_long_mode(vcpu) ? LODGE_STATE_LONG : 0);
+	}
+	now = rdtsc();
+	ticks = now - w->since;
+	if (unlikely(ticks > U32_MAX))	/* or negative, on another CPU */
+		ticks = (s64)ticks < 0 ? 0 : U32_MAX;
+	append(w, w->since, w->info, ticks, w->reason);
+	w->phase = LODGE_PHASE_GUEST;
+	w->open = false;
+	w->since = now;
 }
 
-/** lodge_trace_end() - the exit has been handled; vCPU's thread, any ring */
-void lodge_trace_end(struct lodge_vcpu *vcpu, u64 ticks)
+/** lodge_trace_state() - an exit: what handling it may change is noted; ring 1 */
+void lodge_trace_state(struct lodge_vcpu *vcpu)
 {
-	struct lodge_watch *w = &vcpu->watch;
+	vcpu->watch.state = lodge_op(cpl)(vcpu) |
+		(lodge_reg_read(vcpu, LODGE_CR0) & X86_CR0_PE ? LODGE_STATE_PROTECTED : 0) |
+		(lodge_long_mode(vcpu) ? LODGE_STATE_LONG : 0);
+}
 
+/** lodge_trace_record() - the exit has been handled; vCPU's thread, any ring */
+void lodge_trace_record(struct lodge_vcpu *vcpu, u64 ticks)
+{
+	const struct lodge_watch *w = &vcpu->watch;
+
+	record(w, w->since, w->info, min_t(u64, ticks, U32_MAX), w->reason);
+}
+
+void lodge_trace_exit(struct lodge_vcpu *vcpu, u64 ticks)
+{
 	trace_lodge_exit(vcpu, ticks);
-	if (rcu_access_pointer(w->ring))
-		record(vcpu, &(struct lodge_trace_record) {
-			.tsc = w->since, .rip = w->rip, .info = w->info,
-			.ticks = min_t(u64, ticks, U32_MAX), .reason = w->reason,
-			.state = w->state,
-		});
 }
 
 void lodge_trace_entry(struct lodge_vcpu *vcpu)
@@ -117,11 +138,7 @@ void lodge_trace_info(struct lodge_vcpu *vcpu)
 void lodge_watch_inject(struct lodge_vcpu *vcpu, const struct lodge_event *event)
 {
 	trace_lodge_inject(vcpu, event);
-	if (rcu_access_pointer(vcpu->watch.ring))
-		record(vcpu, &(struct lodge_trace_record) {
-			.tsc = rdtsc(), .rip = vcpu->watch.rip, .info = event->vector,
-			.reason = LODGE_TRACE_INJECT, .state = vcpu->watch.state,
-		});
+	record(&vcpu->watch, rdtsc(), event->vector, 0, LODGE_TRACE_INJECT);
 }
 
 /* The next record for the reader: false when there is none. */
@@ -173,9 +190,10 @@ static void ring_free(struct lodge_trace_ring *ring)
 {
 	struct lodge_vm *vm = ring->vcpu->vm;
 
+	WRITE_ONCE(ring->vcpu->watch.wants_state, false);
 	RCU_INIT_POINTER(ring->vcpu->watch.ring, NULL);
 	synchronize_rcu();
-	lodge_watch_put();
+	static_branch_dec(&lodge_watched);
 	kvfree(ring);
 	lodge_vm_put(vm);
 }
@@ -208,13 +226,15 @@ int lodge_trace_fd(struct lodge_vcpu *vcpu, const struct lodge_open_trace *args)
 	mutex_init(&ring->lock);
 	ring->vcpu = vcpu;
 	ring->mask = args->records - 1;
-	ring->state = args->flags & LODGE_TRACE_STATE;
-	lodge_watch_get();
+	ring->since = rdtsc();
+	static_branch_inc(&lodge_watched);
 	if (cmpxchg((struct lodge_trace_ring __force **)&vcpu->watch.ring, NULL, ring)) {
-		lodge_watch_put();
+		static_branch_dec(&lodge_watched);
 		kvfree(ring);
 		return -EBUSY;
 	}
+	if (args->flags & LODGE_TRACE_STATE)
+		WRITE_ONCE(vcpu->watch.wants_state, true);
 	lodge_vm_get(vcpu->vm);
 	fd = lodge_anon_fd("[lodge-trace]", &trace_fops, ring);
 	if (fd < 0)

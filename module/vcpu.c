@@ -156,12 +156,28 @@ static struct lodge_vcpu *create(struct lodge_vm *vm, u32 id)
 	return ERR_PTR(ret);
 }
 
-static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+static noinline long by_table(struct lodge_vcpu *vcpu, unsigned int cmd, unsigned long arg)
 {
-	struct lodge_vcpu *vcpu = file->private_data;
 	struct lodge_target target = { .vm = vcpu->vm, .vcpu = vcpu };
 
 	return lodge_ioctl(lodge_vcpu_ioctls, lodge_vcpu_ioctl_count, &target, cmd, arg);
+}
+
+/* LODGE_RUN, which has no struct, is too frequent for the table. */
+static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct lodge_vcpu *vcpu = file->private_data;
+	long ret = -EINTR;
+
+	if (cmd != LODGE_RUN)
+		return by_table(vcpu, cmd, arg);
+	if (vcpu->vm->mm != current->mm || READ_ONCE(vcpu->vm->dead))
+		return -EIO;
+	if (mutex_lock_killable(&vcpu->lock))
+		return ret;
+	ret = lodge_vcpu_run(vcpu);
+	mutex_unlock(&vcpu->lock);
+	return ret;
 }
 
 /* The run area. Its pages outlive the vCPU for as long as they are mapped. */

@@ -151,23 +151,11 @@ static enum lodge_next on_iret(struct lodge_vcpu *vcpu)
 	return LODGE_REENTER;
 }
 
-/* EXITINFO1 of an I/O intercept (APM 15.10.2) */
-void svm_decode_io(u64 info, struct lodge_pio *io)
-{
-	*io = (struct lodge_pio) {
-		.port = info >> 16,
-		.bytes = (info & SVM_IOIO_SIZE_MASK) >> SVM_IOIO_SIZE_SHIFT,
-		.in = info & SVM_IOIO_TYPE_MASK,
-		.string = info & SVM_IOIO_STR_MASK,
-	};
-}
-
 static enum lodge_next on_io(struct lodge_vcpu *vcpu)
 {
-	struct lodge_pio io;
+	struct lodge_pio io = svm_decode_io(svm_control(vcpu)->exit_info_1);
 
-	svm_decode_io(svm_control(vcpu)->exit_info_1, &io);
-	return lodge_on_pio(vcpu, io);
+	return lodge_on_pio(vcpu, io.port, io.bytes, io.in, io.string);
 }
 
 static enum lodge_next on_msr(struct lodge_vcpu *vcpu)

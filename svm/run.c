@@ -142,6 +142,6 @@ enum lodge_next svm_run(struct lodge_vcpu *vcpu)
 	before_entry(svm, c);
 	enter_guest(svm, c);
 	after_exit(svm, c);
-	lodge_exited(vcpu);
+	lodge_exited(vcpu, vcpu->regs[LODGE_RIP]);
 	return svm_handle_exit(vcpu);
 }

@@ -49,6 +49,17 @@ void svm_fetch_reg(struct lodge_vcpu *vcpu, int reg)
 		vcpu->regs[reg] = save->cr3;
 }
 
+u32 svm_fetch_insn(struct lodge_vcpu *vcpu)
+{
+	struct vmcb_save_area *save = svm_save(vcpu);
+
+	if (!(vcpu->regs_valid & BIT(LODGE_CR3)))
+		vcpu->regs[LODGE_CR3] = save->cr3;
+	vcpu->regs_valid |= BIT(LODGE_CR3);
+	vcpu->exit.shadowed = svm_control(vcpu)->int_state & SVM_INTERRUPT_SHADOW_MASK;
+	return save->cpl | (save->cs.attrib & SVM_SELECTOR_L_MASK ? LODGE_INSN_CODE64 : 0);
+}
+
 void svm_get_segment(struct lodge_vcpu *vcpu, int seg, struct lodge_segment *out)
 {
 	svm_unpack_segment(segment(vcpu, seg), out);

@@ -141,7 +141,15 @@ void svm_enter(u64 *regs, u64 host_pa, u64 guest_spec_ctrl, u64 host_spec_ctrl, 
 lodge_handler svm_exit_handler(u32 code);
 enum lodge_next svm_handle_exit(struct lodge_vcpu *vcpu);
 enum lodge_next svm_on_unexpected(struct lodge_vcpu *vcpu);
-void svm_decode_io(u64 info, struct lodge_pio *io);
+/* EXITINFO1 of an I/O intercept (APM 15.10.2) */
+static inline struct lodge_pio svm_decode_io(u64 info)
+{
+	return (struct lodge_pio) {
+		.port = info >> 16, .bytes = (info & SVM_IOIO_SIZE_MASK) >> SVM_IOIO_SIZE_SHIFT,
+		.in = info & SVM_IOIO_TYPE_MASK, .string = info & SVM_IOIO_STR_MASK,
+	};
+}
+
 u32 svm_npf_access(u64 info);
 
 /* state.c */

@@ -319,12 +319,12 @@ static void ioio_is_decoded(struct kunit *test)
 {
 	struct lodge_pio io;
 
-	svm_decode_io(0x03f80210, &io);	/* OUT 0x3f8, AL */
+	io = svm_decode_io(0x03f80210);	/* OUT 0x3f8, AL */
 	KUNIT_EXPECT_EQ(test, 0x3f8, (int)io.port);
 	KUNIT_EXPECT_EQ(test, 1, (int)io.bytes);
 	KUNIT_EXPECT_FALSE(test, io.in);
 	KUNIT_EXPECT_FALSE(test, io.string);
-	svm_decode_io(0xffff024d, &io);	/* REP INSD from 0xffff */
+	io = svm_decode_io(0xffff024d);	/* REP INSD from 0xffff */
 	KUNIT_EXPECT_EQ(test, 0xffff, (int)io.port);
 	KUNIT_EXPECT_EQ(test, 4, (int)io.bytes);
 	KUNIT_EXPECT_TRUE(test, io.in);

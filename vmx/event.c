@@ -173,15 +173,12 @@ void vmx_cancel_injection(struct lodge_vcpu *vcpu)
 	requeue(vmx, &vmx->injected);
 }
 
-/* After an exit that may have interrupted a delivery: did it? */
-void vmx_complete_events(struct vmx_vcpu *vmx)
+/* The exit interrupted a delivery: @info is IDT-vectoring information. */
+void vmx_requeue(struct vmx_vcpu *vmx, u32 info)
 {
 	struct lodge_event event;
 
-	lodge_decode_event(vmcs_read(IDT_VECTORING_INFO_FIELD), 0, &event);
-	vmx->vectoring = event.valid;
-	if (likely(!event.valid))
-		return;
+	lodge_decode_event(info, 0, &event);
 	if (event.has_error)
 		event.error = vmcs_read(IDT_VECTORING_ERROR_CODE);
 	if (event.type >= LODGE_EV_SOFT_INTERRUPT)

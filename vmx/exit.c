@@ -9,10 +9,6 @@
 #define REASON_BASIC		0xffff
 #define REASON_GETSEC		11
 #define REASON_PCONFIG		65
-#define IO_SIZE			0x7
-#define IO_IN			BIT(3)
-#define IO_STRING		BIT(4)
-#define IO_PORT_SHIFT		16
 #define CR_NUMBER		0xf
 #define GPR_SHIFT		8
 #define GPR_MASK		0xf
@@ -130,23 +126,11 @@ static enum lodge_next on_dr(struct lodge_vcpu *vcpu)
 			   !(info & TYPE_MOV_FROM_DR));
 }
 
-/* Qualification of an I/O exit (SDM table 28-5) */
-void vmx_decode_io(u64 qualification, struct lodge_pio *io)
-{
-	*io = (struct lodge_pio) {
-		.port = qualification >> IO_PORT_SHIFT,
-		.bytes = (qualification & IO_SIZE) + 1,
-		.in = qualification & IO_IN,
-		.string = qualification & IO_STRING,
-	};
-}
-
 static enum lodge_next on_io(struct lodge_vcpu *vcpu)
 {
-	struct lodge_pio io;
+	struct lodge_pio io = vmx_decode_io(qualification());
 
-	vmx_decode_io(qualification(), &io);
-	return lodge_on_pio(vcpu, io);
+	return lodge_on_pio(vcpu, io.port, io.bytes, io.in, io.string);
 }
 
 /* Qualification of an EPT violation as LODGE_ACCESS_* (SDM table 28-7) */

@@ -154,6 +154,8 @@ int vmx_set_msr(struct lodge_vcpu *vcpu, u32 index, u64 value)
 		vmx->todo |= VMX_TODO_USER_MSRS;
 	} else if (index == MSR_KERNEL_GS_BASE) {
 		kernel_gs_base(vmx, &value, true);
+	} else if (index == MSR_IA32_SPEC_CTRL) {
+		vmx_guest_spec(vmx);	/* vcpu->msr has it */
 	} else if (field(index)) {
 		vmcs_write(field(index), value);
 	} else {
@@ -195,12 +197,14 @@ static void on_user_return(struct user_return_notifier *notifier)
  * vmx_load_user_msrs() - give the CPU the guest's values
  * @vmx: vCPU about to be entered; interrupts off
  * @c: this CPU
+ *
+ * Those of SYSCALL wait for EFER.SCE: without it the instruction is undefined.
  */
 void vmx_load_user_msrs(struct vmx_vcpu *vmx, struct vmx_cpu *c)
 {
-	int i;
+	int i = vmx->vcpu.efer & EFER_SCE ? 0 : VMX_TSC_AUX;
 
-	for (i = 0; i < VMX_NR_USER_MSRS; i++) {
+	for (; i < VMX_NR_USER_MSRS; i++) {
 		if (c->msr[i] == vmx->user_msr[i] || (i == VMX_TSC_AUX && !vmx_caps.rdtscp))
 			continue;
 		if (!c->user_return_armed) {

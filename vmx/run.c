@@ -33,7 +33,7 @@ static bool pae_paging(struct lodge_vcpu *vcpu)
  * was made here they are read for it (SDM 27.3.2.4). False: ring 2 has to bring
  * the page in first.
  */
-static bool load_pdptrs(struct vmx_vcpu *vmx)
+static noinline bool load_pdptrs(struct vmx_vcpu *vmx)
 {
 	struct lodge_vcpu *vcpu = &vmx->vcpu;
 	u64 pdptr[PDPTE_ENTRIES] = {};
@@ -59,14 +59,30 @@ static bool load_pdptrs(struct vmx_vcpu *vmx)
 }
 
 /*
+ * vmx_guest_spec() - SPEC_CTRL while the guest runs, when the guest's or the host's has changed.
+ * Protections of the host that the guest did not ask for do no harm, and two WRMSRs are saved. Not
+ * so where IBRS is set on each entry to the kernel: there it costs the guest dearly.
+ */
+void vmx_guest_spec(struct vmx_vcpu *vmx)
+{
+	u64 value = vmx->vcpu.msr.spec_ctrl;
+
+	if (!cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS))
+		value |= vmx->host_spec;
+	vmx->guest_spec = cpu_feature_enabled(X86_FEATURE_MSR_SPEC_CTRL) ? value : vmx->host_spec;
+}
+
+/*
  * Once per stay in ring 1. With interrupts off no context switch changes the
- * page tables, CR4 or DR7, and an NMI's handler leaves the counters as it found
- * them.
+ * page tables, CR4, DR7 or SPEC_CTRL, and an NMI's handler leaves the counters
+ * as it found them.
  */
 static void update_host_state(struct vmx_vcpu *vmx)
 {
 	u64 cr3 = __native_read_cr3(), cr4 = native_read_cr4(), perf;
 
+	vmx->host_spec = raw_cpu_read(x86_spec_ctrl_current);
+	vmx_guest_spec(vmx);
 	vmx->tidy = vmx->host.debugctl || this_cpu_read(cpu_dr7) || (vmx->todo & VMX_TODO_APIC);
 	if (unlikely(vmx->host_cr3 != cr3)) {
 		vmx->host_cr3 = cr3;
@@ -119,7 +135,7 @@ static noinline void flush_more(struct lodge_vcpu *vcpu)
 
 static __always_inline void flush_registers(struct lodge_vcpu *vcpu)
 {
-	if (vcpu->regs_dirty & BIT(LODGE_RIP))
+	if (likely(vcpu->regs_dirty & BIT(LODGE_RIP)))
 		vmcs_write(GUEST_RIP, vcpu->regs[LODGE_RIP]);
 	if (unlikely(vcpu->regs_dirty & (BIT(LODGE_RSP) | BIT(LODGE_RFLAGS))))
 		flush_more(vcpu);
@@ -142,33 +158,18 @@ static __always_inline bool before_entry(struct vmx_vcpu *vmx)
 }
 
 /*
- * Protections of the host that the guest did not ask for do no harm, and two
- * WRMSRs are saved. Not so where IBRS is set on each entry to the kernel: there
- * it costs the guest dearly.
- */
-static __always_inline u64 guest_spec_ctrl(struct vmx_vcpu *vmx, u64 host)
-{
-	u64 value = vmx->vcpu.msr.spec_ctrl;
-
-	if (!cpu_feature_enabled(X86_FEATURE_MSR_SPEC_CTRL))
-		return host;
-	return cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS) ? value : value | host;
-}
-
-/*
  * An NMI that ended the guest's run has masked NMIs and waits to be handled by
  * the host's own gate; nothing that faults or executes IRET may come before.
  */
 static __always_inline int enter_guest(struct vmx_vcpu *vmx)
 {
 	struct lodge_vcpu *vcpu = &vmx->vcpu;
-	u64 host = raw_cpu_read(x86_spec_ctrl_current);
 	int ret;
 
 	if (native_read_cr2() != vcpu->cr2)
 		native_write_cr2(vcpu->cr2);
 	lodge_context_enter();
-	ret = vmx_enter(vcpu->regs, vmx->enter_flags, guest_spec_ctrl(vmx, host), host,
+	ret = vmx_enter(vcpu->regs, vmx->enter_flags, vmx->guest_spec, vmx->host_spec,
 			&vmx->host_rsp);
 	lodge_context_exit();
 	if (unlikely(ret))
@@ -233,7 +234,7 @@ noinstr enum lodge_next vmx_run(struct lodge_vcpu *vcpu)
 		goto out;
 	}
 	after_exit(vmx);
-	lodge_exited(vcpu);
+	lodge_exited(vcpu, vmcs_read(GUEST_RIP));
 	next = vmx_handle_exit(vcpu);
 out:
 	instrumentation_end();

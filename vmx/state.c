@@ -100,6 +100,22 @@ void vmx_fetch_reg(struct lodge_vcpu *vcpu, int reg)
 	vcpu->regs[reg] = value;
 }
 
+u32 vmx_fetch_insn(struct lodge_vcpu *vcpu)
+{
+	const unsigned long regs = BIT(LODGE_RIP) | BIT(LODGE_RFLAGS) | BIT(LODGE_CR3);
+
+	if (!(vcpu->regs_valid & regs)) {
+		vcpu->regs[LODGE_RIP] = vmcs_read(GUEST_RIP);
+		vcpu->regs[LODGE_RFLAGS] = vmcs_read(GUEST_RFLAGS);
+		vcpu->regs[LODGE_CR3] = vmcs_read(GUEST_CR3);
+		vcpu->regs_valid |= regs;
+	}
+	vcpu->exit.shadowed = vmcs_read(GUEST_INTERRUPTIBILITY_INFO) &
+			      (LODGE_SHADOW_STI | LODGE_SHADOW_MOVSS);
+	return VMX_AR_DPL(vmcs_read(GUEST_SS_AR_BYTES)) |
+	       (vmcs_read(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK ? LODGE_INSN_CODE64 : 0);
+}
+
 static void update_reg(struct lodge_vcpu *vcpu, int reg, u64 value)
 {
 	vcpu->regs[reg] = value;
@@ -158,7 +174,7 @@ void vmx_set_efer(struct lodge_vcpu *vcpu, u64 value)
 	vcpu->efer = value;
 	vmcs_write(GUEST_IA32_EFER, value);
 	vmx_control(VM_ENTRY_CONTROLS, &vmx->controls.entry, entry);
-	vmx->todo |= VMX_TODO_PDPTRS;
+	vmx->todo |= VMX_TODO_PDPTRS | VMX_TODO_USER_MSRS;
 }
 
 void vmx_set_tsc_offset(struct lodge_vcpu *vcpu, u64 offset)

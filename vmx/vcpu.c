@@ -174,7 +174,9 @@ void vmx_vcpu_load(struct lodge_vcpu *vcpu, int cpu)
 		vmx_invept(vmx->eptp);
 	}
 	lodge_isolate(vcpu);
-	vmx->todo |= VMX_TODO_HOST | VMX_TODO_USER_MSRS;
+	vmx->todo |= VMX_TODO_HOST;
+	if (vcpu->efer & EFER_SCE || c->msr[VMX_TSC_AUX] != vmx->user_msr[VMX_TSC_AUX])
+		vmx->todo |= VMX_TODO_USER_MSRS;
 }
 
 /* Before the first entry since the load: keep what exits lose. Interrupts off */
@@ -199,7 +201,7 @@ void vmx_save_host(struct vmx_vcpu *vmx)
 	vmx->host_saved = true;
 }
 
-static void restore_segments(const struct vmx_host *host)
+static noinline void restore_segments(const struct vmx_host *host)
 {
 	if (unlikely(host->ldt))
 		asm volatile("lldt %0" : : "m" (host->ldt));
@@ -228,7 +230,8 @@ void vmx_vcpu_put(struct lodge_vcpu *vcpu)
 		return;
 	local_irq_save(flags);
 	rdmsrq(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
-	restore_segments(&vmx->host);
+	if (unlikely(vmx->host.ldt | vmx->host.fs | vmx->host.gs | vmx->host.ds | vmx->host.es))
+		restore_segments(&vmx->host);
 	wrmsrq(MSR_KERNEL_GS_BASE, vmx->host.kernel_gs_base);
 	invalidate_tss_limit();
 	load_fixmap_gdt(smp_processor_id());

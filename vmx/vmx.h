@@ -125,6 +125,8 @@ struct vmx_vcpu {
 	u64 host_cr3;
 	u64 host_cr4;
 	u64 host_perf;
+	u64 host_spec;			/* SPEC_CTRL of both, in this stay in ring 1 */
+	u64 guest_spec;
 	u64 eptp;
 	struct vmx_controls controls;
 	u32 tpr_threshold;
@@ -221,6 +223,7 @@ void vmx_vacate(struct vmx_cpu *c, struct vmx_vcpu *vmx);
 /* run.c and entry.S */
 int vmx_enter(u64 *regs, u64 flags, u64 guest_spec_ctrl, u64 host_spec_ctrl, u64 *host_rsp);
 extern const char vmx_exited[];
+void vmx_guest_spec(struct vmx_vcpu *vmx);
 void vmx_sanitize_pdptrs(u64 *pdptr, u8 maxphyaddr);
 
 /* exit.c */
@@ -239,7 +242,15 @@ static inline bool vmx_may_vector(u32 reason)
 	return (u16)reason < 64 && reasons >> (u16)reason & 1;
 }
 
-void vmx_decode_io(u64 qualification, struct lodge_pio *io);
+/* Qualification of an I/O exit (SDM table 28-5) */
+static inline struct lodge_pio vmx_decode_io(u64 qualification)
+{
+	return (struct lodge_pio) {
+		.port = qualification >> 16, .bytes = (qualification & 7) + 1,
+		.in = qualification & BIT(3), .string = qualification & BIT(4),
+	};
+}
+
 u32 vmx_ept_access(u64 qualification);
 
 /* state.c */
@@ -262,9 +273,19 @@ void vmx_restore_user_msrs(struct vmx_cpu *c);
 u32 vmx_interruptibility(struct vmx_vcpu *vmx);
 void vmx_close_windows(struct lodge_vcpu *vcpu);
 void vmx_cancel_injection(struct lodge_vcpu *vcpu);
-void vmx_complete_events(struct vmx_vcpu *vmx);
+void vmx_requeue(struct vmx_vcpu *vmx, u32 info);
 void vmx_iret_unblocked(struct vmx_vcpu *vmx);
 void vmx_apic_enter(struct vmx_vcpu *vmx);
 void vmx_apic_exit(struct vmx_vcpu *vmx);
+
+/* After an exit that may have interrupted a delivery: did it? */
+static __always_inline void vmx_complete_events(struct vmx_vcpu *vmx)
+{
+	u32 info = vmcs_read(IDT_VECTORING_INFO_FIELD);
+
+	vmx->vectoring = info & VECTORING_INFO_VALID_MASK;
+	if (unlikely(vmx->vectoring))
+		vmx_requeue(vmx, info);
+}
 
 #endif /* LODGE_VMX_H */

@@ -313,16 +313,16 @@ static void io_is_decoded(struct kunit *test)
 {
 	struct lodge_pio io;
 
-	vmx_decode_io(0x3f80000, &io);			/* out %al, $0x3f8 */
+	io = vmx_decode_io(0x3f80000);			/* out %al, $0x3f8 */
 	KUNIT_EXPECT_EQ(test, 0x3f8, io.port);
 	KUNIT_EXPECT_EQ(test, 1, io.bytes);
 	KUNIT_EXPECT_FALSE(test, io.in);
 	KUNIT_EXPECT_FALSE(test, io.string);
-	vmx_decode_io(0xcfc0000 | BIT(3) | 3, &io);	/* in $0xcfc, %eax */
+	io = vmx_decode_io(0xcfc0000 | BIT(3) | 3);	/* in $0xcfc, %eax */
 	KUNIT_EXPECT_EQ(test, 0xcfc, io.port);
 	KUNIT_EXPECT_EQ(test, 4, io.bytes);
 	KUNIT_EXPECT_TRUE(test, io.in);
-	vmx_decode_io(0xffff0000 | BIT(4) | BIT(5) | 1, &io);	/* rep outsw */
+	io = vmx_decode_io(0xffff0000 | BIT(4) | BIT(5) | 1);	/* rep outsw */
 	KUNIT_EXPECT_EQ(test, 0xffff, io.port);
 	KUNIT_EXPECT_EQ(test, 2, io.bytes);
 	KUNIT_EXPECT_TRUE(test, io.string);

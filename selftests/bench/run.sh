@@ -16,7 +16,7 @@ OPERATIONS=()
 UPDATE=0
 GATE=0
 # What matters most; one host, without KVM, is enough to see that it got worse.
-GATE_OPERATIONS=(cpuid hypercall rdmsr wrmsr out_user mmio_user eoi_x2apic
+GATE_OPERATIONS=(cpuid cpuid_ring hypercall rdmsr wrmsr out_user mmio_user eoi_x2apic
 		 self_ipi_x2apic in_pic in_shadow out_post doorbell_pio doorbell_mmio
 		 deadline touch_4k touch_2m write_protected)
 
