@@ -13,10 +13,9 @@ test_dir=$($provide test) || exit 1
 cloud_dir=$($provide cloud) || exit 1
 initrd=$($provide guest-initrd) || exit 1
 
-# What a host does is chosen by what it costs there: on Bochs a boot of the
-# cloud kernel is minutes of decompression, so it is done once. QEMU switches tasks by
-# itself, ignoring a TSS's T bit and refusing conforming code of a lower DPL, and on
-# amd-nrips Bochs panics there: the task guest runs on Intel.
+# What a host does is chosen by what it costs there. QEMU switches tasks by itself,
+# ignoring a TSS's T bit and refusing conforming code of a lower DPL, and on amd-nrips
+# Bochs panics there: the task guest runs on Intel.
 case $cpu in
 amd)
 	cases=(cloud_boot tables smp_lean smp_cloud clocks_short topology memory memory_kinds typed
@@ -31,9 +30,9 @@ amd)
 	       load_cycles)
 	;;
 intel)
-	cases=(lean_boot smp_lean memory typed clock pvh no_reboot smp_reset
-	       terminated panic time_out triple_fault exit_dev multiboot task firmware
-	       disk_pci hostile_driver two_killed busy_module kvm_idle
+	cases=(lean_boot smp_lean clocks_short memory typed clock pvh no_reboot reset smp_reset
+	       terminated panic time_out triple_fault exit_dev multiboot task
+	       firmware disk_pci hostile_driver two_killed busy_module kvm_idle
 	       kvm_holds kvm_comes_later load_cycles cloud_boot)
 	;;
 *)
