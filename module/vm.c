@@ -166,7 +166,7 @@ const struct lodge_ioctl lodge_vm_ioctls[] = {
 	LODGE_IOCTL(vm, SIGNAL_MSI, lodge_msi, data, 0, NONE, IN, signal_msi),
 	LODGE_IOCTL(vm, CREATE_VCPU, lodge_create_vcpu, id, 0, VM, IN, lodge_vcpu_create_fd),
 	LODGE_IOCTL(vm, CREATE_VIRTIO, lodge_create_virtio, gsi,
-		    LODGE_VIRTIO_READONLY | LODGE_VIRTIO_USER, NONE, INOUT,
+		    LODGE_VIRTIO_READONLY | LODGE_VIRTIO_USER | LODGE_VIRTIO_EVENT, NONE, INOUT,
 		    lodge_virtio_create_fd),
 	LODGE_IOCTL(vm, SET_SLOT, lodge_slot, user_addr, SLOT_FLAGS, VM, IN, lodge_slot_set),
 	LODGE_IOCTL(vm, GET_DIRTY, lodge_dirty, bitmap, 0, VM, IN, lodge_dirty_get),

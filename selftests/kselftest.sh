@@ -14,7 +14,7 @@ several=()
 [[ $cpu == intel ]] && several=(interrupts:apicv=0 unruly paging)
 [[ $cpu == amd ]] && several=(memory memory:dirty_marks=0 paging storm smp stress unruly leaks
 				 ioctl_fuzz)
-(($#)) || set -- system vm vcpu stats run io virtio interrupts pv hostile lifetime host "${several[@]}"
+(($#)) || set -- system vm vcpu stats run io virtio virtio_net interrupts pv hostile lifetime host "${several[@]}"
 
 # Longer than it takes to call a CPU stalled.
 spin=${LODGE_SPIN_SECONDS:-25}

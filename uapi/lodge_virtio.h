@@ -21,11 +21,15 @@
 /**
  * struct lodge_create_virtio - a device whose rings the kernel serves
  * @flags: LODGE_VIRTIO_READONLY; LODGE_VIRTIO_USER: the rings are the owner's to
- *	serve, by LODGE_RING_TAKE and LODGE_RING_GIVE, whatever the device
+ *	serve, by LODGE_RING_TAKE and LODGE_RING_GIVE, whatever the device;
+ *	LODGE_VIRTIO_EVENT: those set with LODGE_RING_USER are
  * @device: LODGE_VIRTIO_*
  * @rings: how many, at most LODGE_MAX_RINGS
  * @fd: back end: a file or block device for BLK, a tap or socket for NET; with
  *	LODGE_VIRTIO_USER an eventfd that doorbells signal; -1: none
+ * @event: with LODGE_VIRTIO_EVENT: such an eventfd; else 0
+ * @fds: for NET with several pairs of rings: user address of __s32[], the back
+ *	ends of all but the first
  * @gsi: interrupt line, or LODGE_VIRTIO_NO_GSI
  * @sectors: of 512 bytes, for BLK
  * @features: out: feature bits the driver may pick from; in, with
@@ -44,13 +48,15 @@ struct lodge_create_virtio {
 	__u64 sectors;
 	__u64 features;
 	__u8 serial[LODGE_VIRTIO_SERIAL];
-	__u32 pad;
+	__s32 event;
 	__u64 rate_ops;
 	__u64 rate_bytes;
+	__u64 fds;
 };
 
 #define LODGE_VIRTIO_READONLY	0x1u
 #define LODGE_VIRTIO_USER	0x2u
+#define LODGE_VIRTIO_EVENT	0x4u
 
 /* @rings: bit per ring that the calling thread serves until a signal comes */
 struct lodge_ring_serve {
@@ -68,7 +74,8 @@ struct lodge_virtio_features {
 
 /**
  * struct lodge_ring - a ring in guest memory
- * @flags: LODGE_RING_ENABLED, or 0 to stop it
+ * @flags: LODGE_RING_ENABLED, and perhaps LODGE_RING_USER: the owner serves it;
+ *	or 0 to stop it
  * @ring: number
  * @entries: its size
  * @desc: guest physical address of the descriptors
@@ -93,6 +100,7 @@ struct lodge_ring {
 
 #define LODGE_RING_ENABLED	0x1u
 #define LODGE_RING_BROKEN	0x2u	/* the driver broke the rules */
+#define LODGE_RING_USER		0x4u
 #define LODGE_RING_WRAP		0x8000u
 
 /**
@@ -162,6 +170,8 @@ struct lodge_ring_chain {
 
 #define LODGE_CHAIN_MORE	0x1u
 
+#define LODGE_RING_BUCKETS	32
+
 /* @values: user address of __u64[@count]; order is enum lodge_ring_stat */
 struct lodge_ring_stats {
 	__u32 size;
@@ -179,7 +189,13 @@ enum lodge_ring_stat {
 	LODGE_RING_ERRORS,		/* rules that the driver broke */
 	LODGE_RING_HERE,		/* times a vCPU's thread served it */
 	LODGE_RING_THROTTLED,		/* times that its device's limits stopped it */
-	LODGE_RING_STAT_COUNT
+	LODGE_RING_COUNTERS,
+
+	/* Then histograms of nanoseconds, LODGE_RING_BUCKETS each, as LODGE_STAT_LOG2: */
+	LODGE_RING_WAIT = LODGE_RING_COUNTERS,	/* from the doorbell to its server's look */
+	LODGE_RING_SERVICE = LODGE_RING_WAIT + LODGE_RING_BUCKETS,	/* of a chain */
+	LODGE_RING_REPORT = LODGE_RING_SERVICE + LODGE_RING_BUCKETS,	/* then to the interrupt */
+	LODGE_RING_STAT_COUNT = LODGE_RING_REPORT + LODGE_RING_BUCKETS
 };
 
 #endif /* _UAPI_LODGE_VIRTIO_H */

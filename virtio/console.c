@@ -12,7 +12,7 @@
 
 static int console_create(struct lodge_virtio *dev, const struct lodge_create_virtio *args)
 {
-	int ret = lodge_virtio_need_stream(dev);
+	int ret = lodge_virtio_need_stream(dev->backend);
 
 	if (ret)
 		return ret;

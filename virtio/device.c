@@ -47,7 +47,7 @@ void lodge_virtio_doorbell(struct lodge_vcpu *vcpu, struct lodge_virtio *dev, u6
 
 	if (!queue || queue == vcpu->rung)
 		return;
-	if (vcpu->rung || !(READ_ONCE(queue->direct) || dev->event)) {
+	if (vcpu->rung || !(READ_ONCE(queue->direct) || READ_ONCE(queue->event))) {
 		lodge_queue_ring(queue);
 		return;
 	}
@@ -123,13 +123,13 @@ static void on_attach(struct file *file, wait_queue_head_t *head, poll_table *ta
 
 static void attach(struct lodge_queue *queue)
 {
-	struct lodge_virtio *dev = queue->dev;
+	const struct lodge_virtio_ops *ops = queue->dev->ops;
 	struct attach attach = { .queue = queue };
 
-	if (!dev->ops->events || !dev->backend || !dev->ops->events(queue))
+	if (!ops->events || !queue->backend || !ops->events(queue))
 		return;
 	init_poll_funcptr(&attach.table, on_attach);
-	vfs_poll(dev->backend, &attach.table);
+	vfs_poll(queue->backend, &attach.table);
 	lodge_queue_ring(queue);
 }
 
@@ -148,7 +148,7 @@ static int claim(struct lodge_virtio *dev, unsigned long rings)
 {
 	u32 i;
 
-	if (!rings || fls64(rings) > dev->count || dev->event)
+	if (!rings || fls64(rings) > dev->count || dev->ops == &lodge_virtio_user)
 		return -EINVAL;
 	if (mutex_lock_killable(&dev->lock))
 		return -EINTR;
@@ -287,7 +287,8 @@ static int set_ring(struct lodge_virtio *dev, void *args)
 	struct lodge_queue *queue = queue_of(dev, ring->ring);
 	int ret = 0;
 
-	if (!queue)
+	if (!queue || (ring->flags & LODGE_RING_USER &&
+		       !(dev->event && ring->flags & LODGE_RING_ENABLED)))
 		return -EINVAL;
 	if (mutex_lock_killable(&dev->lock))
 		return -EINTR;
@@ -386,7 +387,8 @@ const struct lodge_ioctl lodge_virtio_ioctls[] = {
 	LODGE_IOCTL(virtio, SET_FEATURES, lodge_virtio_features, features, 0, NONE, IN,
 		    set_features),
 	LODGE_IOCTL(virtio, VIRTIO_RESET, lodge_reset, flags, 0, NONE, IN, reset),
-	LODGE_IOCTL(virtio, SET_RING, lodge_ring, ring, LODGE_RING_ENABLED, NONE, IN, set_ring),
+	LODGE_IOCTL(virtio, SET_RING, lodge_ring, ring, LODGE_RING_ENABLED | LODGE_RING_USER, NONE,
+		    IN, set_ring),
 	LODGE_IOCTL(virtio, GET_RING, lodge_ring, ring, 0, NONE, INOUT, get_ring),
 	LODGE_IOCTL(virtio, SET_RING_IRQ, lodge_ring_irq, ring,
 		    LODGE_RING_IRQ_HOLD | LODGE_RING_IRQ_MSI, NONE, IN, set_irq),
@@ -492,19 +494,37 @@ static bool waits_safely(struct file *file)
 	return sock ? READ_ONCE(sock->ops)->family == PF_UNIX : S_ISCHR(file_inode(file)->i_mode);
 }
 
-int lodge_virtio_need_stream(const struct lodge_virtio *dev)
+int lodge_virtio_need_stream(struct file *file)
 {
-	struct file *file = dev->backend;
 	fmode_t both = FMODE_READ | FMODE_WRITE;
 
 	return file && waits_safely(file) && file->f_op->read_iter &&
 	       file->f_op->write_iter && (file->f_mode & both) == both ? 0 : -EBADF;
 }
 
+/* For rings that the owner serves beside those that the kernel does. */
+static int set_event(struct lodge_virtio *dev, const struct lodge_create_virtio *args)
+{
+	struct eventfd_ctx *event;
+
+	if (!(args->flags & LODGE_VIRTIO_EVENT))
+		return args->event ? -EINVAL : 0;
+	if (!dev->ops->owner_rings)
+		return -EINVAL;
+	event = eventfd_ctx_fdget(args->event);
+	if (IS_ERR(event))
+		return PTR_ERR(event);
+	dev->event = event;
+	return 0;
+}
+
 static int set_up(struct lodge_virtio *dev, struct lodge_create_virtio *args)
 {
-	int ret = 0;
+	int ret = set_event(dev, args);
+	u32 i;
 
+	if (ret)
+		return ret;
 	if (args->fd >= 0) {
 		dev->backend = fget(args->fd);
 		if (!dev->backend)
@@ -514,6 +534,9 @@ static int set_up(struct lodge_virtio *dev, struct lodge_create_virtio *args)
 		ret = dev->ops->create(dev, args);
 	if (ret)
 		return ret;
+	for (i = 0; i < dev->count && dev->backend; i++)
+		if (!dev->queue[i].backend)
+			dev->queue[i].backend = get_file(dev->backend);
 	/* Those whose requests do not overtake each other. */
 	if (!dev->ops->finish && !dev->event)
 		dev->offered = BIT_ULL(VIRTIO_F_IN_ORDER);
@@ -530,7 +553,7 @@ int lodge_virtio_create_fd(struct lodge_vm *vm, void *from)
 	struct lodge_virtio *dev;
 	int ret;
 
-	if (!ops || !args->rings || args->rings > ops->max_queues || args->pad ||
+	if (!ops || !args->rings || args->rings > ops->max_queues ||
 	    (args->gsi >= LODGE_NR_GSIS && args->gsi != LODGE_VIRTIO_NO_GSI))
 		return -EINVAL;
 	dev = alloc(vm, ops, args);

@@ -5,6 +5,7 @@
  * the guest and the tap, whose offloads the owner sets. A Unix socket of packets
  * does as well: what is at its other end may be anything.
  */
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
@@ -37,23 +38,50 @@ struct lodge_net_rx {
 	struct iovec iov[GATHER_IOVS];
 };
 
+/* The back end of @pair, a reference; the first's has no number in @fds. */
+static struct file *get_tap(const struct lodge_virtio *dev, u64 fds, u32 pair)
+{
+	s32 __user *user = u64_to_user_ptr(fds);
+	s32 fd;
+
+	if (!pair)
+		return dev->backend ? get_file(dev->backend) : NULL;
+	return get_user(fd, user + pair - 1) ? NULL : fget(fd);
+}
+
+static int create_pair(struct lodge_virtio *dev, u64 fds, u32 pair)
+{
+	struct lodge_queue *queue = &dev->queue[pair * 2];
+	struct file *tap = get_tap(dev, fds, pair);
+
+	if (!tap)
+		return -EBADF;
+	queue[0].backend = tap;
+	queue[1].backend = get_file(tap);
+	if (lodge_virtio_need_stream(tap))
+		return -EBADF;
+	queue[0].pull = true;
+	queue[0].priv = kzalloc(sizeof(struct lodge_net_rx), GFP_KERNEL_ACCOUNT);
+	return queue[0].priv ? 0 : -ENOMEM;
+}
+
+/* Pairs, and the control ring, which is its owner's, as are the taps. */
 static int net_create(struct lodge_virtio *dev, const struct lodge_create_virtio *args)
 {
-	struct lodge_net_rx *rx;
-	u32 i;
+	u32 pairs = dev->count / 2, i;
+	int ret = 0;
 
-	if (lodge_virtio_need_stream(dev))
-		return -EBADF;
-	if (dev->count % 2)
+	if (!pairs || dev->count % 2 != !!dev->event || (pairs > 1 && !dev->event))
 		return -EINVAL;
-	for (i = 0; i < dev->count; i += 2) {
-		rx = kzalloc(sizeof(*rx), GFP_KERNEL_ACCOUNT);
-		if (!rx)
-			return -ENOMEM;
-		dev->queue[i].priv = rx;
-		dev->queue[i].pull = true;
-	}
-	return 0;
+	for (i = 0; i < pairs && !ret; i++)
+		ret = create_pair(dev, args->fds, i);
+	return ret;
+}
+
+static u64 net_features(const struct lodge_virtio *dev)
+{
+	return FEATURES | (dev->event ? BIT_ULL(VIRTIO_NET_F_CTRL_VQ) |
+					BIT_ULL(VIRTIO_NET_F_MQ) : 0);
 }
 
 static __poll_t net_events(const struct lodge_queue *queue)
@@ -70,7 +98,7 @@ static void prepare(struct lodge_vreq *req, struct file *tap)
 /* A packet that the tap does not take is lost, as on any network. */
 static long transmit(struct lodge_queue *queue, struct lodge_vreq *req)
 {
-	struct file *tap = queue->dev->backend;
+	struct file *tap = queue->backend;
 	ssize_t ret;
 
 	if (req->chain.readable < HEADER || req->chain.readable > LARGEST)
@@ -153,7 +181,7 @@ static int deliver(struct lodge_queue *queue, struct lodge_net_rx *rx, u32 bytes
 
 static int net_pull(struct lodge_queue *queue)
 {
-	struct file *tap = queue->dev->backend;
+	struct file *tap = queue->backend;
 	struct lodge_net_rx *rx = queue->priv;
 	struct iov_iter iter;
 	struct kiocb kiocb;
@@ -193,7 +221,8 @@ const struct lodge_virtio_ops lodge_virtio_net = {
 	.id = LODGE_VIRTIO_NET,
 	.max_queues = LODGE_MAX_RINGS,
 	.depth = LODGE_QUEUE_DEPTH,
-	.features = FEATURES,
+	.features_of = net_features,
+	.owner_rings = true,
 	.create = net_create,
 	.serve = transmit,
 	.pull = net_pull,

@@ -15,10 +15,28 @@
 #define CHAINS_PER_RUN	64
 #define PUBLISH_NS	(20 * NSEC_PER_USEC)
 
+/* @hist: LODGE_RING_WAIT, _SERVICE or _REPORT */
+static void count_time(struct lodge_queue *queue, enum lodge_ring_stat hist, u64 ns)
+{
+	queue->stats[hist + min(fls64(ns), LODGE_RING_BUCKETS - 1)]++;
+}
+
+void lodge_queue_seen(struct lodge_queue *queue)
+{
+	u64 since = xchg(&queue->rung_at, 0);
+
+	if (since)
+		count_time(queue, LODGE_RING_WAIT, ktime_get_ns() - since);
+}
+
 void lodge_queue_ring(struct lodge_queue *queue)
 {
-	if (queue->dev->event) {
-		lodge_eventfd_signal(queue->dev->event);
+	struct eventfd_ctx *event = READ_ONCE(queue->event);
+
+	if (!READ_ONCE(queue->rung_at))
+		WRITE_ONCE(queue->rung_at, ktime_get_ns());
+	if (event) {
+		lodge_eventfd_signal(event);
 		return;
 	}
 	WRITE_ONCE(queue->rung, 1);
@@ -79,6 +97,7 @@ static struct lodge_ring_pos position(u16 value, bool packed)
 static int enable(struct lodge_queue *queue, const struct lodge_ring *args)
 {
 	const struct lodge_virtio *dev = queue->dev;
+	bool owned = dev->ops == &lodge_virtio_user || args->flags & LODGE_RING_USER;
 	bool packed = lodge_virtio_has(dev, VIRTIO_F_RING_PACKED);
 	struct lodge_vring ring = {
 		.vm = dev->vm, .packed = packed, .entries = args->entries,
@@ -102,7 +121,8 @@ static int enable(struct lodge_queue *queue, const struct lodge_ring *args)
 	queue->failed = false;
 	queue->broken = false;
 	queue->enabled = true;
-	if (dev->event)
+	WRITE_ONCE(queue->event, owned ? dev->event : NULL);
+	if (owned)
 		lodge_user_start(queue);
 	return 0;
 }
@@ -137,6 +157,7 @@ int lodge_queue_pop(struct lodge_queue *queue, struct lodge_vreq **req)
 	if (ret <= 0)
 		return ret;
 	queue->free = (*req)->next;
+	(*req)->began = ktime_get_ns();
 	queue->stats[LODGE_RING_CHAINS]++;
 	return 1;
 }
@@ -151,7 +172,11 @@ void lodge_queue_unpop(struct lodge_queue *queue, struct lodge_vreq *req)
 int lodge_queue_push(struct lodge_queue *queue, struct lodge_vreq *req, u32 written)
 {
 	int ret = lodge_vring_push(&queue->ring, &req->chain, written);
+	u64 now = ktime_get_ns();
 
+	count_time(queue, LODGE_RING_SERVICE, now - req->began);
+	if (!queue->pushed_at)
+		queue->pushed_at = now;
 	queue->stats[LODGE_RING_BYTES] += req->chain.readable + written;
 	lodge_rate_use(queue, (u64)req->chain.readable + written);
 	put_request(queue, req);
@@ -164,8 +189,10 @@ int lodge_queue_publish(struct lodge_queue *queue)
 
 	if (ret > 0) {
 		queue->stats[LODGE_RING_INTERRUPTS]++;
+		count_time(queue, LODGE_RING_REPORT, ktime_get_ns() - queue->pushed_at);
 		lodge_queue_interrupt(queue);
 	}
+	queue->pushed_at = 0;
 	return min(ret, 0);
 }
 
@@ -339,7 +366,7 @@ static void run(struct lodge_queue *queue)
 	int idx;
 
 	queue->stats[LODGE_RING_RUNS]++;
-	if (!queue->enabled || queue->failed)
+	if (!queue->enabled || queue->failed || queue->event)
 		return;
 	WRITE_ONCE(queue->runner, current);
 	idx = srcu_read_lock(srcu);
@@ -361,6 +388,7 @@ int lodge_queue_run(struct lodge_queue *queue)
 		return -EINTR;
 	/* Cleared before we look; a full barrier. */
 	xchg(&queue->rung, 0);
+	lodge_queue_seen(queue);
 	run(queue);
 	if (queue->failed && !queue->broken) {
 		queue->stats[LODGE_RING_ERRORS]++;
@@ -399,7 +427,7 @@ void lodge_virtio_serve(struct lodge_vcpu *vcpu, bool here)
 	if (!queue)
 		return;
 	vcpu->rung = NULL;
-	if (!here || queue->dev->event || !run_here(queue))
+	if (!here || READ_ONCE(queue->event) || !run_here(queue))
 		lodge_queue_ring(queue);
 	lodge_virtio_put(queue->dev);
 }
@@ -414,4 +442,6 @@ void lodge_queue_destroy(struct lodge_queue *queue)
 	hrtimer_cancel(&queue->rate_timer);
 	lodge_queue_free(queue);
 	kfree(queue->priv);
+	if (queue->backend)
+		fput(queue->backend);
 }

@@ -101,6 +101,7 @@ static int take(struct lodge_queue *queue, struct lodge_ring_chain *args)
 	static_assert(LODGE_CHAIN_IOVS == LODGE_RING_IOVS);
 	if (ret == 1 && queue->armed) {
 		queue->armed = false;
+		lodge_queue_seen(queue);
 		ret = lodge_vring_disarm(&queue->ring) ?: 1;
 	}
 	if (ret <= 0)
@@ -144,7 +145,7 @@ int lodge_user_chain(struct lodge_queue *queue, struct lodge_ring_chain *args, b
 
 	if (mutex_lock_killable(&queue->lock))
 		return -EINTR;
-	if (queue->enabled && !queue->failed) {
+	if (queue->enabled && !queue->failed && queue->event) {
 		idx = srcu_read_lock(srcu);
 		ret = back ? give(queue, args) : take(queue, args);
 		srcu_read_unlock(srcu, idx);

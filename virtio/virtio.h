@@ -52,6 +52,7 @@ struct lodge_rate {
  * @kiocb: for the back end's file
  * @iter: the data
  * @result: of the asynchronous operation
+ * @began: ns, when it was taken from the ring
  * @taken: the owner has it (user.c)
  * @chain: memory
  */
@@ -62,6 +63,7 @@ struct lodge_vreq {
 	struct kiocb kiocb;
 	struct iov_iter iter;
 	long result;
+	u64 began;
 	bool taken;
 	struct lodge_chain chain;
 };
@@ -83,6 +85,7 @@ struct lodge_vreq {
  *	back end has nothing; -EPROTO
  * @release: unpop what @pull keeps from one call to the next
  * @finish: bytes written, of a request that completed. NULL: none is queued
+ * @owner_rings: the owner may serve some of its rings (LODGE_RING_USER)
  * @events: EPOLL* events of the back end that concern a queue. NULL: none
  * @here: may this queue be served by a vCPU's thread, right after its doorbell?
  *	@serve is called with queue->here then, and rather than sleep for long it
@@ -93,6 +96,7 @@ struct lodge_virtio_ops {
 	u32 max_queues;
 	u32 depth;
 	u64 features;
+	bool owner_rings;
 	int (*create)(struct lodge_virtio *dev, const struct lodge_create_virtio *args);
 	u64 (*features_of)(const struct lodge_virtio *dev);
 	long (*serve)(struct lodge_queue *queue, struct lodge_vreq *req);
@@ -121,6 +125,8 @@ struct lodge_queue_poll {
  * @broken: ... and the thread that serves it was told
  * @free: requests not in use
  * @requests: all of them; made when first enabled
+ * @backend: file that it is about, or NULL
+ * @event: signalled when it is rung, while the owner serves it; else NULL
  * @priv: the device's, from kmalloc()
  * @pull: see lodge_virtio_ops
  * @done_bytes: of the first chain, when the back end took only so many
@@ -128,6 +134,7 @@ struct lodge_queue_poll {
  * @epoch: how often it was enabled; @armed: the doorbell is asked for;
  *	@starved: a chain waits until one is given back (user.c)
  * @stats: by enum lodge_ring_stat
+ * @pushed_at: ns, when the first chain ended that was not published; 0: none
  * @runner: who serves it right now and need not be woken
  * @direct: a vCPU's thread may serve it; a thread of the owner's does otherwise
  * @rate_timer: rings when the device's limits allow it
@@ -135,6 +142,7 @@ struct lodge_queue_poll {
  * @irq: how it is raised
  * @irq_held: one is due and will be raised when @irq lets it
  * @rung: there may be work
+ * @rung_at: ns, since when; 0: it was seen
  * @server: index of the thread in dev->wait that serves it
  * @inflight: requests whose completion is awaited
  * @done: requests that completed
@@ -151,6 +159,8 @@ struct lodge_queue {
 	bool broken;
 	struct lodge_vreq *free;
 	struct lodge_vreq *requests;
+	struct file *backend;
+	struct eventfd_ctx *event;
 	void *priv;
 	bool pull;
 	u32 done_bytes;
@@ -159,6 +169,7 @@ struct lodge_queue {
 	bool armed;
 	bool starved;
 	u64 stats[LODGE_RING_STAT_COUNT];
+	u64 pushed_at;
 	struct task_struct *runner;
 	struct hrtimer rate_timer;
 	bool direct;
@@ -168,6 +179,7 @@ struct lodge_queue {
 	bool irq_held;
 
 	int rung;
+	u64 rung_at;
 	u32 server;
 	atomic_t inflight;
 	struct llist_head done;
@@ -190,8 +202,7 @@ struct lodge_queue {
  * @isr_lock: @isr and @gsi's level; any context
  * @isr: interrupt status
  * @gsi: the device's line, or LODGE_VIRTIO_NO_GSI
- * @event: signalled when one of its rings is rung, and they are the owner's to
- *	serve; or NULL
+ * @event: for the rings that are the owner's to serve, or NULL
  * @user_features: such a device's own
  * @rate: limits
  * @blk: of disks
@@ -250,6 +261,8 @@ void lodge_queue_wait_idle(struct lodge_queue *queue);
 int lodge_queue_run(struct lodge_queue *queue);
 /* There may be work. Any context, no lock */
 void lodge_queue_ring(struct lodge_queue *queue);
+/* Whoever serves it looks at it now. */
+void lodge_queue_seen(struct lodge_queue *queue);
 /* The device is closed: on return nothing is in flight, nor ever will be. */
 void lodge_queue_destroy(struct lodge_queue *queue);
 /* A request and the next chain: 1, 0, -EAGAIN (no free request), -EPROTO */
@@ -294,7 +307,7 @@ void lodge_virtio_doorbell(struct lodge_vcpu *vcpu, struct lodge_virtio *dev, u6
 struct lodge_virtio *lodge_virtio_get_fd(struct lodge_vm *vm, int fd);
 void lodge_virtio_put(struct lodge_virtio *dev);	/* any context */
 /* The back end is a character device or a Unix socket, for both ways: 0 or -EBADF */
-int lodge_virtio_need_stream(const struct lodge_virtio *dev);
+int lodge_virtio_need_stream(struct file *file);
 int lodge_virtio_create_fd(struct lodge_vm *vm, void *args);
 
 #endif /* LODGE_VIRTIO_H */

@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/virtio_blk.h>
-#include <linux/virtio_config.h>
-#include <linux/virtio_ring.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -17,21 +15,10 @@
 
 #include "kselftest_harness.h"
 #include "guest.h"
+#include "virtio.h"
 
-#define V1		(1ull << VIRTIO_F_VERSION_1)
 #define FEATURES	(V1 | 1ull << VIRTIO_RING_F_INDIRECT_DESC | 1ull << VIRTIO_BLK_F_FLUSH)
 #define SECTORS		64
-#define ENTRIES		8
-#define BELL		0x5000		/* port */
-
-/* Of the guest's memory */
-#define DESC		0x30000ul
-#define AVAIL		0x31000ul
-#define USED		0x32000ul
-#define HEADER		0x33000ul
-#define STATUS		0x33100ul
-#define TABLE		0x34000ul
-#define DATA		0x40000ul
 
 FIXTURE(virtio)
 {
@@ -47,13 +34,6 @@ FIXTURE(virtio)
 
 static void on_signal(int sig)
 {
-}
-
-static int create(int vm, int fd, struct lodge_create_virtio with)
-{
-	with.size = sizeof(with);
-	with.fd = fd;
-	return call(vm, LODGE_CREATE_VIRTIO, &with);
 }
 
 static const struct lodge_create_virtio disk = {
@@ -77,63 +57,6 @@ FIXTURE_SETUP(virtio)
 	}
 	self->dev = create(self->g.vm, self->file, disk);
 	ASSERT_LE(0, self->dev);
-}
-
-static int set_features(int dev, __u64 features)
-{
-	struct lodge_virtio_features arg = { .size = sizeof(arg), .features = features };
-
-	return call(dev, LODGE_SET_FEATURES, &arg);
-}
-
-static struct lodge_ring good_ring(void)
-{
-	return (struct lodge_ring) {
-		.size = sizeof(struct lodge_ring), .flags = LODGE_RING_ENABLED,
-		.entries = ENTRIES, .desc = DESC, .driver = AVAIL, .device = USED,
-	};
-}
-
-static int set_ring(int dev, struct lodge_ring ring)
-{
-	return call(dev, LODGE_SET_RING, &ring);
-}
-
-static int ring_off(int dev)
-{
-	return set_ring(dev, (struct lodge_ring) { .size = sizeof(struct lodge_ring) });
-}
-
-static __u32 ring_flags(int dev)
-{
-	struct lodge_ring ring = { .size = sizeof(ring) };
-
-	return call(dev, LODGE_GET_RING, &ring) ? ~0u : ring.flags;
-}
-
-static int serve(int dev, __u64 rings)
-{
-	struct lodge_ring_serve arg = { .size = sizeof(arg), .rings = rings };
-
-	return call(dev, LODGE_RING_SERVE, &arg);
-}
-
-static int kick(int dev, __u32 ring)
-{
-	struct lodge_ring_kick arg = { .size = sizeof(arg), .ring = ring };
-
-	return call(dev, LODGE_RING_KICK, &arg);
-}
-
-static __u64 stat_of(int dev, int id)
-{
-	__u64 values[LODGE_RING_STAT_COUNT] = {};
-	struct lodge_ring_stats arg = {
-		.size = sizeof(arg), .count = LODGE_RING_STAT_COUNT,
-		.values = (unsigned long)values,
-	};
-
-	return call(dev, LODGE_RING_STATS, &arg) ? ~0ull : values[id];
 }
 
 static void *server(void *arg)
@@ -176,13 +99,6 @@ FIXTURE_TEARDOWN(virtio)
 	close(self->dev);
 	close(self->file);
 	guest_destroy(&self->g);
-}
-
-static void set_desc(struct guest *g, int i, __u64 addr, __u32 len, __u16 flags, __u16 next)
-{
-	struct vring_desc desc = { addr, len, flags, next };
-
-	memcpy(g->mem + DESC + i * sizeof(desc), &desc, sizeof(desc));
 }
 
 /* Descriptors 0 to 2 become a request of @bytes; the device gets to see it. */

@@ -135,10 +135,24 @@ static void verb_balloon(struct control *c, const char *request, FILE *out,
 	fprintf(out, ",\"free\":%llu,\"available\":%llu}", state.free, state.available);
 }
 
-/* A virtqueue's counters; "number":N counts those of all devices. */
+/* A string of its buckets, as far as there is something in them. */
+static void put_histogram(FILE *out, const char *name, const __u64 *bucket)
+{
+	unsigned int count = LODGE_RING_BUCKETS, i;
+
+	while (count && !bucket[count - 1])
+		count--;
+	fprintf(out, ",\"%s\":\"", name);
+	for (i = 0; i < count; i++)
+		fprintf(out, "%s%llu", i ? " " : "", bucket[i]);
+	putc('"', out);
+}
+
+/* A virtqueue's counters and times; "number":N counts those of all devices. */
 static void verb_ring(struct control *c, const char *request, FILE *out, struct control_answer *a)
 {
-	static const char *const names[LODGE_RING_STAT_COUNT] = CONTROL_RING_NAMES;
+	static const char *const names[LODGE_RING_COUNTERS] = CONTROL_RING_NAMES;
+	static const char *const times[CONTROL_RING_TIME_COUNT] = CONTROL_RING_TIMES;
 	struct ring_state state = { 0 };
 	__u64 number = 0;
 	unsigned int i;
@@ -151,8 +165,11 @@ static void verb_ring(struct control *c, const char *request, FILE *out, struct 
 		return;
 	}
 	fprintf(out, "{\"ok\":true,\"device\":\"%s\",\"ring\":%u", state.device, state.ring);
-	for (i = 0; i < LODGE_RING_STAT_COUNT; i++)
+	for (i = 0; i < LODGE_RING_COUNTERS; i++)
 		fprintf(out, ",\"%s\":%llu", names[i], state.values[i]);
+	for (i = 0; i < CONTROL_RING_TIME_COUNT; i++)
+		put_histogram(out, times[i],
+			      &state.values[LODGE_RING_COUNTERS + i * LODGE_RING_BUCKETS]);
 	putc('}', out);
 }
 

@@ -15,12 +15,14 @@
 
 #include "util.h"
 
-#define CONTROL_LINE	1024
+#define CONTROL_LINE	4096
 #define CONTROL_FDS	(LODGE_MAX_VCPUS + 1)
 
-/* By enum lodge_ring_stat */
+/* By enum lodge_ring_stat: the counters, then the histograms */
 #define CONTROL_RING_NAMES \
 	{ "chains", "bytes", "runs", "interrupts", "errors", "here", "throttled" }
+#define CONTROL_RING_TIMES	{ "wait", "service", "report" }
+#define CONTROL_RING_TIME_COUNT	3
 
 struct machine;
 

@@ -60,7 +60,7 @@ static const char *scalar(const char *p, char *out, size_t room)
 
 bool json_get(const char *text, const char *key, char *value, size_t room)
 {
-	char name[32], other[256] = "";
+	char name[32], other[1024] = "";
 	const char *p = space(text);
 	bool found = false, mine;
 

@@ -76,6 +76,7 @@ static int allow(scmp_filter_ctx ctx)
 		{ SCMP_SYS(ioctl), ARG_IS(1, TCGETS) },
 		{ SCMP_SYS(ioctl), ARG_IS(1, TCSETS) },
 		{ SCMP_SYS(ioctl), ARG_IS(1, TUNSETOFFLOAD) },	/* by the guest's features */
+		{ SCMP_SYS(ioctl), ARG_IS(1, TUNSETQUEUE) },	/* by how many it uses */
 		/* Waiting, locks, time, signals among our threads */
 		{ .call = SCMP_SYS(futex) },
 		{ .call = SCMP_SYS(poll) },

@@ -18,7 +18,9 @@ static const char usage[] =
 "  -i, --interval SEC   look for SEC seconds, and show what happened in them\n"
 "  -e, --exits          exits by reason, their time, and how times are spread\n"
 "  -v, --vcpus          a line for each vCPU\n"
-"  -r, --rings          a line for each virtqueue, since the guest began\n"
+"  -r, --rings          virtqueues: counters, then times that half and 99 of 100\n"
+"                       stay below: from the doorbell to who serves it, of a\n"
+"                       request, from its end to the interrupt\n"
 "  -j, --json           every value, as one object\n"
 "  -h, --help           this text\n";
 
@@ -100,31 +102,6 @@ static int collect(struct stat *s)
 	return ret;
 }
 
-static void print_json(const struct stat *s)
-{
-	const struct lodge_stats_desc *d;
-	const __u64 *value;
-	unsigned int n;
-	__u32 i, j;
-
-	fputs("{\"name\":", stdout);
-	json_string(stdout, s->info.name);
-	printf(",\"pid\":%llu,\"tsc_khz\":%u,\"stats\":[", s->info.pid,
-	       s->now[0].header.tsc_khz);
-	for (n = 0; n < s->answer.fds; n++) {
-		printf("%s{\"vcpu\":%d", n ? "," : "", (int)n - 1);
-		for (i = 0; (d = lodge_stats_desc(&s->now[n], i)); i++) {
-			value = lodge_stats_values(&s->now[n], d);
-			printf(",\"%s\":", d->name);
-			for (j = 0; j < d->count; j++)
-				printf("%s%llu", j ? "," : d->count > 1 ? "[" : "", value[j]);
-			fputs(d->count > 1 ? "]" : "", stdout);
-		}
-		putchar('}');
-	}
-	puts("]}");
-}
-
 static void print_exits(const void *vm)
 {
 	__u64 all = lodge_stats_get(vm, "exits"), count, ticks;
@@ -186,32 +163,144 @@ static void print_vcpus(const struct stat *s)
 	}
 }
 
-static void print_rings(const struct stat *s)
-{
-	static const char *const names[LODGE_RING_STAT_COUNT] = CONTROL_RING_NAMES;
-	struct control_answer answer;
-	char request[64], name[32];
-	unsigned int number, i;
-	__u64 value;
+static const char *const ring_names[LODGE_RING_COUNTERS] = CONTROL_RING_NAMES;
+static const char *const ring_times[CONTROL_RING_TIME_COUNT] = CONTROL_RING_TIMES;
 
-	printf("\n%-12s %4s", "DEVICE", "RING");
-	for (i = 0; i < LODGE_RING_STAT_COUNT; i++)
-		printf(" %12s", names[i]);
+struct ring_answer {
+	char device[32];
+	__u64 ring;
+	__u64 values[LODGE_RING_COUNTERS];
+	__u64 times[CONTROL_RING_TIME_COUNT][LODGE_RING_BUCKETS];
+};
+
+static void get_buckets(const char *line, const char *name, __u64 *bucket)
+{
+	char text[1024] = "", *p = text;
+	unsigned int i;
+
+	json_get(line, name, text, sizeof(text));
+	for (i = 0; i < LODGE_RING_BUCKETS; i++)
+		bucket[i] = strtoull(p, &p, 10);
+}
+
+static bool get_ring(const struct stat *s, unsigned int number, struct ring_answer *r)
+{
+	struct control_answer answer;
+	char request[64];
+	unsigned int i;
+
+	snprintf(request, sizeof(request), "{\"verb\":\"ring\",\"number\":%u}", number);
+	if (control_ask(s->fd, request, &answer) ||
+	    !json_get(answer.line, "device", r->device, sizeof(r->device)) ||
+	    !json_get_number(answer.line, "ring", &r->ring))
+		return false;
+	for (i = 0; i < LODGE_RING_COUNTERS; i++)
+		if (!json_get_number(answer.line, ring_names[i], &r->values[i]))
+			return false;
+	for (i = 0; i < CONTROL_RING_TIME_COUNT; i++)
+		get_buckets(answer.line, ring_times[i], r->times[i]);
+	return true;
+}
+
+/* Microseconds that @percent of what was counted stayed below. */
+static double quantile(const __u64 *bucket, unsigned int percent)
+{
+	__u64 sum = 0, seen = 0;
+	unsigned int i;
+
+	for (i = 0; i < LODGE_RING_BUCKETS; i++)
+		sum += bucket[i];
+	for (i = 0; i < LODGE_RING_BUCKETS - 1; i++) {
+		seen += bucket[i];
+		if (seen * 100.0 >= (double)sum * percent)
+			break;
+	}
+	return sum ? (1ull << i) / 1000.0 : 0;
+}
+
+static void print_ring_times(const struct stat *s)
+{
+	struct ring_answer r;
+	unsigned int i, n;
+
+	printf("\n%-12s %4s", "TIMES-us", "RING");
+	for (i = 0; i < CONTROL_RING_TIME_COUNT; i++)
+		printf(" %8s-50%% %8s-99%%", ring_times[i], ring_times[i]);
 	putchar('\n');
-	for (number = 0; ; number++) {
-		snprintf(request, sizeof(request), "{\"verb\":\"ring\",\"number\":%u}", number);
-		if (control_ask(s->fd, request, &answer) ||
-		    !json_get(answer.line, "device", name, sizeof(name)) ||
-		    !json_get_number(answer.line, "ring", &value))
-			return;
-		printf("%-12s %4llu", name, value);
-		for (i = 0; i < LODGE_RING_STAT_COUNT; i++) {
-			value = 0;
-			json_get_number(answer.line, names[i], &value);
-			printf(" %12llu", value);
-		}
+	for (n = 0; get_ring(s, n, &r); n++) {
+		printf("%-12s %4llu", r.device, r.ring);
+		for (i = 0; i < CONTROL_RING_TIME_COUNT; i++)
+			printf(" %12.3f %12.3f", quantile(r.times[i], 50),
+			       quantile(r.times[i], 99));
 		putchar('\n');
 	}
+}
+
+static void print_rings(const struct stat *s)
+{
+	struct ring_answer r;
+	unsigned int i, n;
+
+	printf("\n%-12s %4s", "DEVICE", "RING");
+	for (i = 0; i < LODGE_RING_COUNTERS; i++)
+		printf(" %12s", ring_names[i]);
+	putchar('\n');
+	for (n = 0; get_ring(s, n, &r); n++) {
+		printf("%-12s %4llu", r.device, r.ring);
+		for (i = 0; i < LODGE_RING_COUNTERS; i++)
+			printf(" %12llu", r.values[i]);
+		putchar('\n');
+	}
+	print_ring_times(s);
+}
+
+static void print_json_values(const char *name, const __u64 *value, __u32 count)
+{
+	__u32 i;
+
+	printf(",\"%s\":", name);
+	for (i = 0; i < count; i++)
+		printf("%s%llu", i ? "," : count > 1 ? "[" : "", value[i]);
+	fputs(count > 1 ? "]" : "", stdout);
+}
+
+static void print_json_rings(const struct stat *s)
+{
+	struct ring_answer r;
+	unsigned int i, n;
+
+	fputs(",\"rings\":[", stdout);
+	for (n = 0; get_ring(s, n, &r); n++) {
+		printf("%s{\"device\":\"%s\",\"ring\":%llu", n ? "," : "", r.device, r.ring);
+		for (i = 0; i < LODGE_RING_COUNTERS; i++)
+			print_json_values(ring_names[i], &r.values[i], 1);
+		for (i = 0; i < CONTROL_RING_TIME_COUNT; i++)
+			print_json_values(ring_times[i], r.times[i], LODGE_RING_BUCKETS);
+		putchar('}');
+	}
+	putchar(']');
+}
+
+static void print_json(const struct stat *s)
+{
+	const struct lodge_stats_desc *d;
+	unsigned int n;
+	__u32 i;
+
+	fputs("{\"name\":", stdout);
+	json_string(stdout, s->info.name);
+	printf(",\"pid\":%llu,\"tsc_khz\":%u,\"stats\":[", s->info.pid,
+	       s->now[0].header.tsc_khz);
+	for (n = 0; n < s->answer.fds; n++) {
+		printf("%s{\"vcpu\":%d", n ? "," : "", (int)n - 1);
+		for (i = 0; (d = lodge_stats_desc(&s->now[n], i)); i++)
+			print_json_values(d->name, lodge_stats_values(&s->now[n], d), d->count);
+		putchar('}');
+	}
+	putchar(']');
+	if (s->rings)
+		print_json_rings(s);
+	puts("}");
 }
 
 static void print_summary(const struct stat *s)

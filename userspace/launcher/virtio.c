@@ -35,9 +35,10 @@ struct virtio_ring *virtio_selected(struct virtio *v)
 static void ring_enable(struct virtio *v, unsigned int i)
 {
 	bool packed = v->picked & BIT_ULL(VIRTIO_F_RING_PACKED);
+	bool ours = v->user && (!v->user->owns || v->user->owns(v, i));
 	const struct virtio_ring *r = &v->ring[i];
 	struct lodge_ring ring = {
-		.flags = LODGE_RING_ENABLED,
+		.flags = LODGE_RING_ENABLED | (ours ? LODGE_RING_USER : 0),
 		.ring = i,
 		.entries = r->entries,
 		.desc = r->desc,
@@ -200,14 +201,21 @@ static void *serve(void *arg)
 	return NULL;
 }
 
+/* One for each ring that the kernel serves, one for those that are ours. */
+static unsigned int threads(const struct virtio *v)
+{
+	return v->user ? v->served + 1 : v->rings;
+}
+
 static int thread_start(struct virtio *v, unsigned int ring)
 {
+	bool ours = v->user && ring == v->served;
 	struct virtio_thread *t = &v->thread[ring];
 	char name[16];
 	int ret;
 
 	*t = (struct virtio_thread){ .virtio = v, .ring = ring };
-	ret = pthread_create(&t->thread, NULL, v->user ? virtio_user_thread : serve, t);
+	ret = pthread_create(&t->thread, NULL, ours ? virtio_user_thread : serve, t);
 	if (ret)
 		return ret;
 	t->started = true;
@@ -232,12 +240,6 @@ static bool thread_join(struct virtio_thread *t)
 			t->started = false;
 	}
 	return !t->started;
-}
-
-/* One for each ring, or one for a device that is ours to serve. */
-static unsigned int threads(const struct virtio *v)
-{
-	return v->user ? 1 : v->rings;
 }
 
 int virtio_start(struct machine *m, struct fault *f)
@@ -277,13 +279,17 @@ static int finish(struct virtio *v, struct lodge_create_virtio *create, struct f
 	if (v->transport == &virtio_mmio && !virtio_mmio_place(v->number, &v->base, &v->gsi))
 		return fault_set(f, v->name, "no interrupt line is left", "use --transport pci",
 				 ENOSPC);
-	if (v->user) {
+	create->fd = v->backend;
+	if (v->user && !v->served) {
 		create->flags |= LODGE_VIRTIO_USER;
 		create->features = v->user->features;
+		create->fd = v->event;
+	} else if (v->user) {
+		create->flags |= LODGE_VIRTIO_EVENT;
+		create->event = v->event;
 	}
 	create->device = v->id;
 	create->rings = v->rings;
-	create->fd = v->backend;
 	create->gsi = v->transport == &virtio_mmio ? v->gsi : LODGE_VIRTIO_NO_GSI;
 	v->fd = lodge_create_virtio(v->machine->vm, create);
 	if (v->fd < 0)
@@ -310,6 +316,7 @@ static struct virtio *new_device(struct machine *m, const struct virtio_options 
 	v->backend = -1;
 	v->fd = -1;
 	v->epoll = -1;
+	v->event = -1;
 	v->number = m->virtios;
 	snprintf(v->name, sizeof(v->name), "%.8s%u", kind, number);
 	m->virtio[m->virtios++] = v;

@@ -56,7 +56,7 @@ struct virtio_transport {
  * struct virtio - a device
  * @name: for threads and messages
  * @id: LODGE_VIRTIO_*
- * @rings: how many
+ * @rings: how many; @served: of those the kernel serves, where @user has the rest
  * @backend: file behind it, or -1
  * @fd: the kernel's part
  * @withheld: features that the kernel has and the back end has not
@@ -70,7 +70,8 @@ struct virtio_transport {
  * @config_vector: MSI-X vector for configuration changes
  * @doorbell: of virtio-pci, by port and by address; 0 while it is unmapped
  * @window_cap: offset of its capability for access by configuration space
- * @user: how this program serves the rings, or NULL: the kernel does
+ * @user: how this program serves rings, or NULL: the kernel serves all
+ * @event: doorbells of those, an eventfd or -1
  * @user_lock, @epoll, @priv, @user_broke: virtio_user.c's, and the device's own
  * @number: counts devices; @base, @gsi: virtio-mmio's place
  */
@@ -80,6 +81,7 @@ struct virtio {
 	char name[24];
 	unsigned int id;
 	unsigned int rings;
+	unsigned int served;
 	int backend;
 	int fd;
 	__u64 withheld;
@@ -107,6 +109,7 @@ struct virtio {
 	bool stop;
 
 	const struct virtio_user *user;
+	int event;
 	pthread_mutex_t user_lock;
 	int epoll;
 	void *priv;

@@ -10,13 +10,14 @@
 #include <linux/virtio_net.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "virtio.h"
+#include "virtio_user.h"
 
 #define HEADER_BYTES	12
 #define SLIRP		"lodge-slirp"
@@ -27,6 +28,13 @@
 		  BIT_ULL(VIRTIO_NET_F_GUEST_TSO4) | BIT_ULL(VIRTIO_NET_F_GUEST_TSO6) |	\
 		  BIT_ULL(VIRTIO_NET_F_GUEST_ECN) | BIT_ULL(VIRTIO_NET_F_HOST_TSO4) |	\
 		  BIT_ULL(VIRTIO_NET_F_HOST_TSO6) | BIT_ULL(VIRTIO_NET_F_HOST_ECN))
+
+/* What is more than one queue of the tap has; @extra: all but the first */
+struct net {
+	unsigned int queues;
+	unsigned int attached;
+	__s32 extra[NET_MAX_QUEUES - 1];
+};
 
 /* A locally administered address, new for each guest. */
 static void make_mac(__u8 mac[6])
@@ -45,19 +53,36 @@ static int set_header(struct virtio *v, const struct net_option *o, struct fault
 	return 0;
 }
 
+/* A queue of @ifr's tap, which gets its name by the first. */
+static int open_queue(int *fd, const struct net_option *o, struct ifreq *ifr, struct fault *f)
+{
+	ifr->ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR |
+			 (o->queues > 1 ? IFF_MULTI_QUEUE : 0);
+	*fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (*fd < 0)
+		return fault_set(f, "/dev/net/tun", "cannot open it",
+				 "load the tun module, and see who may open it", errno);
+	if (ioctl(*fd, TUNSETIFF, ifr))
+		return fault_set(f, o->text, "cannot make or take the tap interface",
+				 "make one of yours: ip tuntap add NAME mode tap user YOU "
+				 "(and multi_queue for queues=)", errno);
+	return 0;
+}
+
 static int open_tap(struct virtio *v, const struct net_option *o, struct ifreq *ifr,
 		    struct fault *f)
 {
-	*ifr = (struct ifreq){ .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
-	v->backend = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	if (v->backend < 0)
-		return fault_set(f, "/dev/net/tun", "cannot open it",
-				 "load the tun module, and see who may open it", errno);
+	struct net *net = v->priv;
+	unsigned int i;
+
+	*ifr = (struct ifreq){ 0 };
 	if (o->kind == NET_TAP)
 		memcpy(ifr->ifr_name, o->interface, sizeof(o->interface));
-	if (ioctl(v->backend, TUNSETIFF, ifr))
-		return fault_set(f, o->text, "cannot make or take the tap interface",
-				 "make one of yours: ip tuntap add NAME mode tap user YOU", errno);
+	if (open_queue(&v->backend, o, ifr, f))
+		return -1;
+	for (i = 1; i < o->queues; i++)
+		if (open_queue(&net->extra[net->queues++ - 1], o, ifr, f))
+			return -1;
 	return set_header(v, o, f);
 }
 
@@ -186,15 +211,104 @@ static void net_features(struct virtio *v)
 	ioctl(v->backend, TUNSETOFFLOAD, offload);
 }
 
+/* Without VIRTIO_NET_F_MQ the control ring is the third (5.1.2). */
+static unsigned int control_ring(const struct virtio *v)
+{
+	return v->picked & BIT_ULL(VIRTIO_NET_F_MQ) ? v->rings - 1 : 2;
+}
+
+static bool net_owns(const struct virtio *v, unsigned int ring)
+{
+	return ring == control_ring(v);
+}
+
+/* The tap spreads packets over the queues that are attached. */
+static void attach_queues(struct net *net, unsigned int count)
+{
+	struct ifreq ifr = { 0 };
+
+	while (net->attached != count) {
+		bool more = net->attached < count;
+		unsigned int i = more ? net->attached++ : --net->attached;
+
+		ifr.ifr_flags = more ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE;
+		ioctl(net->extra[i - 1], TUNSETQUEUE, &ifr);
+	}
+}
+
+/* 5.1.6.5.6: how many pairs the driver uses */
+static __u8 control(struct net *net, const struct virtio_chain *chain)
+{
+	struct virtio_net_ctrl_hdr header;
+	struct virtio_net_ctrl_mq mq;
+
+	if (virtio_chain_read(chain, 0, &header, sizeof(header)) != sizeof(header) ||
+	    header.class != VIRTIO_NET_CTRL_MQ || header.cmd != VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET ||
+	    virtio_chain_read(chain, sizeof(header), &mq, sizeof(mq)) != sizeof(mq) ||
+	    mq.virtqueue_pairs < 1 || mq.virtqueue_pairs > net->queues)
+		return VIRTIO_NET_ERR;
+	attach_queues(net, mq.virtqueue_pairs);
+	return VIRTIO_NET_OK;
+}
+
+static void net_serve(struct virtio *v)
+{
+	struct virtio_chain chain;
+	__u8 ack;
+
+	while (virtio_take(v, control_ring(v), &chain)) {
+		ack = control(v->priv, &chain);
+		virtio_give(v, &chain, virtio_chain_write(&chain, 0, &ack, 1), false);
+	}
+}
+
+static void net_reset(struct virtio *v)
+{
+	attach_queues(v->priv, 1);
+}
+
+static void net_destroy(struct virtio *v)
+{
+	struct net *net = v->priv;
+
+	while (--net->queues)
+		close(net->extra[net->queues - 1]);
+	free(net);
+}
+
+static const struct virtio_user net_control = {
+	.owns = net_owns,
+	.serve = net_serve,
+	.reset = net_reset,
+	.destroy = net_destroy,
+};
+
+static int add_control(struct virtio *v, unsigned int queues, struct fault *f)
+{
+	struct net *net = calloc(1, sizeof(*net));
+
+	if (!net)
+		return fault_set(f, v->name, "no memory", NULL, ENOMEM);
+	net->queues = 1;
+	net->attached = queues;
+	v->priv = net;
+	v->served = 2 * queues;
+	return virtio_user_init(v, &net_control, f);
+}
+
 int virtio_net_init(struct virtio *v, const struct net_option *o,
 		    struct lodge_create_virtio *create, struct fault *f)
 {
 	struct virtio_net_config *c = (struct virtio_net_config *)v->config;
 
+	if (o->queues > 1 && add_control(v, o->queues, f))
+		return -1;
 	if (open_backend(v, o, f))
 		return -1;
 	v->id = LODGE_VIRTIO_NET;
-	v->rings = 2;
+	v->rings = 2 * o->queues + (o->queues > 1);
+	if (v->priv)
+		create->fds = (unsigned long)((struct net *)v->priv)->extra;
 	create->rate_ops = o->rate.ops;
 	create->rate_bytes = o->rate.bytes;
 	if (is_socket(v->backend))
@@ -203,7 +317,7 @@ int virtio_net_init(struct virtio *v, const struct net_option *o,
 		v->features_picked = net_features;
 	v->config_bytes = sizeof(*c);
 	c->status = VIRTIO_NET_S_LINK_UP;
-	c->max_virtqueue_pairs = 1;
+	c->max_virtqueue_pairs = o->queues;
 	c->mtu = 1500;
 	if (o->has_mac)
 		memcpy(c->mac, o->mac, sizeof(c->mac));

@@ -154,10 +154,15 @@ static bool parse_fwd(const char *text)
 
 static int net_word(struct net_option *n, const char *word)
 {
+	__u64 queues;
+
 	if (!strncmp(word, "mac=", 4) && parse_mac(word + 4, n->mac)) {
 		n->has_mac = true;
 	} else if (!strncmp(word, "rate=", 5) && parse_rate(word + 5, &n->rate)) {
 		return 0;
+	} else if (!strncmp(word, "queues=", 7) && n->kind != NET_USER && n->kind != NET_FD &&
+		   parse_number(word + 7, 1, NET_MAX_QUEUES, &queues)) {
+		n->queues = queues;
 	} else if (!strncmp(word, "fwd=", 4) && n->kind == NET_USER && n->fwds < NET_FORWARDS &&
 		   parse_fwd(word + 4)) {
 		snprintf(n->fwd[n->fwds++], sizeof(n->fwd[0]), "%.19s", word + 4);
@@ -175,7 +180,7 @@ int virtio_add_net(struct virtio_options *o, const char *text, struct fault *f)
 
 	if (o->nets == VIRTIO_MAX_NETS)
 		return bad(f, "-n", "more than 4 interfaces");
-	*n = (struct net_option){ .text = text };
+	*n = (struct net_option){ .text = text, .queues = 1 };
 	if (!next_word(&text, word, sizeof(word)))
 		return bad(f, "-n", "no kind of network");
 	none = !strcmp(word, "none");
@@ -183,7 +188,7 @@ int virtio_add_net(struct virtio_options *o, const char *text, struct fault *f)
 		return bad(f, n->text, "not one of user, tap[=NAME], bridge=NAME, fd=N, none");
 	while (next_word(&text, word, sizeof(word)))
 		if (net_word(n, word))
-			return bad(f, n->text, "not mac= of one station, rate= or (user) fwd=");
+			return bad(f, n->text, "not mac= of one station, rate=, (tap) queues= or (user) fwd=");
 	o->nets += !none;
 	return 0;
 }

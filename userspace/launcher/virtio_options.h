@@ -38,11 +38,14 @@ enum net_kind {
 };
 
 #define NET_FORWARDS	8
+#define NET_MAX_QUEUES	16
 
 /**
  * struct net_option - -n KIND[,mac=XX:XX:XX:XX:XX:XX][,fwd=tcp:2222:22][,rate=OPS:BYTES]
+ *	[,queues=N]
  * @interface: the tap's name, or empty: the kernel names it; the bridge's
  * @fd: of NET_FD
+ * @queues: pairs of rings, with as many queues of the tap
  * @fwd: ports of the host that lead to the guest, of NET_USER
  */
 struct net_option {
@@ -50,6 +53,7 @@ struct net_option {
 	enum net_kind kind;
 	char interface[16];
 	int fd;
+	unsigned int queues;
 	char fwd[NET_FORWARDS][20];
 	unsigned int fwds;
 	struct rate_option rate;
@@ -112,9 +116,9 @@ bool virtio_mmio_place(unsigned int number, __u64 *base, unsigned int *gsi);
 "                         user (needs no privilege; the guest is 10.0.2.15, this\n" \
 "                         host 10.0.2.2), tap[=NAME], bridge=NAME (a new tap in\n" \
 "                         that bridge), fd=N (a tap or a socket), none (no effect);\n" \
-"                         mac=XX:XX:XX:XX:XX:XX, rate=OPS:BYTES; with user:\n" \
-"                         fwd=tcp|udp:HOST:GUEST, a port here that leads to one of\n" \
-"                         the guest's\n" \
+"                         mac=XX:XX:XX:XX:XX:XX, rate=OPS:BYTES; with tap and\n" \
+"                         bridge: queues=N; with user: fwd=tcp|udp:HOST:GUEST, a\n" \
+"                         port here that leads to one of the guest's\n" \
 "      --console          a second console, hvc0, on a new pseudo-terminal\n" \
 "      --rng              a source of entropy\n" \
 "      --balloon[=SIZE]   memory that the guest gives back: it starts with SIZE of\n" \

@@ -99,9 +99,9 @@ int virtio_user_init(struct virtio *v, const struct virtio_user *user, struct fa
 {
 	v->user = user;
 	pthread_mutex_init(&v->user_lock, NULL);
-	v->backend = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	v->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	v->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (v->backend < 0 || v->epoll < 0 || virtio_user_watch(v, v->backend, EPOLLIN, NULL))
+	if (v->event < 0 || v->epoll < 0 || virtio_user_watch(v, v->event, EPOLLIN, NULL))
 		return fault_set(f, v->name, "cannot wait for its rings", NULL, errno);
 	return 0;
 }
@@ -112,7 +112,7 @@ static void dispatch(struct virtio *v, const struct epoll_event *event)
 
 	if (event->data.ptr)
 		v->user->ready(v, event->data.ptr, event->events);
-	else if (read(v->backend, &rung, sizeof(rung)) == sizeof(rung))
+	else if (read(v->event, &rung, sizeof(rung)) == sizeof(rung))
 		v->user->serve(v);
 }
 
@@ -153,4 +153,6 @@ void virtio_user_destroy(struct virtio *v)
 		v->user->destroy(v);
 	if (v->epoll >= 0)
 		close(v->epoll);
+	if (v->event >= 0)
+		close(v->event);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Virtio devices that this program serves itself, by chains that the kernel takes
- * from their rings. One thread per device waits for doorbells and for whatever
+ * Virtio devices, or rings of theirs, that this program serves itself, by chains
+ * that the kernel takes from them. One thread per device waits for doorbells and for whatever
  * files the device adds, and calls the device under its lock.
  *
  * Locks: the machine's, then v->user_lock. A device calls nothing that takes the
@@ -23,6 +23,7 @@ struct virtio_chain {
 /**
  * struct virtio_user - a kind of device; under v->user_lock
  * @features: its own
+ * @owns: is that ring ours? NULL: all are
  * @serve: rings may have chains
  * @ready: @events (EPOLL*) for what virtio_user_watch() was given
  * @reset: rings and all that was taken from them are forgotten; may be NULL
@@ -30,6 +31,7 @@ struct virtio_chain {
  */
 struct virtio_user {
 	__u64 features;
+	bool (*owns)(const struct virtio *v, unsigned int ring);
 	void (*serve)(struct virtio *v);
 	void (*ready)(struct virtio *v, void *cookie, unsigned int events);
 	void (*reset)(struct virtio *v);

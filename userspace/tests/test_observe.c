@@ -208,7 +208,8 @@ static void socket_answers(void)
 	      strstr(a.line, "\"wanted\":1048576,\"bytes\":67108864,\"free\":52428800"));
 	CHECK(!control_ask(fd, "{\"verb\":\"ring\",\"number\":1}", &a) &&
 	      strstr(a.line, "disk0\",\"ring\":1,\"chains\":18446744073709551615,\"bytes\"") &&
-	      strstr(a.line, "\"throttled\":18446744073709551609}"));
+	      strstr(a.line, "\"throttled\":18446744073709551609,\"wait\":\"184") &&
+	      strstr(a.line, "18446744073709551513\"}"));
 	CHECK(!control_ask(fd, "{\"verb\":\"ring\",\"number\":2}", &a) &&
 	      strstr(a.line, "no such ring"));
 	CHECK(!control_ask(fd, "{\"verb\":\"ring\",\"number\":4294967296}", &a) &&
@@ -233,7 +234,7 @@ static void socket_survives(void)
 		fd = socket(AF_UNIX, SOCK_STREAM, 0);
 		CHECK(!connect(fd, (struct sockaddr *)&control.addr, sizeof(control.addr)));
 		/* Lines without end, halves, none at all. */
-		CHECK(send(fd, junk, i % 3 * 1100, MSG_NOSIGNAL) >= 0);
+		CHECK(send(fd, junk, i % 3 * (CONTROL_LINE + 76), MSG_NOSIGNAL) >= 0);
 		close(fd);
 	}
 	fd = control_open("a/guest", &info, &f);

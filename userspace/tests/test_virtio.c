@@ -62,7 +62,9 @@ static void nets(void)
 	CHECK(net("none") && !o.nets);
 	CHECK(!net("") && !net("tap=") && !net("bridge") && !net("tap=sixteen-or-more-"));
 	CHECK(!net("tap,mac=53:54:00:12:34:ff") && !net("tap,mac=52:54:00:12:34") && !o.nets);
-	CHECK(!net("tap,mac=52:54:00:12:34:ff:") && !net("tap,queues=2"));
+	CHECK(!net("tap,mac=52:54:00:12:34:ff:") && !net("user,queues=2"));
+	CHECK(net("tap,queues=16") && o.net[0].queues == 16 && !net("tap,queues=17"));
+	CHECK(!net("tap,queues=0") && !net("fd=7,queues=2"));
 	CHECK(net("bridge=br0") && o.net[0].kind == NET_BRIDGE);
 	CHECK(!strcmp(o.net[0].interface, "br0") && !net("bridge=") && !net("user="));
 	CHECK(net("fd=7") && o.net[0].kind == NET_FD && o.net[0].fd == 7 && !net("fd=x"));
