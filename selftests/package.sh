@@ -96,5 +96,5 @@ leaves_nothing()
 }
 
 need_packages debootstrap debhelper dh-dkms help2man lintian acpica-tools cpio \
-	libseccomp-dev libslirp-dev pkg-config
+	libseccomp-dev libslirp-dev libglib2.0-dev pkg-config
 run_checks builds lintian_clean installs dkms_builds leaves_nothing
