@@ -145,6 +145,17 @@ static enum lodge_next on_vintr(struct lodge_vcpu *vcpu)
 	return LODGE_REENTER;
 }
 
+/*
+ * What waits for a window may have it by now. Bochs enters a guest with IF=1
+ * without a look at V_IRQ, so that it would wait for ever.
+ */
+static enum lodge_next on_intr(struct lodge_vcpu *vcpu)
+{
+	if (svm_control(vcpu)->int_ctl & V_IRQ_MASK)
+		on_vintr(vcpu);
+	return lodge_on_host_interrupt(vcpu);
+}
+
 static enum lodge_next on_iret(struct lodge_vcpu *vcpu)
 {
 	svm_iret_reached(vcpu);
@@ -220,7 +231,7 @@ static const lodge_handler handlers[] = {
 	[SVM_EXIT_EXCP_BASE + X86_TRAP_UD] = lodge_on_ud,
 	[SVM_EXIT_EXCP_BASE + X86_TRAP_AC] = on_ac,
 	[SVM_EXIT_EXCP_BASE + X86_TRAP_MC] = lodge_on_machine_check,
-	[SVM_EXIT_INTR] = lodge_on_host_interrupt,
+	[SVM_EXIT_INTR] = on_intr,
 	[SVM_EXIT_NMI ... SVM_EXIT_INIT] = lodge_on_taken,
 	[SVM_EXIT_VINTR] = on_vintr,
 	[SVM_EXIT_CR0_SEL_WRITE] = on_cr,
@@ -265,7 +276,7 @@ enum lodge_next svm_handle_exit(struct lodge_vcpu *vcpu)
 	case SVM_EXIT_NPF:
 		return on_npf(vcpu);
 	case SVM_EXIT_INTR:
-		return lodge_on_host_interrupt(vcpu);
+		return on_intr(vcpu);
 	}
 	/* Exceptions and events are none. */
 	if (code < SVM_EXIT_EXCP_BASE || code > SVM_EXIT_VINTR)

@@ -302,6 +302,20 @@ static void window_opens_and_closes(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, control->intercepts[INTERCEPT_VINTR / 32] & bit);
 }
 
+/* The guest may be open to interrupts by then, and its CPU has not noticed. */
+static void a_host_interrupt_has_the_window_looked_at(struct kunit *test)
+{
+	struct lodge_vcpu *vcpu = fake_vcpu(test);
+
+	vcpu->requests = 0;
+	svm_exit_handler(SVM_EXIT_INTR)(vcpu);
+	KUNIT_EXPECT_FALSE(test, test_bit(LODGE_REQ_EVENT, &vcpu->requests));
+	svm_open_interrupt_window(vcpu);
+	svm_exit_handler(SVM_EXIT_INTR)(vcpu);
+	KUNIT_EXPECT_FALSE(test, svm_control(vcpu)->int_ctl & V_IRQ_MASK);
+	KUNIT_EXPECT_TRUE(test, test_bit(LODGE_REQ_EVENT, &vcpu->requests));
+}
+
 static void a_shadow_holds_events_off(struct kunit *test)
 {
 	struct lodge_vcpu *vcpu = fake_vcpu(test);
@@ -509,6 +523,7 @@ static struct kunit_case svm_cases[] = {
 	KUNIT_CASE(our_step_is_not_the_guests),
 	KUNIT_CASE(step_ends_with_any_exit),
 	KUNIT_CASE(window_opens_and_closes),
+	KUNIT_CASE(a_host_interrupt_has_the_window_looked_at),
 	KUNIT_CASE(a_shadow_holds_events_off),
 	KUNIT_CASE(ioio_is_decoded),
 	KUNIT_CASE(fault_access_is_decoded),
