@@ -69,9 +69,11 @@ for name in "${cases[@]}"; do
 	esac
 done
 
-timeout "${LODGE_SECONDS:-1800}" selftests/lab/lab --cpu "$cpu" \
+# The lab ends first, and says what the host said last.
+limit=${LODGE_SECONDS:-1500}
+timeout $((limit + 60)) selftests/lab/lab --cpu "$cpu" \
 	${LODGE_KERNEL:+--kernel "$LODGE_KERNEL"} \
-	--timeout "${LODGE_SECONDS:-1800}" "${adds[@]}" \
+	--timeout "$limit" "${adds[@]}" \
 	--add "$cloud_dir/vmlinuz:cloud" --add "$test_dir/vmlinuz:lean" \
 	--add "$test_dir/vmlinux:vmlinux" --add "$initrd:initrd" \
 	--add selftests/guests/host-suite.sh -- \

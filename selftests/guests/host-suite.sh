@@ -1332,8 +1332,9 @@ two_killed()
 	sleep 0.5
 	before=$(free_kib)
 	one_killed 50 &
+	pid=$!
 	one_killed 50
-	wait
+	wait $pid
 	unused || return
 	# What a killed process had is freed a while after it was reaped.
 	for n in 1 2 3 4 5 6 7 8 9 10; do
@@ -1432,6 +1433,16 @@ kvm_comes_later()
 	unused && kvm_hold >/dev/null && rmmod $kvm kvm
 }
 
+# What a case that failed has left must not disturb the next.
+end_leftovers()
+{
+	for pid in $(jobs -p); do
+		kill -9 "$pid"
+	done
+	killall -9 lodge lodge-slirp stream httpd nc qemu-nbd diod 2>/dev/null
+	wait
+}
+
 echo "KTAP version 1"
 echo "1..$#"
 count=0
@@ -1457,6 +1468,7 @@ for name; do
 		tail -n 15 $err | sed 's/^/# launcher: /'
 		tail -n 15 $out | tr -d '\r' | sed 's/^/# guest: /'
 		echo "not ok $count $name"
+		end_leftovers
 		;;
 	esac
 done
