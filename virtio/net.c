@@ -53,6 +53,7 @@ static int create_pair(struct lodge_virtio *dev, u64 fds, u32 pair)
 {
 	struct lodge_queue *queue = &dev->queue[pair * 2];
 	struct file *tap = get_tap(dev, fds, pair);
+	struct lodge_net_rx *rx;
 
 	if (!tap)
 		return -EBADF;
@@ -61,8 +62,9 @@ static int create_pair(struct lodge_virtio *dev, u64 fds, u32 pair)
 	if (lodge_virtio_need_stream(tap))
 		return -EBADF;
 	queue[0].pull = true;
-	queue[0].priv = kzalloc(sizeof(struct lodge_net_rx), GFP_KERNEL_ACCOUNT);
-	return queue[0].priv ? 0 : -ENOMEM;
+	rx = kzalloc(sizeof(*rx), GFP_KERNEL_ACCOUNT);
+	queue[0].priv = rx;
+	return rx ? 0 : -ENOMEM;
 }
 
 /* Pairs, and the control ring, which is its owner's, as are the taps. */

@@ -188,7 +188,7 @@ int virtio_add_net(struct virtio_options *o, const char *text, struct fault *f)
 		return bad(f, n->text, "not one of user, tap[=NAME], bridge=NAME, fd=N, none");
 	while (next_word(&text, word, sizeof(word)))
 		if (net_word(n, word))
-			return bad(f, n->text, "not mac= of one station, rate=, (tap) queues= or (user) fwd=");
+			return bad(f, n->text, "not one of -n's words: mac=, rate=, queues=, fwd=");
 	o->nets += !none;
 	return 0;
 }
