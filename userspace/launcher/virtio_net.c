@@ -64,8 +64,8 @@ static int open_queue(int *fd, const struct net_option *o, struct ifreq *ifr, st
 				 "load the tun module, and see who may open it", errno);
 	if (ioctl(*fd, TUNSETIFF, ifr))
 		return fault_set(f, o->text, "cannot make or take the tap interface",
-				 "make one of yours: ip tuntap add NAME mode tap user YOU "
-				 "(and multi_queue for queues=)", errno);
+				 "ip tuntap add NAME mode tap user YOU (queues=: multi_queue)",
+				 errno);
 	return 0;
 }
 
