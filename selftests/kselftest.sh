@@ -36,10 +36,14 @@ exec timeout "$limit" selftests/lab/lab --cpu "$cpu" \
 	echo 64M >/sys/block/zram0/disksize && mkswap /dev/zram0 >/dev/null &&
 		swapon /dev/zram0
 	status=0
+	# QEMU may execute for ever what another CPU has patched.
+	cpu1=/sys/devices/system/cpu/cpu1/online
 	reload()
 	{
+		[ ! -e $cpu1 ] || echo 0 >$cpu1
 		until [ "$(cat /sys/module/lodge/refcnt)" = 0 ]; do sleep 0.1; done
 		/kmod/rmmod lodge && /kmod/insmod /lodge.ko "$@" || status=1
+		[ ! -e $cpu1 ] || echo 1 >$cpu1
 	}
 	for name; do
 		echo "# program: $name"
