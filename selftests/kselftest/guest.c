@@ -235,12 +235,17 @@ int guest_run(struct guest *g)
  */
 void guest_skip_if_host(struct guest *g)
 {
+	struct lodge_get_sregs s = { .size = sizeof(s) };
 	struct lodge_regs regs;
 
-	if (guest_get_regs(g, &regs) || !(regs.rip >> 63))
+	if (guest_get_regs(g, &regs) || call(g->vcpu, LODGE_GET_SREGS, &s))
 		return;
-	fprintf(stderr, "# the emulator saved the host's RIP as the guest's: %#llx\n",
-		regs.rip);
+	fprintf(stderr, "# rip %#llx rsp %#llx cr3 %#llx idt %#llx gdt %#llx tr %#llx\n", regs.rip,
+		regs.gpr[LODGE_RSP], s.sregs.cr3, s.sregs.idt.base, s.sregs.gdt.base,
+		s.sregs.seg[LODGE_TR].base);
+	if (!((regs.rip | regs.gpr[LODGE_RSP] | s.sregs.idt.base | s.sregs.gdt.base) >> 63))
+		return;
+	fprintf(stderr, "# the emulator saved the host's registers as the guest's\n");
 	_exit(255);	/* the harness: skipped */
 }
 
