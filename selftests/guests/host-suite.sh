@@ -100,7 +100,7 @@ smp()
 {
 	kernel=$1
 	guest "nproc; for i in \$(seq $2); do (n=0; while [ \$n -lt 20000 ]; do n=\$((n + 1)); done; echo worker \$i) & done; wait; grep LOC /proc/interrupts; dmesg | grep -E ' stall|lockup|warped| BUG: |WARNING: CPU' | grep -v lodge.cmd" \
-		-c "$2" --timeout 600
+		-c "$2" --timeout $((60 + $2 * 10))
 	expect 0 poweroff && said "^$2\$" || return
 	[ "$(tr -d '\r' <$out | grep -c '^worker ')" -eq "$2" ] ||
 		{ echo "# not every worker came back"; return 1; }
@@ -133,7 +133,7 @@ smp_cloud()
 clocks()
 {
 	{ cat initrd; (cd /selftests && echo guest_load | cpio -o -H newc 2>/dev/null); } >/tmp/load
-	lodge run -k "$1" -i /tmp/load -m 256M -c 4 --timeout 600 \
+	lodge run -k "$1" -i /tmp/load -m 256M -c 4 --timeout $((60 + $2 * 30)) \
 		-p "$console quiet lodge.cmd=\"/guest_load $2\"" >$out 2>$err </dev/null
 	expect 0 poweroff || return
 	tr -d '\r' <$out | grep '^load: ' | sed 's/^/# /'
@@ -173,7 +173,7 @@ pvh()
 # Four CPUs, the PCI bus, and what they are told about each other.
 topology()
 {
-	lodge run -k cloud -i initrd -m 512M -c 4,pin=0 \
+	lodge run -k cloud -i initrd -m 512M -c 4,pin=0 --timeout 120 \
 		-p "$console quiet lodge.cmd=\"nproc; cat /sys/bus/pci/devices/*/class; grep cores /proc/cpuinfo\"" \
 		>$out 2>$err </dev/null
 	expect 0 poweroff && said '^4$' && said '^0x060000' &&
@@ -1475,9 +1475,10 @@ for name; do
 	begin=$(cut -d. -f1 /proc/uptime)
 	run_case
 	status=$?
-	# QEMU sometimes saves the host's registers as a guest's, which ends it.
-	if [ $status -ne 0 ] && [ "$LAB_CPU" = amd ] && grep -q 'end: triple-fault' $err; then
-		echo "# $name: a triple fault; once more, as QEMU may have caused it"
+	# QEMU sometimes saves the host's registers as a guest's, which ends a vCPU.
+	if [ $status -ne 0 ] && [ "$LAB_CPU" = amd ] &&
+			grep -qE 'end: (triple-fault|timeout)' $err; then
+		echo "# $name: $(tail -n 1 $err); once more, as QEMU may have caused it"
 		end_leftovers
 		run_case
 		status=$?
