@@ -778,6 +778,16 @@ console_pty()
 	[ $result -eq 0 ] && said '^the host said: six words that are for you'
 }
 
+# The host's end of the guest's network, and a web server there.
+serve_tap()
+{
+	wait_for 20 tap0 /proc/net/dev || return
+	ip addr add 10.0.0.1/24 dev tap0
+	ip link set tap0 up
+	httpd -f -p 10.0.0.1:80 -h /tmp/www &
+	server=$!
+}
+
 # net OPTION...: pings small and large, and a file from the host's web server.
 net()
 {
@@ -788,11 +798,7 @@ net()
 	guest "ifconfig eth0 10.0.0.2 up; ping -c 20 -i 0.1 10.0.0.1; ping -c 3 -s 9000 10.0.0.1; wget -q -O /tmp/file http://10.0.0.1/file; sha256sum /tmp/file; dd if=/dev/hwrng bs=32 count=1 | wc -c" \
 		-n tap=tap0 --rng "$@" &
 	pid=$!
-	wait_for 20 tap0 /proc/net/dev || { kill -9 $pid; return 1; }
-	ip addr add 10.0.0.1/24 dev tap0
-	ip link set tap0 up
-	httpd -f -p 10.0.0.1:80 -h /tmp/www &
-	server=$!
+	serve_tap || { kill -9 $pid; return 1; }
 	wait $pid
 	expect 0 poweroff
 	result=$?
@@ -824,11 +830,7 @@ net_queues()
 	guest "ifconfig eth0 10.0.0.2 up; ls /sys/class/net/eth0/queues | xargs echo queues; for n in 1 2 3 4; do taskset \$((n % 2 + 1)) wget -q -O - http://10.0.0.1/file | sha256sum; done; echo ready; until wget -q -O /dev/null http://10.0.0.1/stop; do sleep 0.2; done" \
 		-c 2 --name queues -n tap=tap0,queues=2 "$@" &
 	pid=$!
-	wait_for 20 tap0 /proc/net/dev || { kill -9 $pid; return 1; }
-	ip addr add 10.0.0.1/24 dev tap0
-	ip link set tap0 up
-	httpd -f -p 10.0.0.1:80 -h /tmp/www &
-	server=$!
+	serve_tap || { kill -9 $pid; return 1; }
 	wait_for 200 '^ready' $out
 	lodge stat --rings queues >/tmp/rings
 	touch /tmp/www/stop

@@ -82,15 +82,10 @@ static void start(FIXTURE_DATA(virtio) *self)
 
 static void stop(FIXTURE_DATA(virtio) *self)
 {
-	struct timespec now;
-
 	self->stop = true;
-	while (self->serving) {
-		pthread_kill(self->thread, SIGUSR1);
-		clock_gettime(CLOCK_REALTIME, &now);
-		now.tv_sec++;
-		self->serving = pthread_timedjoin_np(self->thread, NULL, &now);
-	}
+	if (self->serving)
+		join_server(self->thread);
+	self->serving = false;
 }
 
 FIXTURE_TEARDOWN(virtio)

@@ -5,7 +5,10 @@
 
 #include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
+#include <time.h>
 
 #include "guest.h"
 
@@ -66,6 +69,18 @@ static inline int serve(int dev, __u64 rings)
 	struct lodge_ring_serve arg = { .size = sizeof(arg), .rings = rings };
 
 	return call(dev, LODGE_RING_SERVE, &arg);
+}
+
+/* Signals it until it ends: one that comes just before LODGE_RING_SERVE does nothing. */
+static inline void join_server(pthread_t thread)
+{
+	struct timespec now;
+
+	do {
+		pthread_kill(thread, SIGUSR1);
+		clock_gettime(CLOCK_REALTIME, &now);
+		now.tv_sec++;
+	} while (pthread_timedjoin_np(thread, NULL, &now));
 }
 
 static inline int kick(int dev, __u32 ring)

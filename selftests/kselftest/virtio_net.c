@@ -81,15 +81,9 @@ static void *server(void *arg)
 
 FIXTURE_TEARDOWN(net)
 {
-	struct timespec now;
-
 	self->stop = true;
-	while (self->serving) {
-		pthread_kill(self->thread, SIGUSR1);
-		clock_gettime(CLOCK_REALTIME, &now);
-		now.tv_sec++;
-		self->serving = pthread_timedjoin_np(self->thread, NULL, &now);
-	}
+	if (self->serving)
+		join_server(self->thread);
 	close(self->dev);
 	guest_destroy(&self->g);
 }
