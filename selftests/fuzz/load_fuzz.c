@@ -14,6 +14,7 @@
 #include "boot.h"
 #include "json.h"
 #include "options.h"
+#include "../../userspace/tests/kernel_files.h"
 
 #define FILE_BYTES	0x3000
 #define GUEST_BYTES	MIB(8)
@@ -55,65 +56,22 @@ static void make_bzimage(__u8 *file)
 	put_le32(file + 0x260, 0x10000);
 }
 
-/* A loadable segment and the note by which PVH kernels are known. */
 static void make_elf(__u8 *file)
 {
-	__u8 *ph = file + 64;
-
-	memcpy(file, "\177ELF\2\1\1", 7);
-	put_le16(file + 18, 62);
-	put_le64(file + 32, 64);
-	put_le16(file + 54, 56);
-	put_le16(file + 56, 2);
-	put_le32(ph, 1);
-	put_le64(ph + 8, 0x1000);
-	put_le64(ph + 24, 0x200000);
-	put_le64(ph + 32, 0x1000);
-	put_le64(ph + 40, 0x2000);
-	ph += 56;
-	put_le32(ph, 4);
-	put_le64(ph + 8, 0x2000);
-	put_le64(ph + 32, 20);
-	put_le32(file + 0x2000, 4);
-	put_le32(file + 0x2004, 4);
-	put_le32(file + 0x2008, 18);
-	memcpy(file + 0x200c, "Xen", 4);
-	put_le32(file + 0x2010, 0x200040);
-}
-
-static void put_multiboot(__u8 *p, __u32 flags)
-{
-	put_le32(p, 0x1badb002);
-	put_le32(p + 4, flags);
-	put_le32(p + 8, -(0x1badb002 + flags));
-}
-
-static void make_addressed(__u8 *file)
-{
-	put_multiboot(file + 0x40, 0x10000 | next(8));
-	put_le32(file + 0x4c, 0x200040);
-	put_le32(file + 0x50, 0x200000);
-	put_le32(file + 0x5c, 0x200100);
+	kernel_elf(file, 0x200000);
 }
 
 static void make_elf32(__u8 *file)
 {
-	__u8 *ph = file + 52;
+	kernel_elf32(file, 0x200000, next(8));
+}
 
-	memcpy(file, "\177ELF\1\1\1", 7);
-	put_le16(file + 18, 3);
-	put_le32(file + 24, 0xc0100010);
-	put_le32(file + 28, 52);
-	put_le16(file + 42, 32);
-	put_le16(file + 44, 1);
-	put_le32(ph, 1);
-	put_le32(ph + 4, 0x1000);
-	put_le32(ph + 8, 0xc0100000);
-	put_le32(ph + 12, 0x200000);
-	put_le32(ph + 16, 0x1000);
-	put_le32(ph + 20, 0x2000);
-	put_le32(ph + 24, 5);
-	put_multiboot(file + 0x1000, next(8));
+static void make_addressed(__u8 *file)
+{
+	kernel_multiboot(file + 0x40, 0x10000 | next(8));
+	put_le32(file + 0x4c, 0x200040);
+	put_le32(file + 0x50, 0x200000);
+	put_le32(file + 0x5c, 0x200100);
 }
 
 /* Half of it where headers are. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "boot.h"
+#include "kernel_files.h"
 #include "ktap.h"
 
 #define FILE_BYTES	0x3000
@@ -56,29 +57,9 @@ static void make_bzimage(void)
 /* One loadable segment at 16 MiB and one note segment. */
 static void make_elf(void)
 {
-	__u8 *ph = file + 64;
-
 	setup(MIB(64));
-	memcpy(file, "\177ELF\2\1\1", 7);
-	put_le16(file + 18, 62);
-	put_le64(file + 32, 64);
-	put_le16(file + 54, 56);
-	put_le16(file + 56, 2);
-	put_le32(ph, 1);
-	put_le64(ph + 8, 0x1000);
-	put_le64(ph + 24, 0x1000000);
-	put_le64(ph + 32, 0x1000);
-	put_le64(ph + 40, 0x2000);
-	ph += 56;
-	put_le32(ph, 4);
-	put_le64(ph + 8, 0x2000);
-	put_le64(ph + 32, 20);
-	put_le32(file + 0x2000, 4);
-	put_le32(file + 0x2004, 4);
-	put_le32(file + 0x2008, 18);
-	memcpy(file + 0x200c, "Xen", 4);
-	put_le32(file + 0x2010, 0x1000040);
-	file[0x1000] = 0xa5;
+	kernel_elf(file, 0x1000000);
+	file[KERNEL_TEXT] = 0xa5;
 }
 
 static int load(void)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Multiboot kernels, good and hostile. */
 #include "boot.h"
+#include "kernel_files.h"
 #include "ktap.h"
 
 #define FILE_BYTES	0x3000
 #define HEADER		0x40	/* of a file by addresses */
-#define ELF_TEXT	0x1000	/* offset of an ELF file's segment */
 #define PATH		"dir/test.flat"
 
 static struct memory mem;
@@ -25,18 +25,11 @@ static void setup(void)
 	images.module = modules;
 }
 
-static void put_header(__u8 *p, __u32 flags)
-{
-	put_le32(p, 0x1badb002);
-	put_le32(p + 4, flags);
-	put_le32(p + 8, -(0x1badb002 + flags));
-}
-
 /* The whole file from 2 MiB on, entered at its byte 0x100; no bss. */
 static void make_addressed(void)
 {
 	setup();
-	put_header(file + HEADER, 0x10000);
+	kernel_multiboot(file + HEADER, 0x10000);
 	put_le32(file + HEADER + 12, 0x200000 + HEADER);
 	put_le32(file + HEADER + 16, 0x200000);
 	put_le32(file + HEADER + 20, 0);
@@ -48,24 +41,9 @@ static void make_addressed(void)
 /* A segment of 0x1000 bytes and as much bss, linked at 0xc0100000. */
 static void make_elf32(__u32 paddr)
 {
-	__u8 *ph = file + 52;
-
 	setup();
-	memcpy(file, "\177ELF\1\1\1", 7);
-	put_le16(file + 18, 3);
-	put_le32(file + 24, 0xc0100010);
-	put_le32(file + 28, 52);
-	put_le16(file + 42, 32);
-	put_le16(file + 44, 1);
-	put_le32(ph, 1);
-	put_le32(ph + 4, ELF_TEXT);
-	put_le32(ph + 8, 0xc0100000);
-	put_le32(ph + 12, paddr);
-	put_le32(ph + 16, 0x1000);
-	put_le32(ph + 20, 0x2000);
-	put_le32(ph + 24, 5);
-	put_header(file + ELF_TEXT, 0);
-	file[ELF_TEXT + 0x10] = 0xf4;
+	kernel_elf32(file, paddr, 0);
+	file[KERNEL_TEXT + 0x10] = 0xf4;
 }
 
 static void make_elf64(void)
@@ -81,12 +59,12 @@ static void make_elf64(void)
 	put_le16(file + 56, 2);
 	put_le32(ph, 1);
 	put_le32(ph + 4, 5);
-	put_le64(ph + 8, ELF_TEXT);
+	put_le64(ph + 8, KERNEL_TEXT);
 	put_le64(ph + 16, 0x100000);
 	put_le64(ph + 24, 0x100000);
 	put_le64(ph + 32, 0x1000);
 	put_le64(ph + 40, 0x1000);
-	put_header(file + ELF_TEXT, 0);
+	kernel_multiboot(file + KERNEL_TEXT, 0);
 }
 
 static int load(void)
@@ -224,11 +202,11 @@ static void information_gives_way(void)
 static void header_places(void)
 {
 	make_elf32(0x100000);
-	memset(file + ELF_TEXT, 0, 12);
-	put_header(file + 8192 - 12, 0);
+	memset(file + KERNEL_TEXT, 0, 12);
+	kernel_multiboot(file + 8192 - 12, 0);
 	CHECK(multiboot_matches(&images.kernel));
 	memset(file + 8192 - 12, 0, 12);
-	put_header(file + 8192 - 8, 0);
+	kernel_multiboot(file + 8192 - 8, 0);
 	CHECK(!multiboot_matches(&images.kernel));
 	memory_destroy(&mem);
 	make_addressed();
@@ -240,10 +218,10 @@ static void header_places(void)
 static void unknown_features(void)
 {
 	make_addressed();
-	put_header(file + HEADER, 0x10008);
+	kernel_multiboot(file + HEADER, 0x10008);
 	refused();
 	make_addressed();
-	put_header(file + HEADER, 0x10007);
+	kernel_multiboot(file + HEADER, 0x10007);
 	CHECK(load() == 0);
 	memory_destroy(&mem);
 }
@@ -330,7 +308,7 @@ static void elf_nothing_to_load(void)
 static void addresses_in_no_elf(void)
 {
 	setup();
-	put_header(file, 0);
+	kernel_multiboot(file, 0);
 	refused();
 }
 
