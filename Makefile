@@ -27,6 +27,7 @@ help:
 	@echo '  check-debug    the tests of /dev/lodge, fuzzers and failures on the debug kernel'
 	@echo '  check-host     the tests that need no emulator'
 	@echo '  bench          what an exit costs, beside KVM: an hour'
+	@echo '  bench-virtio   what disk and network cost, beside KVM with QEMU: minutes'
 	@echo '  coverage       which lines of the pure logic the tests execute'
 	@echo '  matrix         build the module for every kernel it is made for'
 	@echo '  soak           the long forms of the tests: hours'
@@ -91,6 +92,9 @@ check: prepare
 bench: prepare
 	@selftests/bench/all.sh
 
+bench-virtio: prepare
+	@selftests/bench/virtio.sh
+
 matrix: packages
 	@selftests/matrix.sh
 
@@ -129,4 +133,4 @@ clean:
 	@$(MAKE) -C userspace clean
 
 .PHONY: all help module kunit-module lab-modules debug-module check-debug launcher selftests install \
-	packages demo prepare check bench coverage soak kunit check-amd check-intel check-host lint deb clean
+	packages demo prepare check bench bench-virtio coverage soak kunit check-amd check-intel check-host lint deb clean

@@ -198,6 +198,8 @@ static void measure(unsigned int n)
 	vmm_start(vcpu, entry, 0);
 	if (setup == TWO_CPUS)
 		start_second(vm, entry);
+	if (setup == BACK_END)
+		vmm_back_end(vm, vcpu, &box->served);
 	if (setup == RING && !vmm_trace(vcpu))
 		return;
 	if (setup == EVENTS)

@@ -3,6 +3,8 @@
  * The guest of the benchmark: does what the box says and counts TSC ticks, which
  * in a counting host are instructions, the host's and its own together.
  */
+#include <linux/virtio_ring.h>
+
 #include "../bare/bare.h"
 #include "irq.h"
 #include "operations.h"
@@ -312,6 +314,44 @@ static void use_nap(void)
 	use_x2apic();
 	x2apic_write(APIC_TDCR, DIVIDE_BY_1);
 	x2apic_write(APIC_LVT_TIMER, VECTOR_BACK);
+}
+
+static void fill_ring(void)
+{
+	struct vring_desc *desc = (void *)(u64)RING;
+
+	/* A byte to write, and no interrupts */
+	*desc = (struct vring_desc) { .addr = BOX, .len = 1 };
+	((volatile u16 *)(u64)RING_AVAIL)[0] = VRING_AVAIL_F_NO_INTERRUPT;
+}
+
+/*
+ * From the doorbell to the first instruction of a thread that waited for it; or,
+ * where that comes first, until the guest goes on with what it asked for done.
+ */
+static void op_doorbell_back(void)
+{
+	volatile u16 *avail = (void *)(u64)RING_AVAIL, *used = (void *)(u64)RING_USED;
+	u32 i, begin, end;
+
+	fill_ring();
+	use_nap();
+	for (i = 0; i < box->samples; i++) {
+		nap();
+		box->served = 0;
+		avail[1] = i + 1;
+		x2apic_write(APIC_TMICT, NAP_NS);
+		mark(i);
+		begin = tsc();
+		outl(PORT_BACK, RING_NUMBER);
+		end = tsc();
+		mark(i);
+		if (used[1] != (u16)(i + 1))
+			end = 0;
+		halt();
+		x2apic_write(APIC_EOI, 0);
+		box->result[i] = end || box->served ? (end ?: box->served) - begin : ~0u;
+	}
 }
 
 /* From the deadline to the first instruction of its handler. */

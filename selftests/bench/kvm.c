@@ -7,10 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "idle.h"
 #include "operations.h"
 #include "vmm.h"
 
@@ -134,6 +137,34 @@ void vmm_regions(int vm, int eventfd)
 	ask(vm, KVM_REGISTER_COALESCED_MMIO, &zone, "KVM_REGISTER_COALESCED_MMIO");
 	doorbell(vm, eventfd, PORT_DOORBELL, 4, KVM_IOEVENTFD_FLAG_PIO);
 	doorbell(vm, eventfd, MMIO_DOORBELL, 0, 0);
+}
+
+static int bell;
+
+static void *back_end(void *served)
+{
+	unsigned long long count;
+
+	while (read(bell, &count, sizeof(count)) == sizeof(count))
+		*(volatile unsigned int *)served = tsc();
+	return NULL;
+}
+
+/* The guest's TSC is ours. */
+void vmm_back_end(int vm, int vcpu, volatile unsigned int *served)
+{
+	unsigned long long offset = 0;
+	struct kvm_device_attr attr = {
+		.group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET,
+		.addr = (unsigned long)&offset,
+	};
+	pthread_t thread;
+
+	ask(vcpu, KVM_SET_DEVICE_ATTR, &attr, "KVM_VCPU_TSC_OFFSET");
+	bell = eventfd(0, 0);
+	doorbell(vm, bell, PORT_BACK, 4, KVM_IOEVENTFD_FLAG_PIO);
+	if (pthread_create(&thread, NULL, back_end, (void *)served))
+		errx(1, "pthread_create");
 }
 
 void vmm_start(int vcpu, unsigned int entry, unsigned int cpu)

@@ -2,6 +2,9 @@
 /* The benchmark's hypervisor is Lodge. */
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/virtio_config.h>
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include <lodge/liblodge.h>
@@ -95,6 +98,35 @@ void vmm_regions(int vm, int eventfd)
 	region(vm, (struct lodge_region) {
 		.space = LODGE_SPACE_MMIO, .addr = MMIO_DOORBELL, .bytes = 4,
 		.write = LODGE_WRITE_DOORBELL, .eventfd = eventfd });
+}
+
+static void *back_end(void *dev)
+{
+	check(lodge_ring_serve((long)dev, 1 << RING_NUMBER), "LODGE_RING_SERVE");
+	return NULL;
+}
+
+/* A console's, of which /dev/null takes all */
+void vmm_back_end(int vm, int vcpu, volatile unsigned int *served)
+{
+	struct lodge_create_virtio create = {
+		.device = LODGE_VIRTIO_CONSOLE, .rings = 2, .fd = open("/dev/null", O_RDWR),
+		.gsi = LODGE_VIRTIO_NO_GSI,
+	};
+	struct lodge_ring ring = {
+		.flags = LODGE_RING_ENABLED, .ring = RING_NUMBER, .entries = RING_ENTRIES,
+		.desc = RING, .driver = RING_AVAIL, .device = RING_USED,
+	};
+	long dev = check(lodge_create_virtio(vm, &create), "LODGE_CREATE_VIRTIO");
+	pthread_t thread;
+
+	check(lodge_set_features(dev, 1ull << VIRTIO_F_VERSION_1), "LODGE_SET_FEATURES");
+	check(lodge_set_ring(dev, &ring), "LODGE_SET_RING");
+	region(vm, (struct lodge_region) {
+		.space = LODGE_SPACE_PIO, .addr = PORT_BACK, .bytes = 4,
+		.write = LODGE_WRITE_DOORBELL, .eventfd = dev });
+	if (pthread_create(&thread, NULL, back_end, (void *)dev))
+		errx(1, "pthread_create");
 }
 
 void vmm_start(int vcpu, unsigned int entry, unsigned int cpu)

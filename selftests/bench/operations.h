@@ -33,6 +33,7 @@
 	OPERATION(out_post, 33, 256, PLAIN)			\
 	OPERATION(doorbell_pio, 255, 1, PLAIN)			\
 	OPERATION(doorbell_mmio, 255, 1, PLAIN)			\
+	OPERATION(doorbell_back, 63, 1, BACK_END)		\
 	OPERATION(deadline, 255, 1, PLAIN)			\
 	OPERATION(timer_count, 255, 1, PLAIN)			\
 	OPERATION(hlt_timer, 63, 1, PLAIN)			\
@@ -66,6 +67,7 @@ enum host_operation_id { HOST_OPERATIONS HOST_OP_COUNT };
 enum setup {
 	PLAIN,
 	TWO_CPUS,
+	BACK_END,		/* somebody serves PORT_BACK */
 	REGISTERS,		/* userspace reads and writes registers at each exit */
 	RING,			/* the hypervisor's own trace is on */
 	EVENTS,			/* ftrace records each entry and exit */
@@ -81,6 +83,11 @@ enum setup {
 #define TABLES		0x2000u		/* six pages: 4 GiB as they are */
 #define STACKS		0x10000u	/* below, and 4 KiB apart */
 #define BOX		0x20000u
+#define RING		0x24000u	/* of which Lodge's back end is told */
+#define RING_AVAIL	(RING + 0x400)
+#define RING_USED	(RING + 0x800)
+#define RING_ENTRIES	16
+#define RING_NUMBER	1
 #define SELECTOR_CODE	8
 #define SELECTOR_DATA	16
 #define PAGES		(64ul << 20)
@@ -92,6 +99,7 @@ enum setup {
 #define PORT_PM_TIMER	0x608
 #define PORT_POST	0x520	/* OUT is kept for userspace */
 #define PORT_DOORBELL	0x510
+#define PORT_BACK	0x514
 #define PORT_USER	0x500
 #define PORT_END	0xf4
 #define MMIO_DOORBELL	0xfd000000u
@@ -104,6 +112,7 @@ struct box {
 	unsigned int times;
 	unsigned int shadow;		/* port */
 	unsigned int trace;
+	volatile unsigned int served;	/* TSC, when a back end saw the doorbell */
 	unsigned int result[MAX_SAMPLES];
 };
 

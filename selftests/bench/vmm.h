@@ -47,6 +47,11 @@ void vmm_clean(int vm, unsigned int slot);
 int vmm_vcpu(int vm, unsigned int id);
 /* vmm_shadow, PORT_POST, and the doorbells on an eventfd */
 void vmm_regions(int vm, int eventfd);
+/*
+ * Who serves PORT_BACK: the ring, before the guest goes on; or a thread that waits
+ * for an eventfd, which leaves the TSC in @served.
+ */
+void vmm_back_end(int vm, int vcpu, volatile unsigned int *served);
 /* Long mode, paging by TABLES, the first argument and a stack; it may run */
 void vmm_start(int vcpu, unsigned int entry, unsigned int cpu);
 void *vmm_map(int vcpu);
