@@ -24,7 +24,8 @@ amd)
 	       panic panic_wins panic_ignored time_out stalled triple_fault exit_dev multiboot
 	       firmware usage
 	       disk_pci disk_packed disk_mmio disk_readonly disk_direct disk_reset
-	       power_cut console_pty net_pci net_mmio net_queues devices hostile_driver
+	       power_cut console_pty console_ports net_pci net_mmio net_queues devices
+	       hostile_driver
 	       observe_stat observe_trace observe_ftrace observe_timeline sandbox
 	       hotplug two_killed busy_module kvm_idle kvm_holds kvm_comes_later
 	       load_cycles)

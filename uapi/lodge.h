@@ -85,6 +85,7 @@
 #define LODGE_RING_KICK		_IO('L', 0x68)	/* struct lodge_ring_kick */
 #define LODGE_RING_TAKE		_IO('L', 0x69)	/* struct lodge_ring_chain */
 #define LODGE_RING_GIVE		_IO('L', 0x6a)
+#define LODGE_SET_BACKEND	_IO('L', 0x6b)	/* struct lodge_ring_backend */
 
 /**
  * struct lodge_info - what this module and this CPU offer (LODGE_GET_INFO)

@@ -25,8 +25,9 @@
  *	LODGE_VIRTIO_EVENT: those set with LODGE_RING_USER are
  * @device: LODGE_VIRTIO_*
  * @rings: how many, at most LODGE_MAX_RINGS
- * @fd: back end: a file or block device for BLK, a tap or socket for NET; with
- *	LODGE_VIRTIO_USER an eventfd that doorbells signal; -1: none
+ * @fd: back end: a file or block device for BLK, a tap or socket for NET, a
+ *	terminal or socket for CONSOLE; with LODGE_VIRTIO_USER an eventfd that
+ *	doorbells signal; -1: none, or not yet (LODGE_SET_BACKEND)
  * @event: with LODGE_VIRTIO_EVENT: such an eventfd; else 0
  * @fds: for NET with several pairs of rings: user address of __s32[], the back
  *	ends of all but the first
@@ -136,6 +137,14 @@ struct lodge_ring_kick {
 	__u32 flags;
 	__u32 ring;
 	__u32 pad;
+};
+
+/* What is behind a ring of a network device or console from now on; @fd: -1: nothing */
+struct lodge_ring_backend {
+	__u32 size;
+	__u32 flags;
+	__u32 ring;
+	__s32 fd;
 };
 
 /* A piece of the owner's memory */

@@ -121,11 +121,13 @@ static void on_attach(struct file *file, wait_queue_head_t *head, poll_table *ta
 	add_wait_queue(head, &poll->entry);
 }
 
+/* Under dev->lock. */
 static void attach(struct lodge_queue *queue)
 {
 	const struct lodge_virtio_ops *ops = queue->dev->ops;
 	struct attach attach = { .queue = queue };
 
+	queue->attached = true;
 	if (!ops->events || !queue->backend || !ops->events(queue))
 		return;
 	init_poll_funcptr(&attach.table, on_attach);
@@ -142,6 +144,7 @@ static void detach(struct lodge_queue *queue)
 			remove_wait_queue(poll->head, &poll->entry);
 		poll->head = NULL;
 	}
+	queue->attached = false;
 }
 
 static int claim(struct lodge_virtio *dev, unsigned long rings)
@@ -157,13 +160,12 @@ static int claim(struct lodge_virtio *dev, unsigned long rings)
 		return -EBUSY;
 	}
 	dev->served |= rings;
-	for_each_set_bit(i, &rings, dev->count)
-		WRITE_ONCE(dev->queue[i].server, __ffs(rings));
-	mutex_unlock(&dev->lock);
 	for_each_set_bit(i, &rings, dev->count) {
+		WRITE_ONCE(dev->queue[i].server, __ffs(rings));
 		attach(&dev->queue[i]);
 		WRITE_ONCE(dev->queue[i].direct, dev->ops->here && dev->ops->here(&dev->queue[i]));
 	}
+	mutex_unlock(&dev->lock);
 	return 0;
 }
 
@@ -172,11 +174,14 @@ static void leave(struct lodge_virtio *dev, unsigned long rings)
 {
 	u32 i;
 
+	mutex_lock(&dev->lock);
 	for_each_set_bit(i, &rings, dev->count) {
 		WRITE_ONCE(dev->queue[i].direct, false);
 		detach(&dev->queue[i]);
-		lodge_queue_wait_idle(&dev->queue[i]);
 	}
+	mutex_unlock(&dev->lock);
+	for_each_set_bit(i, &rings, dev->count)
+		lodge_queue_wait_idle(&dev->queue[i]);
 	mutex_lock(&dev->lock);
 	dev->served &= ~rings;
 	mutex_unlock(&dev->lock);
@@ -325,6 +330,45 @@ static int get_ring(struct lodge_virtio *dev, void *args)
 	return 0;
 }
 
+/* Under dev->lock; @file becomes what was there before. */
+static void swap_backend(struct lodge_queue *queue, struct file **file)
+{
+	bool attached = queue->attached;
+
+	detach(queue);
+	mutex_lock(&queue->lock);
+	swap(queue->backend, *file);
+	queue->done_bytes = 0;
+	mutex_unlock(&queue->lock);
+	if (attached)
+		attach(queue);
+	/* What waited for the old one. */
+	lodge_queue_ring(queue);
+}
+
+static int set_backend(struct lodge_virtio *dev, void *args)
+{
+	struct lodge_ring_backend *backend = args;
+	struct lodge_queue *queue = queue_of(dev, backend->ring);
+	struct file *file = backend->fd < 0 ? NULL : fget(backend->fd);
+	int ret = 0;
+
+	if (!queue || !dev->ops->events)
+		ret = -EINVAL;
+	else if (backend->fd >= 0)
+		ret = lodge_virtio_need_stream(file);
+	if (!ret && mutex_lock_killable(&dev->lock))
+		ret = -EINTR;
+	if (!ret) {
+		if (queue->backend != file)
+			swap_backend(queue, &file);
+		mutex_unlock(&dev->lock);
+	}
+	if (file)
+		fput(file);
+	return ret;
+}
+
 static int set_irq(struct lodge_virtio *dev, void *args)
 {
 	struct lodge_ring_irq *irq = args;
@@ -396,6 +440,7 @@ const struct lodge_ioctl lodge_virtio_ioctls[] = {
 	LODGE_IOCTL(virtio, RING_TAKE, lodge_ring_chain, iovs, 0, NONE, INOUT, ring_take),
 	LODGE_IOCTL(virtio, RING_GIVE, lodge_ring_chain, written, LODGE_CHAIN_MORE, NONE, IN,
 		    ring_give),
+	LODGE_IOCTL(virtio, SET_BACKEND, lodge_ring_backend, fd, 0, NONE, IN, set_backend),
 	LODGE_IOCTL(virtio, RING_KICK, lodge_ring_kick, ring, 0, NONE, IN, ring_kick),
 	LODGE_IOCTL(virtio, RING_STATS, lodge_ring_stats, values, 0, NONE, INOUT, ring_stats),
 };

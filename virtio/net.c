@@ -3,7 +3,8 @@
  * Network device (virtio 1.2, 5.1) on a tap that hands out virtio_net headers
  * of HEADER bytes, as the device's own: checksums and segmentation are between
  * the guest and the tap, whose offloads the owner sets. A Unix socket of packets
- * does as well: what is at its other end may be anything.
+ * does as well: what is at its other end may be anything. Without a back end it is
+ * as if the cable was pulled.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -105,6 +106,8 @@ static long transmit(struct lodge_queue *queue, struct lodge_vreq *req)
 
 	if (req->chain.readable < HEADER || req->chain.readable > LARGEST)
 		return req->chain.readable < HEADER ? -EPROTO : 0;
+	if (!tap)
+		return 0;
 	prepare(req, tap);
 	iov_iter_init(&req->iter, ITER_SOURCE, req->chain.iov, req->chain.outs,
 		      req->chain.readable);
@@ -191,6 +194,8 @@ static int net_pull(struct lodge_queue *queue)
 
 	if (ret || !rx->count)
 		return ret;
+	if (!tap)
+		return -EAGAIN;
 	init_sync_kiocb(&kiocb, tap);
 	kiocb.ki_flags |= IOCB_NOWAIT;
 	iov_iter_init(&iter, ITER_DEST, rx->iov, rx->iovs, rx->bytes);

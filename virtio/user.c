@@ -40,12 +40,12 @@ static u64 user_features(const struct lodge_virtio *dev)
 /* What was taken before is of another ring's life. */
 void lodge_user_start(struct lodge_queue *queue)
 {
-	u32 i;
+	u32 depth = queue->dev->ops->depth, i;
 
 	queue->epoch++;
 	queue->armed = true;
 	queue->free = NULL;
-	for (i = 0; i < LODGE_QUEUE_DEPTH; i++) {
+	for (i = 0; i < depth; i++) {
 		queue->requests[i].taken = false;
 		queue->requests[i].next = queue->free;
 		queue->free = &queue->requests[i];
@@ -59,7 +59,8 @@ static u32 id_of(const struct lodge_queue *queue, const struct lodge_vreq *req)
 
 static struct lodge_vreq *find_taken(struct lodge_queue *queue, u32 id)
 {
-	u32 index = array_index_nospec(id % LODGE_QUEUE_DEPTH, LODGE_QUEUE_DEPTH);
+	u32 depth = queue->dev->ops->depth;
+	u32 index = array_index_nospec(id % LODGE_QUEUE_DEPTH, depth);
 	struct lodge_vreq *req = &queue->requests[index];
 
 	return queue->enabled && req->taken && id == id_of(queue, req) ? req : NULL;

@@ -125,11 +125,11 @@ struct lodge_queue_poll {
  * @broken: ... and the thread that serves it was told
  * @free: requests not in use
  * @requests: all of them; made when first enabled
- * @backend: file that it is about, or NULL
+ * @backend: file that it is about, or NULL; dev->lock as well
  * @event: signalled when it is rung, while the owner serves it; else NULL
  * @priv: the device's, from kmalloc()
  * @pull: see lodge_virtio_ops
- * @done_bytes: of the first chain, when the back end took only so many
+ * @done_bytes: of the first chain, when the back end took only so many; 0 for a new one
  * @here: a vCPU's thread serves it right now
  * @epoch: how often it was enabled; @armed: the doorbell is asked for;
  *	@starved: a chain waits until one is given back (user.c)
@@ -146,7 +146,8 @@ struct lodge_queue_poll {
  * @server: index of the thread in dev->wait that serves it
  * @inflight: requests whose completion is awaited
  * @done: requests that completed
- * @poll: on the back end's wait queues while it is served
+ * @attached: ... by a thread; dev->lock
+ * @poll: then on the back end's wait queues
  */
 struct lodge_queue {
 	struct lodge_virtio *dev;
@@ -183,6 +184,7 @@ struct lodge_queue {
 	u32 server;
 	atomic_t inflight;
 	struct llist_head done;
+	bool attached;
 	struct lodge_queue_poll poll[2];
 };
 
@@ -196,7 +198,8 @@ struct lodge_queue {
  * @flags: LODGE_VIRTIO_*
  * @offered: features the driver may pick from
  * @features: those it picked
- * @lock: control: features, rings set and stopped, who serves which queue
+ * @lock: control: features, rings set and stopped, who serves which queue, and
+ *	what is behind it
  * @served: bit per queue that a thread serves
  * @idle: woken when a queue has nothing in flight any more
  * @isr_lock: @isr and @gsi's level; any context

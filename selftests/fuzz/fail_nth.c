@@ -463,6 +463,11 @@ static int kick(struct guest *g)
 	return CALL(device, LODGE_RING_KICK, lodge_ring_kick);
 }
 
+static int set_backend(struct guest *g)
+{
+	return CALL(device, LODGE_SET_BACKEND, lodge_ring_backend, .fd = -1);
+}
+
 static int reset_device(struct guest *g)
 {
 	return CALL(device, LODGE_VIRTIO_RESET, lodge_reset);
@@ -505,6 +510,13 @@ static int new_device(struct guest *g, int (*create)(struct guest *g))
 static int prepare_rng(struct guest *g)
 {
 	return new_device(g, create_rng);
+}
+
+static int prepare_console(struct guest *g)
+{
+	int ret = prepare_socket(g);
+
+	return ret ? ret : new_device(g, create_console);
 }
 
 static int prepare_user(struct guest *g)
@@ -733,6 +745,7 @@ static const struct sweep sweeps[] = {
 	{ "CHANGE_ISR", prepare_rng, isr },
 	{ "RING_STATS", prepare_rng, ring_stats },
 	{ "RING_KICK", prepare_user, kick },
+	{ "SET_BACKEND", prepare_console, set_backend },
 	{ "RING_TAKE", prepare_user, take, .breaks = true },
 	{ "RING_GIVE", prepare_taken, give, .breaks = true },
 	{ "VIRTIO_RESET", prepare_user, reset_device },

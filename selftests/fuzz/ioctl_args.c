@@ -129,6 +129,8 @@ const struct call table[] = {
 	ROW(RING_STATS, lodge_ring_stats, VIRTIO, NONE, F(lodge_ring_stats, ring, BELOW, 3),
 	    F(lodge_ring_stats, count, COUNT, 8), F(lodge_ring_stats, values, USER, 0)),
 	ROW(RING_KICK, lodge_ring_kick, VIRTIO, NONE, F(lodge_ring_kick, ring, BELOW, 3)),
+	ROW(SET_BACKEND, lodge_ring_backend, VIRTIO, NONE, F(lodge_ring_backend, ring, BELOW, 3),
+	    F(lodge_ring_backend, fd, FD, BACKEND)),
 	ROW(RING_TAKE, lodge_ring_chain, VIRTIO, NONE, F(lodge_ring_chain, ring, BELOW, 3),
 	    F(lodge_ring_chain, iovs, USER, 0)),
 	ROW(RING_GIVE, lodge_ring_chain, VIRTIO, NONE, ONLY_FLAGS(lodge_ring_chain, 1),

@@ -821,6 +821,70 @@ console_pty()
 	[ $result -eq 0 ] && said '^the host said: six words that are for you'
 }
 
+# What the guest of console_ports() does. A read while no client is there is an end.
+ports_script()
+{
+	cat <<'END'
+for name in /sys/class/virtio-ports/*/name; do
+	[ "$(cat $name)" = org.lodge.test ] && port=$(basename "$(dirname $name)")
+done
+echo "port $port"
+echo from the console >/dev/hvc0
+dd if=/dev/urandom of=/tmp/up bs=64k count=16
+sha256sum /tmp/up
+exec 5<>/dev/$port
+cat /tmp/up >&5 &
+until cat <&5 >/tmp/down && [ -s /tmp/down ]; do sleep 0.1; done
+sha256sum /tmp/down
+wait
+until cat <&5 >/tmp/second && [ -s /tmp/second ]; do sleep 0.1; done
+echo "second client: $(cat /tmp/second)"
+END
+}
+
+# It stays until it has got what it wants, or the guest has ended.
+first_client()
+{
+	cat /tmp/down
+	until [ "$(wc -c </tmp/up)" -eq 1048576 ] || ! kill -0 $pid; do
+		sleep 0.1
+	done
+}
+
+# A console and a named port, whose clients come and go: a MiB each way at once, then
+# the words of another.
+console_ports()
+{
+	ports_script >ports.sh
+	echo ports.sh | cpio -o -H newc >ports.cpio 2>/dev/null
+	rm -f /tmp/pty /tmp/port /tmp/up
+	dd if=/dev/urandom of=/tmp/down bs=64k count=16 2>/dev/null
+	down=$(sha256sum </tmp/down)
+	guest "sh /ports.sh" -i ports.cpio --console \
+		--console=port=org.lodge.test,socket=/tmp/port --timeout 120 "$@" &
+	pid=$!
+	wait_for 20 'lodge: console: /dev/pts/' $err || { kill -9 $pid; return 1; }
+	exec 8<>"$(sed -n 's/^lodge: console: //p' $err)"
+	cat <&8 >/tmp/pty &
+	reader=$!
+	first_client | stream unix connect /tmp/port >/tmp/up
+	echo to the port | stream unix connect /tmp/port
+	wait $pid
+	expect 0 poweroff
+	result=$?
+	kill $reader
+	exec 8<&-
+	[ $result -eq 0 ] && said '^port vport0p1' && said "^${down%% *}  /tmp/down" &&
+		said '^second client: to the port' && grep -q 'from the console' /tmp/pty || return
+	up=$(sha256sum </tmp/up)
+	said "^${up%% *}  /tmp/up"
+}
+
+ports_mmio()
+{
+	console_ports --transport mmio --packed
+}
+
 # The host's end of the guest's network, and a web server there.
 serve_tap()
 {
@@ -1165,8 +1229,8 @@ hostile_driver()
 	rm -f /tmp/in
 	mkfifo /tmp/in
 	lodge run --exit-dev 0xf4 --timeout 300 --name hostile -m 64M -c 2 --transport mmio --packed \
-		-d /tmp/disk -d /tmp/disk.qcow2,format=qcow2 -n tap=tap9 --console --rng --balloon \
-		--share /tmp/empty --vsock 3,socket=/tmp/hostile -p ${STRIDE:-5} -k /selftests/guest_virtio \
+		-d /tmp/disk -d /tmp/disk.qcow2,format=qcow2 -n tap=tap9 --rng --balloon \
+		--console --console=port=hostile,socket=/tmp/hostile.port --share /tmp/empty --vsock 3,socket=/tmp/hostile -p ${STRIDE:-5} -k /selftests/guest_virtio \
 		</tmp/in >$out 2>$err &
 	pid=$!
 	exec 7>/tmp/in

@@ -23,6 +23,7 @@
 #define ENTRIES		256u
 #define PATIENCE	300000u	/* reads of a register */
 #define STORM		200u		/* rings, and doorbells of each */
+#define MESSAGES	64u
 
 /* Where a ring's parts are, from its beginning on. */
 #define AVAIL		0x1000
@@ -223,7 +224,8 @@ static void publish(u32 ring, u16 head, u16 index)
 
 static void begin(const struct device *d, int packed, int plain)
 {
-	u32 own = d->id == BALLOON ? 1 << 1 | 1 << 5 : 0;	/* all of its rings */
+	/* All of its rings */
+	u32 own = d->id == BALLOON ? 1 << 1 | 1 << 5 : d->id == CONSOLE ? 1 << 1 : 0;
 
 	set(d, STATUS, 0);
 	set(d, STATUS, 3);
@@ -264,19 +266,34 @@ static int is_used(int packed)
 	return packed ? (first->next & THEIRS) != 0 : *(volatile u16 *)at(RING2 + USED + 2) == 1;
 }
 
-/* From port 1 to port 1 of the host, where nobody listens: it has to answer. */
-static void ask_for_answer(const struct device *d, int packed)
+/* Nothing is taken from this ring unless there is something to be told. */
+static int has_to_ask(const struct device *d, u32 ring)
 {
-	static const struct desc packet = { DATA + 0x8000, 44 };
+	return (d->id == VSOCK && ring == 0) || (d->id == CONSOLE && ring == 2);
+}
+
+/*
+ * From port 1 to port 1 of the host, where nobody listens; or what ports a console has.
+ * The ring that was asked on.
+ */
+static u32 ask_for_answer(const struct device *d, int packed)
+{
+	static const struct desc packet = { DATA + 0x8000, 44 }, message = { DATA + 0x8000, 8 };
 	volatile u32 *h = at(DATA + 0x8000);
 
 	fill(DATA + 0x8000, 0, 44);
+	if (d->id == CONSOLE) {
+		h[1] = 1 << 16;		/* the device is ready */
+		good(d, 3, &message, 1, packed);
+		return 3;
+	}
 	h[0] = 3;
 	h[2] = 2;
 	h[4] = 1;
 	h[5] = 1;
 	h[7] = 1 | 1 << 16;		/* a stream, a request */
 	good(d, 1, &packet, 1, packed);
+	return 1;
 }
 
 static void install(const struct attack *a, int packed)
@@ -301,18 +318,18 @@ static void install(const struct attack *a, int packed)
 /* True when the device asked for a reset. */
 static int attack(const struct device *d, u32 ring, const struct attack *a, int packed)
 {
-	u32 tries = PATIENCE;
+	u32 tries = PATIENCE, asked = ring;
 
 	begin(d, packed, a->plain);
 	install(a, packed);
 	place(d, ring, a->entries ? a->entries & 0xffff : ENTRIES, a->desc ? a->desc : RING,
 	      a->driver ? a->driver : RING + AVAIL, a->device ? a->device : RING + USED);
-	if (d->id == VSOCK && !ring)
-		ask_for_answer(d, packed);
+	if (has_to_ask(d, ring))
+		asked = ask_for_answer(d, packed);
 	set(d, STATUS, DRIVER_OK);
 	set(d, NOTIFY, ring);
-	if (d->id == VSOCK && !ring)
-		set(d, NOTIFY, 1);
+	if (asked != ring)
+		set(d, NOTIFY, asked);
 	while (!(get(d, STATUS) & NEEDS_RESET))
 		if (!--tries)
 			return 0;
@@ -489,6 +506,29 @@ static void start_other_cpu(void)
 	*(volatile u32 *)at(LAPIC + 0x300) = 0xc4607;	/* and start at 0x7000 */
 }
 
+/* Messages about ports, of any length and meaning: all are taken, and none minded. */
+static void nonsense(const struct device *d)
+{
+	static const u32 lens[] = { 8, 0, 1, 7, 8, 9, 8, 4096 };
+	struct desc message = { DATA };
+	u32 i, tries, ok = 1;
+
+	for (i = 0; i < MESSAGES && ok; i++) {
+		begin(d, i & 1, 0);
+		/* Mostly of a port that there is, and an event */
+		*(volatile u32 *)at(DATA) = rnd(4) ? rnd(3) : ~rnd(0x7fffffff);
+		*(volatile u32 *)at(DATA + 4) = rnd(8) | rnd(3) << 16;
+		message.len = lens[i % ARRAY_SIZE(lens)];
+		good(d, 3, &message, 1, i & 1);
+		set(d, STATUS, DRIVER_OK);
+		set(d, NOTIFY, 3);
+		for (tries = PATIENCE; tries && !is_used(i & 1); tries--)
+			get(d, STATUS);
+		ok = tries && get(d, STATUS) == DRIVER_OK;
+	}
+	result(d, ": messages ", MESSAGES, ok && works(d, 0) && works(d, 1));
+}
+
 static void storm(const struct device *d)
 {
 	u32 i, ring, n;
@@ -550,6 +590,9 @@ __attribute__((used)) static void start(const u32 *info)
 	while (!(in8(0x3fd) & 1))
 		;
 	in8(0x3f8);
+	for (i = 0; i < count; i++)
+		if (devices[i].id == CONSOLE)
+			nonsense(&devices[i]);
 	start_other_cpu();
 	for (i = 0; i < count; i++)
 		storm(&devices[i]);

@@ -219,7 +219,9 @@ TEST_F(virtio, create)
 	close(fd);
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pipes));
 	EXPECT_LE(0, create(vm, pipes[0], with));
+	EXPECT_EQ(-EINVAL, set_backend(self->dev, 0, pipes[0]));
 	with.device = LODGE_VIRTIO_CONSOLE;
+	EXPECT_EQ(-EBADF, create(vm, -1, with));
 	EXPECT_EQ(-EBADF, create(vm, self->file, with));
 	fd = open("/dev/zero", O_RDWR);
 	EXPECT_LE(0, create(vm, fd, with));

@@ -90,6 +90,13 @@ static inline int kick(int dev, __u32 ring)
 	return call(dev, LODGE_RING_KICK, &arg);
 }
 
+static inline int set_backend(int dev, __u32 ring, int fd)
+{
+	struct lodge_ring_backend arg = { .size = sizeof(arg), .ring = ring, .fd = fd };
+
+	return call(dev, LODGE_SET_BACKEND, &arg);
+}
+
 static inline __u64 stat_of(int dev, int id)
 {
 	__u64 values[LODGE_RING_STAT_COUNT] = {};

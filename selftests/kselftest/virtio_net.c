@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A network device with several pairs of rings and one that its owner serves. */
+/*
+ * A network device with several pairs of rings and one that its owner serves, and a
+ * console that has two of those; and what is behind their rings.
+ */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -31,6 +35,7 @@ FIXTURE(net)
 	int dev;
 	pthread_t thread;
 	bool serving;
+	__u64 rings;		/* that the thread serves */
 	volatile bool stop;
 	__u64 features;
 };
@@ -68,13 +73,14 @@ FIXTURE_SETUP(net)
 	ASSERT_LE(0, self->event);
 	self->dev = create_net(self, LODGE_VIRTIO_EVENT, RINGS, self->event, &self->theirs[1]);
 	ASSERT_LE(0, self->dev);
+	self->rings = (1ull << CONTROL) - 1;
 }
 
 static void *server(void *arg)
 {
 	FIXTURE_DATA(net) *self = arg;
 
-	while (!self->stop && serve(self->dev, (1ull << CONTROL) - 1) == -EINTR)
+	while (!self->stop && serve(self->dev, self->rings) == -EINTR)
 		;
 	return NULL;
 }
@@ -159,13 +165,14 @@ TEST_F(net, create)
 
 TEST_F(net, each_pair_has_its_own_back_end)
 {
-	char packet[PACKET] = "twelve bytes of header";
+	char packet[PACKET] = "";
 	int i;
 
 	ASSERT_EQ(0, set_features(self->dev, V1 | F_CTRL_VQ | F_MQ));
 	for (i = 0; i < CONTROL; i++)
 		ASSERT_EQ(0, enable(self->dev, i, 0));
 	self->serving = !pthread_create(&self->thread, NULL, server, self);
+	strcpy(packet + HEADER_BYTES, "behind the header");
 	memcpy(self->g.mem + BUFFER(3), packet, PACKET);
 	publish(&self->g, 3, PACKET, 0);
 	ASSERT_EQ(0, kick(self->dev, 3));
@@ -249,6 +256,129 @@ TEST_F(net, times)
 	for (i = 0; i < 1000 && stat_of(self->dev, LODGE_RING_INTERRUPTS) < 20; i++)
 		usleep(1000);
 	EXPECT_EQ(20, sum_of(self->dev, LODGE_RING_REPORT));
+}
+
+static bool readable(int fd, int ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, ms) == 1;
+}
+
+/* While the ring is served: what is sent then goes there, and without one it is lost. */
+TEST_F(net, another_back_end)
+{
+	char packet[PACKET] = "";
+	int pipes[2];
+
+	EXPECT_EQ(-EINVAL, set_backend(self->dev, RINGS, -1));
+	EXPECT_EQ(-EBADF, set_backend(self->dev, 1, 1000));
+	ASSERT_EQ(0, pipe(pipes));
+	EXPECT_EQ(-EBADF, set_backend(self->dev, 1, pipes[0]));
+	ASSERT_EQ(0, set_features(self->dev, V1));
+	ASSERT_EQ(0, enable(self->dev, 0, 0));
+	ASSERT_EQ(0, enable(self->dev, 1, 0));
+	ASSERT_EQ(0, set_backend(self->dev, 1, self->theirs[1]));
+	self->serving = !pthread_create(&self->thread, NULL, server, self);
+	publish(&self->g, 1, PACKET, 0);
+	ASSERT_EQ(0, kick(self->dev, 1));
+	ASSERT_TRUE(readable(self->ours[1], 10000));
+	EXPECT_EQ(PACKET, recv(self->ours[1], packet, PACKET, 0));
+	ASSERT_EQ(0, set_backend(self->dev, 1, -1));
+	publish(&self->g, 1, PACKET, 0);
+	ASSERT_EQ(0, kick(self->dev, 1));
+	EXPECT_TRUE(back(&self->g, 1));
+	EXPECT_EQ(-1, recv(self->ours[1], packet, PACKET, 0));
+	EXPECT_EQ(-1, recv(self->ours[0], packet, PACKET, 0));
+	/* What waits at the new one's is taken, and nothing of the old one's any more. */
+	ASSERT_EQ(PACKET, send(self->ours[1], packet, PACKET, 0));
+	ASSERT_EQ(0, set_backend(self->dev, 0, self->theirs[1]));
+	publish(&self->g, 0, 4096, VRING_DESC_F_WRITE);
+	ASSERT_EQ(0, kick(self->dev, 0));
+	ASSERT_TRUE(back(&self->g, 0));
+	publish(&self->g, 0, 4096, VRING_DESC_F_WRITE);
+	ASSERT_EQ(0, kick(self->dev, 0));
+	ASSERT_EQ(PACKET, send(self->ours[0], packet, PACKET, 0));
+	ASSERT_EQ(PACKET, send(self->ours[1], packet, PACKET, 0));
+	EXPECT_TRUE(back(&self->g, 0));
+	EXPECT_TRUE(readable(self->theirs[0], 0));
+}
+
+static int create_console(FIXTURE_DATA(net) *self, __u32 rings, __u32 flags, int fd)
+{
+	struct lodge_create_virtio with = {
+		.device = LODGE_VIRTIO_CONSOLE, .gsi = LODGE_VIRTIO_NO_GSI, .rings = rings,
+		.flags = flags, .event = flags ? self->event : 0, .size = sizeof(with), .fd = fd,
+	};
+	int ret = call(self->g.vm, LODGE_CREATE_VIRTIO, &with);
+
+	self->features = with.features;
+	return ret;
+}
+
+#define F_MULTIPORT	2
+
+/* A second port: its back end comes and goes, and the owner hears of its end. */
+TEST_F(net, ports)
+{
+	struct lodge_ring_chain give = { .size = sizeof(give), .ring = 2 };
+	struct lodge_iov iovs[LODGE_RING_IOVS];
+	char text[8] = "";
+	__u64 rung;
+	__u32 id;
+
+	EXPECT_EQ(-EINVAL, create_console(self, 5, LODGE_VIRTIO_EVENT, -1));
+	EXPECT_EQ(-EINVAL, create_console(self, 2, LODGE_VIRTIO_EVENT, -1));
+	EXPECT_EQ(-EINVAL, create_console(self, 6, LODGE_VIRTIO_EVENT, self->theirs[0]));
+	EXPECT_EQ(-EINVAL, create_console(self, 6, 0, self->theirs[0]));
+	close(self->dev);
+	self->dev = create_console(self, 6, LODGE_VIRTIO_EVENT, -1);
+	ASSERT_LE(0, self->dev);
+	EXPECT_TRUE(self->features & F_MULTIPORT);
+	ASSERT_EQ(0, set_features(self->dev, V1 | F_MULTIPORT));
+	ASSERT_EQ(0, enable(self->dev, 2, LODGE_RING_USER));
+	ASSERT_EQ(0, enable(self->dev, 4, 0));
+	ASSERT_EQ(0, enable(self->dev, 5, 0));
+	self->rings = 0x33;
+	self->serving = !pthread_create(&self->thread, NULL, server, self);
+	/* Said to nobody */
+	memcpy(self->g.mem + BUFFER(5), "hello", 5);
+	publish(&self->g, 5, 5, 0);
+	ASSERT_EQ(0, kick(self->dev, 5));
+	ASSERT_TRUE(back(&self->g, 5));
+	ASSERT_EQ(0, set_backend(self->dev, 5, self->theirs[0]));
+	EXPECT_FALSE(readable(self->ours[0], 0));
+	publish(&self->g, 5, 5, 0);
+	ASSERT_EQ(0, kick(self->dev, 5));
+	ASSERT_TRUE(readable(self->ours[0], 10000));
+	EXPECT_EQ(5, recv(self->ours[0], text, sizeof(text), 0));
+	EXPECT_STREQ("hello", text);
+	/* Nobody asked for it yet */
+	publish(&self->g, 4, 64, VRING_DESC_F_WRITE);
+	ASSERT_EQ(3, send(self->ours[0], "you", 3, 0));
+	ASSERT_EQ(0, kick(self->dev, 4));
+	EXPECT_EQ(0, ((struct vring_used *)(self->g.mem + AT(4) + 0x2000))->idx);
+	ASSERT_EQ(0, set_backend(self->dev, 4, self->theirs[0]));
+	ASSERT_TRUE(back(&self->g, 4));
+	EXPECT_EQ(0, memcmp(self->g.mem + BUFFER(4), "you", 3));
+	/* A ring for control holds one chain at a time. */
+	read(self->event, &rung, 8);
+	publish(&self->g, 2, 64, VRING_DESC_F_WRITE);
+	publish(&self->g, 2, 64, VRING_DESC_F_WRITE);
+	ASSERT_EQ(0, take(self->dev, 2, iovs, &give.id));
+	EXPECT_EQ(-EAGAIN, take(self->dev, 2, iovs, &id));
+	give.id += 1;
+	EXPECT_EQ(-ENOENT, call(self->dev, LODGE_RING_GIVE, &give));
+	give.id += 62;
+	EXPECT_EQ(-ENOENT, call(self->dev, LODGE_RING_GIVE, &give));
+	give.id -= 63;
+	ASSERT_EQ(0, call(self->dev, LODGE_RING_GIVE, &give));
+	EXPECT_EQ(8, read(self->event, &rung, 8));
+	EXPECT_EQ(0, take(self->dev, 2, iovs, &id));
+	publish(&self->g, 4, 64, VRING_DESC_F_WRITE);
+	close(self->ours[0]);
+	ASSERT_EQ(0, kick(self->dev, 4));
+	EXPECT_TRUE(readable(self->event, 10000));
 }
 
 TEST_HARNESS_MAIN

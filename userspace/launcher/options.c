@@ -47,7 +47,7 @@ static const struct option long_options[] = {
 	{ "firmware", required_argument, NULL, OPT_FIRMWARE },
 	{ "disk", required_argument, NULL, 'd' },
 	{ "net", required_argument, NULL, 'n' },
-	{ "console", no_argument, NULL, OPT_CONSOLE },
+	{ "console", optional_argument, NULL, OPT_CONSOLE },
 	{ "rng", no_argument, NULL, OPT_RNG },
 	{ "balloon", optional_argument, NULL, OPT_BALLOON },
 	{ "share", required_argument, NULL, OPT_SHARE },
@@ -263,8 +263,7 @@ static int long_option(struct run_options *o, int opt, struct fault *f)
 		o->virtio.packed = true;
 		return 0;
 	case OPT_CONSOLE:
-		o->virtio.console = true;
-		return 0;
+		return virtio_add_console(&o->virtio, optarg, f);
 	case OPT_RNG:
 		o->virtio.rng = true;
 		return 0;

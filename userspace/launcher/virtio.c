@@ -181,6 +181,14 @@ void virtio_broke(struct virtio *v)
 	pthread_mutex_unlock(&v->machine->lock);
 }
 
+void virtio_config_changed(struct virtio *v)
+{
+	pthread_mutex_lock(&v->machine->lock);
+	if (v->status & VIRTIO_CONFIG_S_DRIVER_OK)
+		v->transport->config_changed(v);
+	pthread_mutex_unlock(&v->machine->lock);
+}
+
 static void *serve(void *arg)
 {
 	struct virtio_thread *t = arg;
@@ -188,7 +196,7 @@ static void *serve(void *arg)
 	int ret = 0;
 
 	while (!__atomic_load_n(&v->stop, __ATOMIC_RELAXED)) {
-		ret = lodge_ring_serve(v->fd, 1ull << t->ring);
+		ret = lodge_ring_serve(v->fd, t->rings);
 		if (ret == -EPROTO)
 			virtio_broke(v);
 		else if (ret != -EINTR)
@@ -196,30 +204,35 @@ static void *serve(void *arg)
 	}
 	/* EIO: the VM was killed, which its vCPUs have reported. */
 	if (ret != -EINTR && ret != -EPROTO && ret != -EIO)
-		fprintf(stderr, "lodge: %s: ring %u is not served: %s\n", v->name, t->ring,
+		fprintf(stderr, "lodge: %s: rings %#llx are not served: %s\n", v->name, t->rings,
 			strerror(-ret));
 	return NULL;
 }
 
-/* One for each ring that the kernel serves, one for those that are ours. */
+/* For the rings that the kernel serves, and one for those that are ours. */
 static unsigned int threads(const struct virtio *v)
 {
-	return v->user ? v->served + 1 : v->rings;
+	unsigned int kernel = v->user ? v->served : v->rings;
+
+	return (v->together ? 1 : kernel) + !!v->user;
 }
 
-static int thread_start(struct virtio *v, unsigned int ring)
+static int thread_start(struct virtio *v, unsigned int number)
 {
-	bool ours = v->user && ring == v->served;
-	struct virtio_thread *t = &v->thread[ring];
+	bool ours = v->user && number == threads(v) - 1;
+	struct virtio_thread *t = &v->thread[number];
 	char name[16];
 	int ret;
 
-	*t = (struct virtio_thread){ .virtio = v, .ring = ring };
+	*t = (struct virtio_thread){
+		.virtio = v,
+		.rings = v->together ? v->together : 1ull << number,
+	};
 	ret = pthread_create(&t->thread, NULL, ours ? virtio_user_thread : serve, t);
 	if (ret)
 		return ret;
 	t->started = true;
-	snprintf(name, sizeof(name), "%.11s.%u", v->name, ring % LODGE_MAX_RINGS);
+	snprintf(name, sizeof(name), "%.11s.%u", v->name, number % LODGE_MAX_RINGS);
 	pthread_setname_np(t->thread, name);
 	return 0;
 }
@@ -284,7 +297,7 @@ static int finish(struct virtio *v, struct lodge_create_virtio *create, struct f
 		create->flags |= LODGE_VIRTIO_USER;
 		create->features = v->user->features;
 		create->fd = v->event;
-	} else if (v->user) {
+	} else if (v->user && v->served < v->rings) {
 		create->flags |= LODGE_VIRTIO_EVENT;
 		create->event = v->event;
 	}
@@ -338,7 +351,7 @@ static int init_one(struct machine *m, const struct virtio_options *o, const cha
 	} else if (!strcmp(kind, "net")) {
 		ret = virtio_net_init(v, &o->net[number], &create, f);
 	} else if (!strcmp(kind, "console")) {
-		ret = virtio_console_init(v, f);
+		ret = virtio_console_init(v, o->console, o->consoles, f);
 	} else if (!strcmp(kind, "balloon")) {
 		ret = virtio_balloon_init(v, o->balloon_bytes, f);
 	} else if (!strcmp(kind, "share")) {
@@ -362,7 +375,7 @@ int virtio_init(struct machine *m, const struct virtio_options *o, struct fault 
 	for (i = 0; i < o->nets; i++)
 		if (init_one(m, o, "net", i, f))
 			return -1;
-	if (o->console && init_one(m, o, "console", 0, f))
+	if (o->consoles && init_one(m, o, "console", 0, f))
 		return -1;
 	for (i = 0; i < o->shares; i++)
 		if (init_one(m, o, "share", i, f))

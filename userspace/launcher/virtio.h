@@ -33,9 +33,10 @@ struct virtio_ring {
 	bool ready;
 };
 
+/* @rings: bit per ring that it serves, unless that is this program */
 struct virtio_thread {
 	struct virtio *virtio;
-	unsigned int ring;
+	__u64 rings;
 	pthread_t thread;
 	bool started;
 };
@@ -57,6 +58,7 @@ struct virtio_transport {
  * @name: for threads and messages
  * @id: LODGE_VIRTIO_*
  * @rings: how many; @served: of those the kernel serves, where @user has the rest
+ * @together: bit per ring of those, when one thread is for all; 0: one for each
  * @backend: file behind it, or -1
  * @fd: the kernel's part
  * @withheld: features that the kernel has and the back end has not
@@ -72,7 +74,8 @@ struct virtio_transport {
  * @window_cap: offset of its capability for access by configuration space
  * @user: how this program serves rings, or NULL: the kernel serves all
  * @event: doorbells of those, an eventfd or -1
- * @user_lock, @epoll, @priv, @user_broke: virtio_user.c's, and the device's own
+ * @user_lock, @epoll, @priv: virtio_user.c's, and the device's own
+ * @user_broke: a ring of those is broken; @user_changed: @config was changed
  * @number: counts devices; @base, @gsi: virtio-mmio's place
  */
 struct virtio {
@@ -82,6 +85,7 @@ struct virtio {
 	unsigned int id;
 	unsigned int rings;
 	unsigned int served;
+	__u64 together;
 	int backend;
 	int fd;
 	__u64 withheld;
@@ -114,6 +118,7 @@ struct virtio {
 	int epoll;
 	void *priv;
 	bool user_broke;
+	bool user_changed;
 };
 
 /* All devices that were asked for; -1 with @f filled when one cannot be. */
@@ -166,6 +171,8 @@ struct virtio_ring *virtio_selected(struct virtio *v);
 void virtio_ring_ready(struct virtio *v, bool ready);
 /* The driver broke the rules; takes the machine's lock. */
 void virtio_broke(struct virtio *v);
+/* The driver is to look at @config; takes it, too. */
+void virtio_config_changed(struct virtio *v);
 void virtio_config_write(struct virtio *v, __u64 offset, unsigned int bytes, __u64 value);
 __u64 virtio_config_read(const struct virtio *v, __u64 offset, unsigned int bytes);
 /* @space: LODGE_SPACE_* */
@@ -178,7 +185,8 @@ int virtio_blk_init(struct virtio *v, const struct disk_option *o,
 void virtio_blk_config(struct virtio_blk_config *c, __u64 sectors, __u32 block,
 		       unsigned int queues, unsigned int ranges);
 int virtio_nbd_init(struct virtio *v, const struct disk_option *o, struct fault *f);
-int virtio_console_init(struct virtio *v, struct fault *f);
+int virtio_console_init(struct virtio *v, const struct console_option *o, unsigned int ports,
+			struct fault *f);
 int virtio_balloon_init(struct virtio *v, __u64 bytes, struct fault *f);
 int virtio_share_init(struct virtio *v, const struct share_option *o, struct fault *f);
 int virtio_vsock_init(struct virtio *v, const struct vsock_option *o, struct fault *f);

@@ -175,7 +175,7 @@ static int net_word(struct net_option *n, const char *word)
 int virtio_add_net(struct virtio_options *o, const char *text, struct fault *f)
 {
 	struct net_option *n = &o->net[o->nets];
-	char word[64];
+	char word[112];
 	bool none;
 
 	if (o->nets == VIRTIO_MAX_NETS)
@@ -190,6 +190,37 @@ int virtio_add_net(struct virtio_options *o, const char *text, struct fault *f)
 		if (net_word(n, word))
 			return bad(f, n->text, "not one of -n's words: mac=, rate=, queues=, fwd=");
 	o->nets += !none;
+	return 0;
+}
+
+static int console_word(struct console_option *c, const char *word)
+{
+	bool path = !strncmp(word, "path=", 5);
+
+	if (!strncmp(word, "port=", 5) && word[5] && strlen(word + 5) < sizeof(c->name)) {
+		strcpy(c->name, word + 5);
+		return 0;
+	}
+	c->socket = !strncmp(word, "socket=", 7);
+	word += path ? 5 : 7;
+	if (*c->path || !(path || c->socket) || !*word || strlen(word) >= sizeof(c->path))
+		return -1;
+	strcpy(c->path, word);
+	return 0;
+}
+
+int virtio_add_console(struct virtio_options *o, const char *text, struct fault *f)
+{
+	struct console_option *c = &o->console[o->consoles];
+	char word[112];
+
+	if (o->consoles == VIRTIO_MAX_PORTS)
+		return bad(f, "--console", "more than 15 ports");
+	*c = (struct console_option){ .text = text };
+	while (text && next_word(&text, word, sizeof(word)))
+		if (console_word(c, word))
+			return bad(f, c->text, "not port=NAME, and one of path= and socket=");
+	o->consoles++;
 	return 0;
 }
 
@@ -273,8 +304,13 @@ void virtio_options_print(const struct virtio_options *o)
 	}
 	if (o->rng)
 		fputs(" --rng", stderr);
-	if (o->console)
+	for (i = 0; i < o->consoles; i++) {
 		fputs(" --console", stderr);
+		if (!o->console[i].text)
+			continue;
+		fputc('=', stderr);
+		print_quoted(stderr, o->console[i].text);
+	}
 	if (o->balloon_bytes)
 		fprintf(stderr, " --balloon=%lluM", o->balloon_bytes >> 20);
 	else if (o->balloon)
@@ -291,7 +327,8 @@ void virtio_options_print(const struct virtio_options *o)
 
 static unsigned int count(const struct virtio_options *o)
 {
-	return o->disks + o->nets + o->rng + o->console + o->balloon + o->shares + !!o->vsock.cid;
+	return o->disks + o->nets + o->rng + !!o->consoles + o->balloon + o->shares +
+	       !!o->vsock.cid;
 }
 
 bool virtio_mmio_place(unsigned int number, __u64 *base, unsigned int *gsi)

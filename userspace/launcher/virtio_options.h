@@ -13,6 +13,7 @@ struct rate_option {
 	__u64 bytes;
 };
 
+#define VIRTIO_MAX_PORTS	15
 #define VIRTIO_MAX_SHARES	4
 #define VIRTIO_MAX \
 	(VIRTIO_MAX_DISKS + VIRTIO_MAX_NETS + VIRTIO_MAX_SHARES + 4)
@@ -61,6 +62,19 @@ struct net_option {
 	bool has_mac;
 };
 
+/**
+ * struct console_option - --console[=[port=NAME][,path=FILE|,socket=PATH]]
+ * @name: of a port; empty: a console
+ * @path: of a terminal or the like, or, with @socket, where to listen; empty: a new
+ *	pseudo-terminal
+ */
+struct console_option {
+	const char *text;
+	char name[32];
+	char path[100];
+	bool socket;
+};
+
 /* --vsock CID[,socket=PATH] */
 struct vsock_option {
 	unsigned int cid;
@@ -82,7 +96,8 @@ struct virtio_options {
 	struct net_option net[VIRTIO_MAX_NETS];
 	unsigned int nets;
 	bool rng;
-	bool console;
+	struct console_option console[VIRTIO_MAX_PORTS];
+	unsigned int consoles;
 	bool balloon;
 	__u64 balloon_bytes;
 	struct vsock_option vsock;
@@ -94,6 +109,7 @@ struct virtio_options {
 
 int virtio_add_disk(struct virtio_options *o, const char *text, struct fault *f);
 int virtio_add_net(struct virtio_options *o, const char *text, struct fault *f);
+int virtio_add_console(struct virtio_options *o, const char *text, struct fault *f);
 int virtio_set_balloon(struct virtio_options *o, const char *text, struct fault *f);
 int virtio_add_share(struct virtio_options *o, const char *text, struct fault *f);
 int virtio_set_vsock(struct virtio_options *o, const char *text, struct fault *f);
@@ -119,7 +135,11 @@ bool virtio_mmio_place(unsigned int number, __u64 *base, unsigned int *gsi);
 "                         mac=XX:XX:XX:XX:XX:XX, rate=OPS:BYTES; with tap and\n" \
 "                         bridge: queues=N; with user: fwd=tcp|udp:HOST:GUEST, a\n" \
 "                         port here that leads to one of the guest's\n" \
-"      --console          a second console, hvc0, on a new pseudo-terminal\n" \
+"      --console[=WORDS]  a second console, hvc0, on a new pseudo-terminal, or on\n" \
+"                         path=FILE, a terminal, or on socket=PATH, a Unix socket\n" \
+"                         for one client after the other; port=NAME: no console but\n" \
+"                         a port, /dev/vportNpM, of that name (in its \"name\" below\n" \
+"                         /sys/class/virtio-ports); may be given again\n" \
 "      --rng              a source of entropy\n" \
 "      --balloon[=SIZE]   memory that the guest gives back: it starts with SIZE of\n" \
 "                         -m, and what it does not use is the host's\n" \

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Virtio devices that this program serves: chains, and the thread that waits. */
 #include <errno.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -88,6 +89,28 @@ size_t virtio_chain_write(const struct virtio_chain *chain, size_t at, const voi
 	return done;
 }
 
+int virtio_unix_socket(const char *path, int type, struct sockaddr_un *addr)
+{
+	*addr = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	snprintf(addr->sun_path, sizeof(addr->sun_path), "%s", path);
+	return socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+int virtio_listen(const char *path, int type)
+{
+	struct sockaddr_un addr;
+	int fd = virtio_unix_socket(path, type, &addr);
+
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) && errno == ECONNREFUSED)
+		unlink(path);
+	close(fd);
+	fd = virtio_unix_socket(path, type, &addr);
+	if (fd >= 0 && !bind(fd, (struct sockaddr *)&addr, sizeof(addr)) && !listen(fd, 64))
+		return fd;
+	close(fd);
+	return -1;
+}
+
 int virtio_user_watch(struct virtio *v, int fd, unsigned int events, void *cookie)
 {
 	struct epoll_event event = { .events = events, .data.ptr = cookie };
@@ -121,7 +144,7 @@ void *virtio_user_thread(void *arg)
 	struct virtio_thread *t = arg;
 	struct virtio *v = t->virtio;
 	struct epoll_event event[EVENTS];
-	bool broke;
+	bool broke, changed;
 	int n, i;
 
 	while (!__atomic_load_n(&v->stop, __ATOMIC_RELAXED)) {
@@ -130,10 +153,14 @@ void *virtio_user_thread(void *arg)
 		for (i = 0; i < n; i++)
 			dispatch(v, &event[i]);
 		broke = v->user_broke;
+		changed = v->user_changed;
 		v->user_broke = false;
+		v->user_changed = false;
 		pthread_mutex_unlock(&v->user_lock);
 		if (broke)
 			virtio_broke(v);
+		if (changed)
+			virtio_config_changed(v);
 	}
 	return NULL;
 }

@@ -10,7 +10,9 @@
 #ifndef _LAUNCHER_VIRTIO_USER_H
 #define _LAUNCHER_VIRTIO_USER_H
 
+#include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 
 #include "virtio.h"
 
@@ -52,6 +54,11 @@ unsigned int virtio_chain_slice(const struct virtio_chain *chain, bool ins, size
 size_t virtio_chain_bytes(const struct virtio_chain *chain, bool ins);
 /* Calls ->ready() with @cookie, which is not NULL. 0 or -errno */
 int virtio_user_watch(struct virtio *v, int fd, unsigned int events, void *cookie);
+
+/* A Unix socket of that type that does not block, and @path's address */
+int virtio_unix_socket(const char *path, int type, struct sockaddr_un *addr);
+/* One that listens there, or -1; a name that nobody listens at any more is taken over. */
+int virtio_listen(const char *path, int type);
 
 /* A device's init() begins with it: 0, or -1 with @f filled */
 int virtio_user_init(struct virtio *v, const struct virtio_user *user, struct fault *f);

@@ -510,23 +510,6 @@ static const struct virtio_user vsock = {
 	.destroy = destroy,
 };
 
-/* A name that nobody listens at any more is taken over. */
-static int listen_at(const char *path)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) && errno == ECONNREFUSED)
-		unlink(path);
-	close(fd);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && !bind(fd, (struct sockaddr *)&addr, sizeof(addr)) && !listen(fd, 64))
-		return fd;
-	close(fd);
-	return -1;
-}
-
 int virtio_vsock_init(struct virtio *v, const struct vsock_option *o, struct fault *f)
 {
 	struct vsock *s;
@@ -543,7 +526,7 @@ int virtio_vsock_init(struct virtio *v, const struct vsock_option *o, struct fau
 	v->rings = 3;
 	v->config_bytes = sizeof(struct virtio_vsock_config);
 	memcpy(v->config, &s->cid, sizeof(s->cid));
-	s->listener = listen_at(s->path);
+	s->listener = virtio_listen(s->path, SOCK_STREAM);
 	if (s->listener < 0 || virtio_user_watch(v, s->listener, EPOLLIN, s))
 		return fault_set(f, s->path, "cannot listen there",
 				 "choose another: --vsock CID,socket=PATH", errno);

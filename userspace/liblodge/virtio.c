@@ -67,6 +67,13 @@ int lodge_ring_kick(int dev, __u32 ring)
 	return call(dev, LODGE_RING_KICK, &arg);
 }
 
+int lodge_set_backend(int dev, __u32 ring, int fd)
+{
+	struct lodge_ring_backend arg = { .size = sizeof(arg), .ring = ring, .fd = fd };
+
+	return call(dev, LODGE_SET_BACKEND, &arg);
+}
+
 int lodge_ring_stats(int dev, __u32 ring, __u64 *values, __u32 count)
 {
 	struct lodge_ring_stats arg = {

@@ -68,6 +68,11 @@ void virtio_broke(struct virtio *v)
 	(void)v;
 }
 
+void virtio_config_changed(struct virtio *v)
+{
+	(void)v;
+}
+
 /* Five seconds for the chain to come back. */
 static bool serve(unsigned int outs, unsigned int ins)
 {

@@ -75,6 +75,29 @@ static void nets(void)
 	CHECK(!net("user,fwd=icmp:1:1") && !net("user,fwd=tcp:1:2x"));
 }
 
+static bool port(const char *text)
+{
+	memset(&o, 0, sizeof(o));
+	return !virtio_add_console(&o, text, &f);
+}
+
+static void consoles(void)
+{
+	unsigned int i;
+
+	CHECK(port(NULL) && o.consoles == 1 && !*o.console[0].name && !*o.console[0].path);
+	CHECK(port("port=org.a.0") && !strcmp(o.console[0].name, "org.a.0"));
+	CHECK(port("port=a,socket=/x/y") && o.console[0].socket);
+	CHECK(!strcmp(o.console[0].path, "/x/y"));
+	CHECK(port("path=/dev/tty9") && !o.console[0].socket && !*o.console[0].name);
+	CHECK(!port("port=") && !port("path=") && !port("socket=") && !port("x") && !port("pathx"));
+	CHECK(!port("path=a,socket=b") && !port("socket=b,path=a"));
+	CHECK(!port("port=12345678901234567890123456789012") && !o.consoles);
+	for (i = 0; i < VIRTIO_MAX_PORTS; i++)
+		CHECK(!virtio_add_console(&o, NULL, &f));
+	CHECK(virtio_add_console(&o, NULL, &f) && o.consoles == VIRTIO_MAX_PORTS);
+}
+
 static void others(void)
 {
 	memset(&o, 0, sizeof(o));
@@ -135,6 +158,7 @@ static const struct test tests[] = {
 	{ "disks", disks },
 	{ "too many disks", too_many_disks },
 	{ "network interfaces", nets },
+	{ "consoles and ports", consoles },
 	{ "shares, sockets, balloon", others },
 	{ "command lines", cmdlines },
 	{ "virtio-mmio places", places },

@@ -81,6 +81,11 @@ void virtio_broke(struct virtio *v)
 	(void)v;
 }
 
+void virtio_config_changed(struct virtio *v)
+{
+	(void)v;
+}
+
 /* Lets the device do what it can. */
 static void turn(void)
 {

@@ -104,6 +104,7 @@ int lodge_get_ring(int dev, struct lodge_ring *ring);
 int lodge_set_ring_irq(int dev, const struct lodge_ring_irq *irq);
 int lodge_change_isr(int dev, __u32 set, __u32 clear);	/* what it was */
 int lodge_ring_kick(int dev, __u32 ring);
+int lodge_set_backend(int dev, __u32 ring, int fd);	/* -1: none */
 int lodge_ring_take(int dev, struct lodge_ring_chain *chain);	/* -EAGAIN: none */
 int lodge_ring_give(int dev, const struct lodge_ring_chain *chain);
 int lodge_ring_stats(int dev, __u32 ring, __u64 *values, __u32 count);
