@@ -53,6 +53,22 @@ int guest_add_vcpu(struct guest *g, __u32 id)
 	return call(g->vm, LODGE_CREATE_VCPU, &args);
 }
 
+int guest_join(struct guest *g, const struct guest *of, __u32 id)
+{
+	*g = *of;
+	g->vcpu = guest_add_vcpu(g, id);
+	if (g->vcpu < 0)
+		return g->vcpu;
+	g->run = mmap(NULL, g->info.run_size, PROT_READ | PROT_WRITE, MAP_SHARED, g->vcpu, 0);
+	return g->run == MAP_FAILED ? -errno : 0;
+}
+
+void guest_leave(struct guest *g)
+{
+	munmap(g->run, g->info.run_size);
+	close(g->vcpu);
+}
+
 static int create_vm(struct guest *g, unsigned int tsc_half)
 {
 	struct lodge_create_vm args = { .size = sizeof(args), .name = "selftest" };
@@ -99,9 +115,8 @@ int guest_create_tsc(struct guest *g, unsigned int tsc_half)
 
 void guest_destroy(struct guest *g)
 {
-	munmap(g->run, g->info.run_size);
+	guest_leave(g);
 	munmap(g->mem, GUEST_BYTES);
-	close(g->vcpu);
 	close(g->vm);
 	close(g->dev);
 }
@@ -240,9 +255,9 @@ void guest_skip_if_host(struct guest *g)
 
 	if (guest_get_regs(g, &regs) || call(g->vcpu, LODGE_GET_SREGS, &s))
 		return;
-	fprintf(stderr, "# rip %#llx rsp %#llx cr3 %#llx idt %#llx gdt %#llx tr %#llx\n", regs.rip,
-		regs.gpr[LODGE_RSP], s.sregs.cr3, s.sregs.idt.base, s.sregs.gdt.base,
-		s.sregs.seg[LODGE_TR].base);
+	fprintf(stderr, "# rip %#llx rsp %#llx cr2 %#llx cr3 %#llx idt %#llx gdt %#llx tr %#llx\n",
+		regs.rip, regs.gpr[LODGE_RSP], s.sregs.cr2, s.sregs.cr3, s.sregs.idt.base,
+		s.sregs.gdt.base, s.sregs.seg[LODGE_TR].base);
 	if (!((regs.rip | regs.gpr[LODGE_RSP] | s.sregs.idt.base | s.sregs.gdt.base) >> 63))
 		return;
 	fprintf(stderr, "# the emulator saved the host's registers as the guest's\n");

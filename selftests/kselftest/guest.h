@@ -71,6 +71,9 @@ int guest_create(struct guest *g);
 /* Its TSC counts @tsc_half halves of what the host's does; 0: the same. */
 int guest_create_tsc(struct guest *g, unsigned int tsc_half);
 int guest_add_vcpu(struct guest *g, __u32 id);
+/* @g is @of's VM by another vCPU, its own; guest_leave() takes back that alone. */
+int guest_join(struct guest *g, const struct guest *of, __u32 id);
+void guest_leave(struct guest *g);
 void guest_destroy(struct guest *g);
 int guest_load(struct guest *g, const void *code, size_t bytes, bool long_mode);
 int guest_get_regs(struct guest *g, struct lodge_regs *regs);

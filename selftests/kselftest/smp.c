@@ -82,14 +82,10 @@ static void *run_thread(void *arg)
 static int add_ap(FIXTURE_DATA(smp) *self, int id)
 {
 	struct guest *ap = &self->ap[self->count];
+	int ret = guest_join(ap, &self->g, id);
 
-	*ap = self->g;
-	ap->vcpu = guest_add_vcpu(&self->g, id);
-	if (ap->vcpu < 0)
-		return ap->vcpu;
-	ap->run = mmap(NULL, ap->info.run_size, PROT_READ | PROT_WRITE, MAP_SHARED, ap->vcpu, 0);
-	if (ap->run == MAP_FAILED)
-		return -errno;
+	if (ret)
+		return ret;
 	return -pthread_create(&self->thread[self->count++], NULL, run_thread, ap);
 }
 
@@ -104,8 +100,7 @@ static void stop_aps(FIXTURE_DATA(smp) *self)
 	}
 	for (i = 0; i < self->count; i++) {
 		pthread_join(self->thread[i], NULL);
-		munmap(self->ap[i].run, self->ap[i].info.run_size);
-		close(self->ap[i].vcpu);
+		guest_leave(&self->ap[i]);
 	}
 	self->count = 0;
 }

@@ -50,16 +50,6 @@ static void wake(int sig)
 {
 }
 
-static int add_vcpu(struct runner *r, struct guest *g, int id)
-{
-	r->g = *g;
-	r->g.vcpu = guest_add_vcpu(g, id);
-	if (r->g.vcpu < 0)
-		return r->g.vcpu;
-	r->g.run = mmap(NULL, g->info.run_size, PROT_READ | PROT_WRITE, MAP_SHARED, r->g.vcpu, 0);
-	return r->g.run == MAP_FAILED ? -errno : 0;
-}
-
 FIXTURE_SETUP(storm)
 {
 	struct sigaction action = { .sa_handler = wake };
@@ -68,17 +58,15 @@ FIXTURE_SETUP(storm)
 	sigaction(SIGUSR1, &action, NULL);
 	ASSERT_EQ(0, guest_create(&self->vcpu[0].g));
 	for (i = 1; i < VCPUS; i++)
-		ASSERT_EQ(0, add_vcpu(&self->vcpu[i], &self->vcpu[0].g, i));
+		ASSERT_EQ(0, guest_join(&self->vcpu[i].g, &self->vcpu[0].g, i));
 }
 
 FIXTURE_TEARDOWN(storm)
 {
 	int i;
 
-	for (i = 1; i < VCPUS; i++) {
-		munmap(self->vcpu[i].g.run, self->vcpu[i].g.info.run_size);
-		close(self->vcpu[i].g.vcpu);
-	}
+	for (i = 1; i < VCPUS; i++)
+		guest_leave(&self->vcpu[i].g);
 	guest_destroy(&self->vcpu[0].g);
 	munmap(self->mem, self->bytes);
 }

@@ -199,14 +199,8 @@ static int make_vcpu(FIXTURE_DATA(stress) *self, int id, __u32 rounds)
 	struct lodge_regs regs;
 
 	v->id = id;
-	if (id) {
-		v->g = self->v[0].g;
-		v->g.vcpu = guest_add_vcpu(&v->g, id);
-		v->g.run = mmap(NULL, v->g.info.run_size, PROT_READ | PROT_WRITE, MAP_SHARED,
-				v->g.vcpu, 0);
-		if (v->g.vcpu < 0 || v->g.run == MAP_FAILED)
-			return -1;
-	}
+	if (id && guest_join(&v->g, &self->v[0].g, id))
+		return -1;
 	if (guest_load64(&v->g, stress) || guest_get_regs(&v->g, &regs))
 		return -1;
 	regs.gpr[LODGE_RSP] = GUEST_STACK - id * 512;

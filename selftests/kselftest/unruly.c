@@ -39,14 +39,10 @@ TEST_F(unruly, all_halt_with_interrupts_off)
 {
 	struct lodge_mp_state mp = { .size = sizeof(mp), .state = LODGE_MP_RUNNABLE };
 	struct lodge_nmi nmi = { .size = sizeof(nmi) };
-	struct guest other = self->g;
+	struct guest other;
 	int i;
 
-	other.vcpu = guest_add_vcpu(&self->g, 1);
-	ASSERT_LE(0, other.vcpu);
-	other.run = mmap(NULL, self->g.info.run_size, PROT_READ | PROT_WRITE, MAP_SHARED,
-			 other.vcpu, 0);
-	ASSERT_NE(MAP_FAILED, other.run);
+	ASSERT_EQ(0, guest_join(&other, &self->g, 1));
 	ASSERT_EQ(0, call(other.vcpu, LODGE_SET_MP_STATE, &mp));
 	ASSERT_EQ(0, guest_load64(&self->g, deaf));
 	ASSERT_EQ(0, guest_load16(&other, deaf16));
@@ -61,8 +57,7 @@ TEST_F(unruly, all_halt_with_interrupts_off)
 	guest_gate(&self->g, 2);
 	ASSERT_EQ(0, call(self->g.vcpu, LODGE_NMI, &nmi));
 	EXPECT_LE(0, guest_run_to_end(&self->g));
-	munmap(other.run, self->g.info.run_size);
-	close(other.vcpu);
+	guest_leave(&other);
 }
 
 /*
