@@ -12,7 +12,7 @@ shift
 several=()
 # Exceptions without end: what Bochs's SVM makes of them is not known.
 [[ $cpu == intel ]] && several=(interrupts:apicv=0 unruly paging)
-[[ $cpu == amd ]] && several=(memory memory:dirty_marks=0 paging storm smp unruly leaks
+[[ $cpu == amd ]] && several=(memory memory:dirty_marks=0 paging locks storm smp unruly leaks
 				 ioctl_fuzz)
 (($#)) || set -- system vm vcpu stats run io virtio virtio_net interrupts pv hostile lifetime host "${several[@]}"
 
