@@ -24,7 +24,7 @@ amd)
 	       panic panic_wins panic_ignored time_out stalled triple_fault exit_dev multiboot
 	       firmware usage
 	       disk_pci disk_packed disk_mmio disk_readonly disk_direct disk_reset
-	       power_cut console_pty console_ports net_pci net_mmio net_queues devices
+	       power_cut console_pty console_ports net_pci net_mmio net_queues net_link devices
 	       hostile_driver
 	       observe_stat observe_trace observe_ftrace observe_timeline sandbox
 	       hotplug two_killed busy_module kvm_idle kvm_holds kvm_comes_later
@@ -79,5 +79,6 @@ timeout $((limit + 60)) selftests/lab/lab --cpu "$cpu" \
 	--add "$test_dir/vmlinux:vmlinux" --add "$initrd:initrd" \
 	--add selftests/guests/host-suite.sh -- \
 	env NET_MIB="${NET_MIB:-8}" VSOCK_MIB="${VSOCK_MIB:-4}" KILLS="${KILLS:-3}" \
-	STRIDE="${STRIDE:-5}" \
+	STRIDE="${STRIDE:-5}" PINGS="${PINGS:-100}" LINK_MIB="${LINK_MIB:-4}" \
+	LINK_AGAIN="${LINK_AGAIN-}" \
 	sh host-suite.sh "${cases[@]}"

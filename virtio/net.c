@@ -3,11 +3,12 @@
  * Network device (virtio 1.2, 5.1) on a tap that hands out virtio_net headers
  * of HEADER bytes, as the device's own: checksums and segmentation are between
  * the guest and the tap, whose offloads the owner sets. A Unix socket of packets
- * does as well: what is at its other end may be anything. Without a back end it is
- * as if the cable was pulled.
+ * does as well: what is at its other end may be anything, another guest's device
+ * for one. Without a back end it is as if the cable was pulled.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/net.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -56,11 +57,12 @@ static int create_pair(struct lodge_virtio *dev, u64 fds, u32 pair)
 	struct file *tap = get_tap(dev, fds, pair);
 	struct lodge_net_rx *rx;
 
-	if (!tap)
+	/* The first one's may come later. */
+	if (!tap && pair)
 		return -EBADF;
 	queue[0].backend = tap;
-	queue[1].backend = get_file(tap);
-	if (lodge_virtio_need_stream(tap))
+	queue[1].backend = tap ? get_file(tap) : NULL;
+	if (tap && lodge_virtio_need_stream(tap))
 		return -EBADF;
 	queue[0].pull = true;
 	rx = kzalloc(sizeof(*rx), GFP_KERNEL_ACCOUNT);
@@ -163,6 +165,44 @@ static int set_buffers(struct lodge_net_rx *rx, struct iov_iter *iter, u32 buffe
 	return copy_to_iter(&value, sizeof(value), iter) == sizeof(value) ? 0 : -EFAULT;
 }
 
+/* The features that a packet with this header asks of its receiver; ~0: it means nothing. */
+static u64 wants(const struct virtio_net_hdr *h, u32 payload)
+{
+	bool csum = h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	u64 bits = h->flags ? BIT_ULL(VIRTIO_NET_F_GUEST_CSUM) : 0;
+
+	if (h->flags & ~(VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID) ||
+	    (csum && (u32)h->csum_start + h->csum_offset + 2 > payload))
+		return ~0ull;
+	if (h->gso_type == VIRTIO_NET_HDR_GSO_NONE)
+		return bits;
+	if (!csum || !h->gso_size || h->hdr_len > payload)
+		return ~0ull;
+	if (h->gso_type & VIRTIO_NET_HDR_GSO_ECN)
+		bits |= BIT_ULL(VIRTIO_NET_F_GUEST_ECN);
+	switch (h->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
+	case VIRTIO_NET_HDR_GSO_TCPV4:
+		return bits | BIT_ULL(VIRTIO_NET_F_GUEST_TSO4);
+	case VIRTIO_NET_HDR_GSO_TCPV6:
+		return bits | BIT_ULL(VIRTIO_NET_F_GUEST_TSO6);
+	default:
+		return ~0ull;
+	}
+}
+
+/* A tap's headers are the host's own; at the other end of a socket may be anybody. */
+static bool acceptable(const struct lodge_queue *queue, const struct lodge_net_rx *rx, u32 bytes)
+{
+	struct virtio_net_hdr h;
+	struct iov_iter iter;
+
+	if (!sock_from_file(queue->backend))
+		return true;
+	iov_iter_init(&iter, ITER_SOURCE, rx->iov, rx->iovs, HEADER);
+	return copy_from_iter(&h, sizeof(h), &iter) == sizeof(h) &&
+	       !(wants(&h, bytes - HEADER) & ~queue->dev->features);
+}
+
 /* The packet of @bytes is in the first chains: give those back. */
 static int deliver(struct lodge_queue *queue, struct lodge_net_rx *rx, u32 bytes)
 {
@@ -202,11 +242,12 @@ static int net_pull(struct lodge_queue *queue)
 	ret = tap->f_op->read_iter(&kiocb, &iter);
 	if (ret == -EAGAIN)
 		return -EAGAIN;
-	/* What fills all there is was most likely cut off. A tap that is gone has no more. */
-	if (ret == rx->bytes)
-		return 1;
-	if (ret < (ssize_t)HEADER)
+	/* A back end that is gone has no more. */
+	if (ret <= 0)
 		return -EAGAIN;
+	/* What fills all there is was most likely cut off. */
+	if (ret < HEADER || ret == rx->bytes || !acceptable(queue, rx, ret))
+		return 1;
 	return deliver(queue, rx, ret) ?: 1;
 }
 

@@ -953,6 +953,86 @@ net_queues()
 		END { exit !(rings == 5 && used == 5) }' /tmp/rings
 }
 
+# What guest $1 of net_link() does with $2: $3 pings, $4 MiB each way.
+link_script()
+{
+	cat <<'END'
+link=/sys/class/net/eth0/carrier
+dd if=/dev/urandom of=/file bs=1M count=$4
+sha256sum </file | sed 's/^/mine /'
+httpd -h /
+ifconfig eth0 10.0.0.$1 up
+round=1
+while :; do
+	until ping -c 1 -W 1 10.0.0.$2 >/dev/null; do sleep 0.1; done
+	ping -A -q -c $3 10.0.0.$2
+	wget -q -O - http://10.0.0.$2/file | sha256sum | sed "s/^/came $round /"
+	while [ "$(cat $link)" = 1 ]; do sleep 0.1; done
+	echo "alone $round"
+	round=$((round + 1))
+done
+END
+}
+
+# link_guest N OTHER
+link_guest()
+{
+	lodge run -k lean -i initrd -i link.cpio -m 128M --name link$1 \
+		-n link=/tmp/link,mac=52:54:00:00:00:0$1 \
+		-p "$console quiet lodge.cmd=\"sh /link.sh $1 $2 ${PINGS:-100} ${LINK_MIB:-4}\"" \
+		>/tmp/out.$1 2>/tmp/err.$1 </dev/null &
+}
+
+# sent_and_came FROM TO ROUND: what the one has is what the other gets.
+sent_and_came()
+{
+	wait_for 300 "^came $3 [0-9a-f]* " /tmp/out.$2 || return
+	sum=$(tr -d '\r' </tmp/out.$1 | sed -n 's/^mine \([0-9a-f]*\) .*/\1/p')
+	grep -q "^came $3 $sum " /tmp/out.$2 && return
+	echo "# what $1 sent is not what $2 has got"
+	return 1
+}
+
+# Two guests on a cable. The one that began to listen is killed: the other finds
+# itself alone, and with LINK_AGAIN takes the next.
+net_link()
+{
+	link_script >link.sh
+	echo link.sh | cpio -o -H newc >link.cpio 2>/dev/null
+	rm -f /tmp/link /tmp/out.[123]
+	link_guest 1 2
+	first=$!
+	until [ -S /tmp/link ] || ! kill -0 $first; do sleep 0.1; done
+	link_guest 2 1
+	second=$!
+	sent_and_came 1 2 1 && sent_and_came 2 1 1 && lodge stat --rings link1 >/tmp/rings
+	result=$?
+	kill -9 $first
+	wait $first 2>/dev/null
+	first=
+	want=2
+	[ $result -ne 0 ] || wait_for 60 '^alone 1' /tmp/out.2 || result=1
+	if [ $result -eq 0 ] && [ -n "${LINK_AGAIN-}" ]; then
+		want=4
+		cp /tmp/out.1 /tmp/out.3 && link_guest 1 2 &&
+			first=$! && sent_and_came 1 2 2 && sent_and_came 2 1 1
+		result=$?
+	fi
+	kill -9 $first $second
+	wait $first $second 2>/dev/null
+	grep '^net' /tmp/rings | sed 's/^/# /'
+	[ $result -eq 0 ] || { tail -n 5 /tmp/err.[12] /tmp/out.[12] | sed 's/^/# /'; return 1; }
+	# One at a time: more might not fit ping's socket. It may not wait long for the last.
+	grep -h 'packet loss' /tmp/out.[123] | sed 's/^/# /'
+	[ "$(cat /tmp/out.[123] | awk '/packet loss/ { n += $4 >= $1 - 1 } END { print n }')" -eq $want ] ||
+		{ echo "# packets were lost"; return 1; }
+	# No frames were made of segments: what is no ping is larger than any, on the average.
+	awk -v pings=$((2 * ${PINGS:-100})) '
+		NF == 9 && $1 == "net0" && $2 == 1 { chains = $3 - pings; bytes = $4 - pings * 110 }
+		END { print "# " bytes / chains " bytes each"; exit !(bytes > 1526 * chains) }' \
+		/tmp/rings && unused
+}
+
 # Without privilege: a file from a server of this host's, and one through a
 # forwarded port; NET_MIB of it.
 net_user()

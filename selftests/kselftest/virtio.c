@@ -219,6 +219,7 @@ TEST_F(virtio, create)
 	close(fd);
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pipes));
 	EXPECT_LE(0, create(vm, pipes[0], with));
+	EXPECT_LE(0, create(vm, -1, with));
 	EXPECT_EQ(-EINVAL, set_backend(self->dev, 0, pipes[0]));
 	with.device = LODGE_VIRTIO_CONSOLE;
 	EXPECT_EQ(-EBADF, create(vm, -1, with));

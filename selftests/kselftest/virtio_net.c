@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A network device with several pairs of rings and one that its owner serves, and a
- * console that has two of those; and what is behind their rings.
+ * console that has two of those; what is behind their rings, and what may come from there.
  */
 #include <errno.h>
+#include <linux/virtio_net.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -302,6 +303,76 @@ TEST_F(net, another_back_end)
 	ASSERT_EQ(PACKET, send(self->ours[1], packet, PACKET, 0));
 	EXPECT_TRUE(back(&self->g, 0));
 	EXPECT_TRUE(readable(self->theirs[0], 0));
+}
+
+#define CSUM	(1ull << VIRTIO_NET_F_GUEST_CSUM)
+#define TSO4	(1ull << VIRTIO_NET_F_GUEST_TSO4)
+
+/* What a peer may not send; the first that passes is told by its last byte. */
+static const struct {
+	__u64 features;
+	struct virtio_net_hdr header;
+	bool passes;
+} headers[] = {
+	{ 0, { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM } },
+	{ 0, { .flags = VIRTIO_NET_HDR_F_DATA_VALID } },
+	{ CSUM, { .flags = 0x80 } },
+	{ CSUM, { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 57, .csum_offset = 2 } },
+	{ CSUM, { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 0xffff,
+		  .csum_offset = 0xffff } },
+	{ CSUM, { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+		  .gso_size = 8 } },
+	{ CSUM | TSO4, { .gso_type = VIRTIO_NET_HDR_GSO_TCPV4, .gso_size = 8 } },
+	{ CSUM | TSO4, { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+			 .gso_type = VIRTIO_NET_HDR_GSO_TCPV4 } },
+	{ CSUM | TSO4, { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_size = 8, .hdr_len = 61,
+			 .gso_type = VIRTIO_NET_HDR_GSO_TCPV4 } },
+	{ CSUM | TSO4, { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_size = 8,
+			 .gso_type = VIRTIO_NET_HDR_GSO_TCPV6 } },
+	{ CSUM | TSO4, { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_size = 8,
+			 .gso_type = VIRTIO_NET_HDR_GSO_TCPV4 | VIRTIO_NET_HDR_GSO_ECN } },
+	{ CSUM | TSO4, { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_size = 8, .gso_type = 77 } },
+	{ 0, { }, true },
+	{ CSUM, { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 56, .csum_offset = 2 },
+	  true },
+	{ CSUM, { .flags = VIRTIO_NET_HDR_F_DATA_VALID }, true },
+	{ CSUM | TSO4, { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_size = 8, .hdr_len = 60,
+			 .gso_type = VIRTIO_NET_HDR_GSO_TCPV4 }, true },
+};
+
+/* Each is followed by a plain packet. */
+TEST_F(net, headers_of_others)
+{
+	struct lodge_ring off = { .size = sizeof(off) };
+	char packet[PACKET] = "", plain[PACKET] = "";
+	unsigned int i;
+
+	plain[PACKET - 1] = 1;
+	self->serving = !pthread_create(&self->thread, NULL, server, self);
+	for (i = 0; i < ARRAY_SIZE(headers); i++) {
+		struct lodge_reset reset = { .size = sizeof(reset) };
+
+		ASSERT_EQ(0, call(self->dev, LODGE_VIRTIO_RESET, &reset));
+		memset(self->g.mem + AT(0), 0, 0x4000);
+		ASSERT_EQ(0, set_features(self->dev, V1 | headers[i].features));
+		ASSERT_EQ(0, enable(self->dev, 0, 0));
+		memcpy(packet, &headers[i].header, sizeof(headers[i].header));
+		/* Too short to be anything */
+		ASSERT_EQ(5, send(self->ours[0], packet, 5, 0));
+		ASSERT_EQ(PACKET, send(self->ours[0], packet, PACKET, 0));
+		ASSERT_EQ(PACKET, send(self->ours[0], plain, PACKET, 0));
+		publish(&self->g, 0, 4096, VRING_DESC_F_WRITE);
+		ASSERT_EQ(0, kick(self->dev, 0));
+		ASSERT_TRUE(back(&self->g, 0));
+		EXPECT_EQ(!headers[i].passes, self->g.mem[BUFFER(0) + PACKET - 1])
+			TH_LOG("header %u", i);
+		if (!headers[i].passes)
+			continue;
+		publish(&self->g, 0, 4096, VRING_DESC_F_WRITE);
+		ASSERT_EQ(0, kick(self->dev, 0));
+		ASSERT_TRUE(back(&self->g, 0));
+	}
+	ASSERT_EQ(0, set_ring(self->dev, off));
 }
 
 static int create_console(FIXTURE_DATA(net) *self, __u32 rings, __u32 flags, int fd)

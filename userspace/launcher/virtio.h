@@ -190,6 +190,8 @@ int virtio_console_init(struct virtio *v, const struct console_option *o, unsign
 int virtio_balloon_init(struct virtio *v, __u64 bytes, struct fault *f);
 int virtio_share_init(struct virtio *v, const struct share_option *o, struct fault *f);
 int virtio_vsock_init(struct virtio *v, const struct vsock_option *o, struct fault *f);
+/* @path: of a socket; only its two rings, of which neither is ours */
+int virtio_link_init(struct virtio *v, const char *path, struct fault *f);
 int virtio_net_init(struct virtio *v, const struct net_option *o,
 		    struct lodge_create_virtio *create, struct fault *f);
 

@@ -303,20 +303,20 @@ int virtio_net_init(struct virtio *v, const struct net_option *o,
 
 	if (o->queues > 1 && add_control(v, o->queues, f))
 		return -1;
-	if (open_backend(v, o, f))
+	if (o->kind == NET_LINK ? virtio_link_init(v, o->link, f) : open_backend(v, o, f))
 		return -1;
 	v->id = LODGE_VIRTIO_NET;
 	v->rings = 2 * o->queues + (o->queues > 1);
-	if (v->priv)
+	if (o->queues > 1)
 		create->fds = (unsigned long)((struct net *)v->priv)->extra;
 	create->rate_ops = o->rate.ops;
 	create->rate_bytes = o->rate.bytes;
 	if (is_socket(v->backend))
 		v->withheld = OFFLOADS;
-	else
+	else if (o->kind != NET_LINK)
 		v->features_picked = net_features;
 	v->config_bytes = sizeof(*c);
-	c->status = VIRTIO_NET_S_LINK_UP;
+	c->status = o->kind == NET_LINK ? 0 : VIRTIO_NET_S_LINK_UP;
 	c->max_virtqueue_pairs = o->queues;
 	c->mtu = 1500;
 	if (o->has_mac)

@@ -122,6 +122,11 @@ static int net_kind(struct net_option *n, const char *word)
 	__u64 fd;
 
 	name = name ? name + 1 : NULL;
+	if (!strncmp(word, "link=", 5) && *name && strlen(name) < sizeof(n->link)) {
+		n->kind = NET_LINK;
+		strcpy(n->link, name);
+		return 0;
+	}
 	if (name && (!*name || strlen(name) >= sizeof(n->interface)))
 		return -1;
 	if (name)
@@ -160,7 +165,7 @@ static int net_word(struct net_option *n, const char *word)
 		n->has_mac = true;
 	} else if (!strncmp(word, "rate=", 5) && parse_rate(word + 5, &n->rate)) {
 		return 0;
-	} else if (!strncmp(word, "queues=", 7) && n->kind != NET_USER && n->kind != NET_FD &&
+	} else if (!strncmp(word, "queues=", 7) && (n->kind == NET_TAP || n->kind == NET_BRIDGE) &&
 		   parse_number(word + 7, 1, NET_MAX_QUEUES, &queues)) {
 		n->queues = queues;
 	} else if (!strncmp(word, "fwd=", 4) && n->kind == NET_USER && n->fwds < NET_FORWARDS &&
@@ -185,7 +190,7 @@ int virtio_add_net(struct virtio_options *o, const char *text, struct fault *f)
 		return bad(f, "-n", "no kind of network");
 	none = !strcmp(word, "none");
 	if (!none && net_kind(n, word))
-		return bad(f, n->text, "not one of user, tap[=NAME], bridge=NAME, fd=N, none");
+		return bad(f, n->text, "none of user, tap[=NAME], bridge=NAME, link=PATH, fd=N");
 	while (next_word(&text, word, sizeof(word)))
 		if (net_word(n, word))
 			return bad(f, n->text, "not one of -n's words: mac=, rate=, queues=, fwd=");

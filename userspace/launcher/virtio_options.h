@@ -36,6 +36,7 @@ enum net_kind {
 	NET_BRIDGE,
 	NET_USER,
 	NET_FD,
+	NET_LINK,
 };
 
 #define NET_FORWARDS	8
@@ -46,6 +47,7 @@ enum net_kind {
  *	[,queues=N]
  * @interface: the tap's name, or empty: the kernel names it; the bridge's
  * @fd: of NET_FD
+ * @link: path of NET_LINK's socket
  * @queues: pairs of rings, with as many queues of the tap
  * @fwd: ports of the host that lead to the guest, of NET_USER
  */
@@ -54,6 +56,7 @@ struct net_option {
 	enum net_kind kind;
 	char interface[16];
 	int fd;
+	char link[100];
 	unsigned int queues;
 	char fwd[NET_FORWARDS][20];
 	unsigned int fwds;
@@ -131,7 +134,10 @@ bool virtio_mmio_place(unsigned int number, __u64 *base, unsigned int *gsi);
 "  -n, --net NET[,OPT]    a network interface; may be given again:\n" \
 "                         user (needs no privilege; the guest is 10.0.2.15, this\n" \
 "                         host 10.0.2.2), tap[=NAME], bridge=NAME (a new tap in\n" \
-"                         that bridge), fd=N (a tap or a socket), none (no effect);\n" \
+"                         that bridge), link=PATH (a cable to the guest with the\n" \
+"                         same PATH: first come, first linked, and whoever is left\n" \
+"                         waits for the next), fd=N (a tap or a socket), none (no\n" \
+"                         effect);\n" \
 "                         mac=XX:XX:XX:XX:XX:XX, rate=OPS:BYTES; with tap and\n" \
 "                         bridge: queues=N; with user: fwd=tcp|udp:HOST:GUEST, a\n" \
 "                         port here that leads to one of the guest's\n" \

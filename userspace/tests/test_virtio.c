@@ -68,6 +68,8 @@ static void nets(void)
 	CHECK(net("bridge=br0") && o.net[0].kind == NET_BRIDGE);
 	CHECK(!strcmp(o.net[0].interface, "br0") && !net("bridge=") && !net("user="));
 	CHECK(net("fd=7") && o.net[0].kind == NET_FD && o.net[0].fd == 7 && !net("fd=x"));
+	CHECK(net("link=/a/b") && o.net[0].kind == NET_LINK && !strcmp(o.net[0].link, "/a/b"));
+	CHECK(!net("link=") && !net("link") && !net("link=/a,queues=2"));
 	CHECK(net("user") && o.net[0].kind == NET_USER && !o.net[0].fwds);
 	CHECK(net("user,fwd=tcp:2222:22,fwd=udp:65535:53") && o.net[0].fwds == 2);
 	CHECK(!strcmp(o.net[0].fwd[0], "tcp:2222:22") && !net("tap,fwd=tcp:2222:22"));
