@@ -12,7 +12,7 @@ shift
 several=()
 # Exceptions without end: what Bochs's SVM makes of them is not known.
 [[ $cpu == intel ]] && several=(interrupts:apicv=0 unruly paging)
-[[ $cpu == amd ]] && several=(memory memory:dirty_marks=0 paging locks storm smp unruly leaks
+[[ $cpu == amd ]] && several=(memory memory:dirty_marks=0 paging locks storm smp stress unruly leaks
 				 ioctl_fuzz)
 (($#)) || set -- system vm vcpu stats run io virtio virtio_net interrupts pv hostile lifetime host "${several[@]}"
 
@@ -37,13 +37,21 @@ exec timeout "$limit" selftests/lab/lab --cpu "$cpu" \
 		swapon /dev/zram0
 	status=0
 	# QEMU may execute for ever what another CPU has patched.
-	cpu1=/sys/devices/system/cpu/cpu1/online
+	allowed=$(taskset -p $$ | sed "s/.* //")
+	others_online()
+	{
+		for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do
+			[ ! -e "$cpu" ] || echo "$1" >"$cpu"
+		done
+	}
 	reload()
 	{
-		[ ! -e $cpu1 ] || echo 0 >$cpu1
+		others_online 0
 		until [ "$(cat /sys/module/lodge/refcnt)" = 0 ]; do sleep 0.1; done
 		/kmod/rmmod lodge && /kmod/insmod /lodge.ko "$@" || status=1
-		[ ! -e $cpu1 ] || echo 1 >$cpu1
+		others_online 1
+		# With none of its CPUs left, a task may use them all.
+		taskset -p "$allowed" $$ >/dev/null
 	}
 	for name; do
 		echo "# program: $name"

@@ -77,7 +77,7 @@ void guest_leave(struct guest *g);
 void guest_destroy(struct guest *g);
 int guest_load(struct guest *g, const void *code, size_t bytes, bool long_mode);
 int guest_get_regs(struct guest *g, struct lodge_regs *regs);
-void guest_skip_if_host(struct guest *g);
+void guest_say_where(struct guest *g);
 int guest_set_regs(struct guest *g, const struct lodge_regs *regs);
 int guest_get_sregs(struct guest *g, struct lodge_sregs *sregs);
 int guest_set_sregs(struct guest *g, const struct lodge_sregs *sregs);

@@ -141,7 +141,7 @@ static void *vcpu_thread(void *arg)
 		pthread_mutex_unlock(&lock);
 	}
 	if (ret || v->g.run->exit_reason != LODGE_EXIT_IO || v->g.run->io.port != GUEST_END) {
-		guest_skip_if_host(&v->g);
+		guest_say_where(&v->g);
 		fprintf(stderr, "# vCPU %d: %d, exit %u, if internal %u: %#llx %#llx\n", v->id, ret,
 			v->g.run->exit_reason, v->g.run->internal.code,
 			v->g.run->internal.info[0], v->g.run->internal.info[1]);

@@ -29,17 +29,27 @@ kernel_args()
 # QEMU
 #
 
+# FXRSTOR and XRSTOR on any CPU of QEMU's write flags of its first CPU, by no atomic
+# operation (cpu_clear_ignne). If that is in VMRUN, or about to leave a guest, it
+# forgets that its tables are nested, or goes on believing it, or takes no interrupt
+# any more. So none but the kernel's own tasks run on the first of several.
+spare_cpus()
+{
+	[[ $CPU == amd ]] && ((SMP > 1 && COUNT == 0)) && echo 1 || echo 0
+}
+
 qemu_numa()
 {
-	local i each=$((SMP / NODES)) range
+	local spare=$1 i each=$((SMP / NODES)) first=0 last
 
 	((NODES > 1)) || return 0
 	for ((i = 0; i < NODES; i++)); do
-		range=$((i * each))-$((i * each + each - 1))
+		last=$((i * each + each - 1 + spare))
 		echo -object
 		echo "memory-backend-ram,id=n$i,size=$((MEM / NODES))M"
 		echo -numa
-		echo "node,nodeid=$i,memdev=n$i,cpus=$range"
+		echo "node,nodeid=$i,memdev=n$i,cpus=$first-$last"
+		first=$((last + 1))
 	done
 }
 
@@ -62,11 +72,13 @@ qemu_disks()
 
 start_qemu()
 {
-	local run=$1 kernel=$2 cpu=EPYC,-svm args=()
+	local run=$1 kernel=$2 cpu=EPYC,-svm spare sockets=1 args=()
 
 	[[ $CPU == amd ]] && cpu=EPYC,+svm,+npt
-	mapfile -t args < <(qemu_numa; qemu_disks "$run")
-	args+=(-cpu "$cpu" -smp "$SMP,sockets=$NODES" -m "$((MEM / NODES * NODES))M"
+	spare=$(spare_cpus)
+	((NODES > 1)) && sockets=$((SMP + spare))
+	mapfile -t args < <(qemu_numa "$spare"; qemu_disks "$run")
+	args+=(-cpu "$cpu" -smp "$((SMP + spare)),sockets=$sockets" -m "$((MEM / NODES * NODES))M"
 	       -nodefaults -no-user-config -display none -no-reboot
 	       -kernel "$kernel/vmlinuz" -initrd "$run/image"
 	       -append "$(kernel_args)" -serial "file:$run/console")

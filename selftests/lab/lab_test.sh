@@ -123,6 +123,8 @@ test_runs()
 	report $? "amd: KVM loads"
 	lab 1 'command 1' '' --cpu none -- grep -w -o -m1 svm /proc/cpuinfo
 	report $? "none: no SVM"
+	lab 0 'command 0' '2 3' -- sh -c 'echo $(nproc) $(nproc --all)'
+	report $? "amd: a first CPU for the kernel alone"
 	lab 0 'command 0' '1' --count -- nproc
 	report $? "--count"
 }
