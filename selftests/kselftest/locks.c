@@ -121,9 +121,17 @@ FIXTURE_TEARDOWN(locks)
 	munmap(self->mem, VCPUS * SHARE);
 }
 
+/* Threads that come and go change the process's mappings: none does beside a fault. */
+static pthread_barrier_t together;
+
 static void *run_thread(void *arg)
 {
-	return (void *)(long)guest_run_to_end(arg);
+	long ret;
+
+	pthread_barrier_wait(&together);
+	ret = guest_run_to_end(arg);
+	pthread_barrier_wait(&together);
+	return (void *)ret;
 }
 
 /* All vCPUs at once, each over its own share; how many came to the end. */
@@ -144,6 +152,7 @@ static int touch_all(FIXTURE_DATA(locks) *self)
 		    call(self->g[i].vcpu, LODGE_SET_MP_STATE, &mp))
 			return -1;
 	}
+	pthread_barrier_init(&together, NULL, VCPUS);
 	for (i = 0; i < VCPUS; i++)
 		pthread_create(&thread[i], NULL, run_thread, &self->g[i]);
 	for (i = 0; i < VCPUS; i++) {
