@@ -4,8 +4,9 @@
  *
  *	ring_fuzz [ROUNDS [SEED]]
  *
- * Rounds alternate between rings made of noise and rings that a correct driver
- * fills, of which every chain must come back as it was made. Every address that
+ * A round is a ring of noise that is served until it breaks or has nothing more;
+ * after each 64 a correct driver fills rings, of which every chain must come back
+ * as it was made. Every address that
  * the engine hands out or touches has to be in a slot, and those it writes in a
  * writable one.
  *
@@ -23,6 +24,7 @@
 #include "../../virtio/ring.h"
 
 #define SLOT_BYTES	65536
+#define FRESH		16		/* descriptors that a round makes */
 #define RO_GPA		0x100000ull	/* read-only slot */
 #define GAP_GPA		0x20000ull	/* between two slots that are not neighbours here */
 
@@ -236,22 +238,24 @@ static void noise_desc(struct lodge_vring *r, unsigned int i)
 	memcpy(slots[0].memory + i * sizeof(d), &d, sizeof(d));
 }
 
+/* The rest is that of the rounds before. */
 static void noise(struct lodge_vring *r)
 {
-	unsigned int i, bytes;
+	unsigned int fresh = min_t(u32, r->entries, FRESH), i, bytes;
 
-	for (i = 0; i < r->entries; i++)
-		noise_desc(r, i);
-	for (i = 0; i < 64; i++) {
+	for (i = 0; i < fresh; i++)
+		noise_desc(r, r->entries > FRESH ? rnd() % r->entries : i);
+	for (i = 0; i < FRESH / 4; i++) {
 		u64 word = rnd();
 
 		bytes = rnd() % (SLOT_BYTES - 8);
 		memcpy(slots[rnd() % 3].memory + bytes, &word, 8);
 	}
-	for (i = 0; !r->packed && i < r->entries; i++) {
+	for (i = 0; !r->packed && i < fresh; i++) {
 		u16 head = rnd() % 16 ? rnd() % r->entries : rnd();
 
-		memcpy(slots[0].memory + 0x4004 + i * 2, &head, 2);
+		bytes = r->entries > FRESH ? rnd() % r->entries : i;
+		memcpy(slots[0].memory + 0x4004 + bytes * 2, &head, 2);
 	}
 	/* The index jumps now and then. */
 	r->next.index = r->packed ? rnd() % r->entries : rnd();

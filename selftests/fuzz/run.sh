@@ -3,6 +3,8 @@
 #
 # run.sh [SECONDS]: build the fuzzers with the sanitizers and run each that long
 # (default: 10), with new seeds. What the seed was is in the output.
+# run.sh rings MILLIONS: that many million rounds of the ring fuzzer, on every CPU, of
+# which each should do some 250,000 in a second.
 
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
@@ -29,6 +31,20 @@ fuzz()
 	done
 }
 
+rings()
+{
+	local millions=$1 begin=$SECONDS first=$((RANDOM << 15 | RANDOM)) status
+
+	gcc "${FLAGS[@]}" -O2 -o "$OUT/rings" selftests/fuzz/ring_fuzz.c "${RING_FUZZ[@]}" || return 1
+	# shellcheck disable=SC2016
+	seq "$first" $((first + millions - 1)) | xargs -P "$(nproc)" -I SEED sh -c \
+		'"$0" 1000000 SEED >"$0.SEED" 2>&1 && rm "$0.SEED" || { echo "# ring_fuzz 1000000 SEED"; sed "s/^/# /" "$0.SEED"; exit 255; }' \
+		"$OUT/rings"
+	status=$?
+	echo "# $millions million rounds from seed $first on in $((SECONDS - begin)) s"
+	return "$status"
+}
+
 number=0
 failed=0
 report()
@@ -47,6 +63,12 @@ report()
 mkdir -p "$OUT"
 # shellcheck source=targets.sh
 . selftests/fuzz/targets.sh
+if [[ ${1-} == rings ]]; then
+	echo 1..1
+	rings "$2"
+	report rings
+	exit "$failed"
+fi
 echo 1..3
 fuzz ring_fuzz 50000 "${RING_FUZZ[@]}"
 report ring_fuzz

@@ -988,7 +988,7 @@ link_guest()
 # sent_and_came FROM TO ROUND: what the one has is what the other gets.
 sent_and_came()
 {
-	wait_for 300 "^came $3 [0-9a-f]* " /tmp/out.$2 || return
+	wait_for 900 "^came $3 [0-9a-f]* " /tmp/out.$2 || return
 	sum=$(tr -d '\r' </tmp/out.$1 | sed -n 's/^mine \([0-9a-f]*\) .*/\1/p')
 	grep -q "^came $3 $sum " /tmp/out.$2 && return
 	echo "# what $1 sent is not what $2 has got"
