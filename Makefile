@@ -27,7 +27,7 @@ help:
 	@echo '  check-debug    the tests of /dev/lodge, fuzzers and failures on the debug kernel'
 	@echo '  check-host     the tests that need no emulator'
 	@echo '  bench          what an exit costs, beside KVM: an hour'
-	@echo '  bench-virtio   what disk and network cost, beside KVM with QEMU: minutes'
+	@echo '  bench-virtio   what a disk and a network cost, beside QEMU: minutes'
 	@echo '  coverage       which lines of the pure logic the tests execute'
 	@echo '  matrix         build the module for every kernel it is made for'
 	@echo '  soak           the long forms of the tests: hours'

@@ -11,7 +11,7 @@
 #	steady CHAINS USER			on Lodge: requests and packets, and
 #						exits to userspace meanwhile
 
-CHAINS=500			# of each device, at least
+CHAINS=100			# of each device, at least
 
 (cd /selftests && echo bench_virtio | cpio -o -H newc 2>/dev/null) >program
 cat initrd program >image
@@ -31,10 +31,10 @@ fail()
 # wait_for PATTERN FILE
 wait_for()
 {
-	tries=200
+	tries=80
 	until grep -q "$1" "$2"; do
 		tries=$((tries - 1))
-		[ $tries -gt 0 ] && kill -0 $guest || fail "not seen: $1"
+		{ [ $tries -gt 0 ] && kill -0 $guest; } || fail "not seen: $1"
 		sleep 0.1
 	done
 }

@@ -32,9 +32,9 @@
 #define HOST		0x0a000001	/* 10.0.0.1 */
 #define BYTES		64
 #define TRIES		30		/* of a second */
-#define SAMPLES		63
-#define IN_A_ROW	8
-#define ROUNDS		16		/* between looks for STOP */
+#define SAMPLES		31
+#define IN_A_ROW	4
+#define ROUNDS		4		/* between looks for STOP */
 
 static char block[BLOCK] __attribute__((aligned(BLOCK)));
 static unsigned int blocks;

@@ -10,10 +10,12 @@ cd "$(dirname "$0")/../.." || exit 1
 OUT=build/bench
 FIRMWARE=(seabios/bios-256k.bin qemu/kvmvapic.bin qemu/linuxboot_dma.bin)
 
-# measure [-l]
+# measure [-l]. QEMU delivers an interrupt that VMRUN has injected once more when its time
+# slice ends before the guest's next exit, even with IF=0 (helper_vmrun() leaves its vector
+# in exception_index), which may find a guest with a lock of its own: then from the start.
 measure()
 {
-	local add=() file
+	local add=() file try
 
 	if (($# == 0)); then
 		add=(--add "$(command -v qemu-system-x86_64):/usr/bin/")
@@ -21,12 +23,15 @@ measure()
 			add+=(--add "/usr/share/$file:/usr/share/qemu/")
 		done
 	fi
-	timeout 2400 selftests/lab/lab --cpu amd --kernel test --count --timeout 2300 \
-		"${add[@]}" --add "$(selftests/lab/provide test)/vmlinuz:lean" \
-		--add "$(selftests/lab/provide guest-initrd):initrd" \
-		--add selftests/bench/virtio-host.sh -- sh virtio-host.sh "$@" \
-		>"$OUT/virtio.raw" 2>"$OUT/virtio.log" ||
-		{ tail -n 30 "$OUT/virtio.log" >&2; return 1; }
+	for try in 1 2 3 4 5; do
+		timeout 400 selftests/lab/lab --cpu amd --kernel test --count --timeout 300 \
+			"${add[@]}" --add "$(selftests/lab/provide test)/vmlinuz:lean" \
+			--add "$(selftests/lab/provide guest-initrd):initrd" \
+			--add selftests/bench/virtio-host.sh -- sh virtio-host.sh "$@" \
+			>"$OUT/virtio.raw" 2>"$OUT/virtio.log" && break
+		echo "try $try: $(tail -n 1 "$OUT/virtio.log")" >&2
+		((try < 5)) || { tail -n 30 "$OUT/virtio.log" >&2; return 1; }
+	done
 	tr -d '\r\0' <"$OUT/virtio.raw" >"$OUT/virtio.out"
 }
 
