@@ -240,6 +240,18 @@ static void data_in(struct lodge_vreq *req)
 		      chain->writable);
 }
 
+/* A driver puts it in one piece, as a rule. */
+static bool get_header(struct lodge_vreq *req, struct blk_header *header)
+{
+	const struct iovec *iov = req->chain.iov;
+
+	iov_iter_init(&req->iter, ITER_SOURCE, iov, req->chain.outs, req->chain.readable);
+	if (unlikely(iov->iov_len < sizeof(*header)))
+		return copy_from_iter_full(header, sizeof(*header), &req->iter);
+	iov_iter_advance(&req->iter, sizeof(*header));
+	return !copy_from_user(header, iov->iov_base, sizeof(*header));
+}
+
 static long blk_serve(struct lodge_queue *queue, struct lodge_vreq *req)
 {
 	struct lodge_chain *chain = &req->chain;
@@ -248,8 +260,7 @@ static long blk_serve(struct lodge_queue *queue, struct lodge_vreq *req)
 	/* Neither a header nor room for a status: nothing can be said at all. */
 	if (chain->readable < sizeof(header) || !chain->writable)
 		return -EPROTO;
-	iov_iter_init(&req->iter, ITER_SOURCE, chain->iov, chain->outs, chain->readable);
-	if (!copy_from_iter_full(&header, sizeof(header), &req->iter))
+	if (!get_header(req, &header))
 		return finish(req, 0, -EIO);
 	if (queue->here && !is_for_here(queue->dev, header.type))
 		return -EAGAIN;

@@ -30,12 +30,15 @@
 
 /*
  * The size of a packet is known once it was read. So chains that hold the
- * largest are kept ready, and those it did not need serve the next.
+ * largest are kept ready, and those it did not need serve the next: @count of
+ * @req from @first on, whose memory is @bytes in @iovs of @iov from @first_iov on.
  */
 struct lodge_net_rx {
+	u32 first;
 	u32 count;
-	u32 bytes;
+	u32 first_iov;
 	u32 iovs;
+	u32 bytes;
 	struct lodge_vreq *req[LODGE_QUEUE_DEPTH];
 	struct iovec iov[GATHER_IOVS];
 };
@@ -117,21 +120,40 @@ static long transmit(struct lodge_queue *queue, struct lodge_vreq *req)
 	return ret == -EAGAIN ? -EAGAIN : 0;
 }
 
-/* The memory of all that is kept. */
-static void lay_out(struct lodge_net_rx *rx)
+/* For another chain, behind those that are kept; they move when they have come to the end. */
+static bool has_room(struct lodge_net_rx *rx)
 {
-	struct lodge_chain *chain;
-	u32 i;
-
-	rx->bytes = 0;
-	rx->iovs = 0;
-	for (i = 0; i < rx->count; i++) {
-		chain = &rx->req[i]->chain;
-		memcpy(&rx->iov[rx->iovs], chain->iov + chain->outs,
-		       chain->ins * sizeof(chain->iov[0]));
-		rx->iovs += chain->ins;
-		rx->bytes += chain->writable;
+	if (rx->iovs + LODGE_CHAIN_IOVS > GATHER_IOVS)
+		return false;
+	if (rx->first + rx->count == LODGE_QUEUE_DEPTH ||
+	    rx->first_iov + rx->iovs + LODGE_CHAIN_IOVS > GATHER_IOVS) {
+		memmove(rx->req, rx->req + rx->first, rx->count * sizeof(rx->req[0]));
+		memmove(rx->iov, rx->iov + rx->first_iov, rx->iovs * sizeof(rx->iov[0]));
+		rx->first = 0;
+		rx->first_iov = 0;
 	}
+	return true;
+}
+
+static void keep(struct lodge_net_rx *rx, struct lodge_vreq *req)
+{
+	const struct lodge_chain *chain = &req->chain;
+
+	memcpy(&rx->iov[rx->first_iov + rx->iovs], chain->iov, chain->ins * sizeof(rx->iov[0]));
+	rx->iovs += chain->ins;
+	rx->bytes += chain->writable;
+	rx->req[rx->first + rx->count++] = req;
+}
+
+static struct lodge_vreq *take_first(struct lodge_net_rx *rx)
+{
+	struct lodge_vreq *req = rx->req[rx->first++];
+
+	rx->count--;
+	rx->first_iov += req->chain.ins;
+	rx->iovs -= req->chain.ins;
+	rx->bytes -= req->chain.writable;
+	return req;
 }
 
 /* Without mergeable buffers each packet has to fit one chain. 0 or -errno */
@@ -141,16 +163,14 @@ static int gather(struct lodge_queue *queue, struct lodge_net_rx *rx)
 	struct lodge_vreq *req;
 	int ret;
 
-	lay_out(rx);
-	while (rx->bytes < (merge ? LARGEST : 1) && rx->iovs + LODGE_CHAIN_IOVS <= GATHER_IOVS) {
+	while (rx->bytes < (merge ? LARGEST : 1) && has_room(rx)) {
 		ret = lodge_queue_pop(queue, &req);
 		if (ret <= 0)
 			return ret == -EAGAIN ? 0 : ret;
 		/* Room for a header, and nothing for the device to read. */
 		if (req->chain.outs || req->chain.writable < HEADER)
 			return -EPROTO;
-		rx->req[rx->count++] = req;
-		lay_out(rx);
+		keep(rx, req);
 	}
 	return 0;
 }
@@ -158,9 +178,12 @@ static int gather(struct lodge_queue *queue, struct lodge_net_rx *rx)
 static int set_buffers(struct lodge_net_rx *rx, struct iov_iter *iter, u32 buffers)
 {
 	size_t at = offsetof(struct virtio_net_hdr_mrg_rxbuf, num_buffers);
+	struct iovec *iov = rx->iov + rx->first_iov;
 	u16 value = buffers;
 
-	iov_iter_init(iter, ITER_DEST, rx->iov, rx->iovs, HEADER);
+	if (likely(iov->iov_len >= HEADER))
+		return put_user(value, (u16 __user *)(iov->iov_base + at));
+	iov_iter_init(iter, ITER_DEST, iov, rx->iovs, HEADER);
 	iov_iter_advance(iter, at);
 	return copy_to_iter(&value, sizeof(value), iter) == sizeof(value) ? 0 : -EFAULT;
 }
@@ -198,7 +221,7 @@ static bool acceptable(const struct lodge_queue *queue, const struct lodge_net_r
 
 	if (!sock_from_file(queue->backend))
 		return true;
-	iov_iter_init(&iter, ITER_SOURCE, rx->iov, rx->iovs, HEADER);
+	iov_iter_init(&iter, ITER_SOURCE, rx->iov + rx->first_iov, rx->iovs, HEADER);
 	return copy_from_iter(&h, sizeof(h), &iter) == sizeof(h) &&
 	       !(wants(&h, bytes - HEADER) & ~queue->dev->features);
 }
@@ -206,21 +229,19 @@ static bool acceptable(const struct lodge_queue *queue, const struct lodge_net_r
 /* The packet of @bytes is in the first chains: give those back. */
 static int deliver(struct lodge_queue *queue, struct lodge_net_rx *rx, u32 bytes)
 {
-	u32 used = 0, left = bytes, i;
+	u32 used = 0, left, now;
+	struct lodge_vreq *req;
 	struct iov_iter iter;
 	int ret;
 
-	for (; left; used++)
-		left -= min(left, rx->req[used]->chain.writable);
+	for (left = bytes; left; used++)
+		left -= min(left, rx->req[rx->first + used]->chain.writable);
 	ret = set_buffers(rx, &iter, used);
-	for (i = 0, left = bytes; i < used && !ret; i++) {
-		u32 now = min(left, rx->req[i]->chain.writable);
-
-		ret = lodge_queue_push(queue, rx->req[i], now);
-		left -= now;
+	for (left = bytes; left && !ret; left -= now) {
+		req = take_first(rx);
+		now = min(left, req->chain.writable);
+		ret = lodge_queue_push(queue, req, now);
 	}
-	rx->count -= i;
-	memmove(rx->req, rx->req + i, rx->count * sizeof(rx->req[0]));
 	return ret;
 }
 
@@ -238,7 +259,7 @@ static int net_pull(struct lodge_queue *queue)
 		return -EAGAIN;
 	init_sync_kiocb(&kiocb, tap);
 	kiocb.ki_flags |= IOCB_NOWAIT;
-	iov_iter_init(&iter, ITER_DEST, rx->iov, rx->iovs, rx->bytes);
+	iov_iter_init(&iter, ITER_DEST, rx->iov + rx->first_iov, rx->iovs, rx->bytes);
 	ret = tap->f_op->read_iter(&kiocb, &iter);
 	if (ret == -EAGAIN)
 		return -EAGAIN;
@@ -256,8 +277,12 @@ static void net_release(struct lodge_queue *queue)
 {
 	struct lodge_net_rx *rx = queue->priv;
 
-	while (rx && rx->count)
-		lodge_queue_unpop(queue, rx->req[--rx->count]);
+	if (!rx)
+		return;
+	while (rx->count)
+		lodge_queue_unpop(queue, rx->req[rx->first + --rx->count]);
+	rx->iovs = 0;
+	rx->bytes = 0;
 }
 
 static bool net_here(const struct lodge_queue *queue)

@@ -328,7 +328,7 @@ static int serve_some(struct lodge_queue *queue)
 		if (ktime_get_ns() - start > PUBLISH_NS) {
 			/* A vCPU has other things to do; its guest waits. */
 			if (queue->here)
-				return 1;
+				break;
 			ret = lodge_queue_publish(queue);
 			if (ret)
 				return ret;

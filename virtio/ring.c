@@ -82,11 +82,21 @@ int lodge_chain_add(struct lodge_vring *ring, struct lodge_chain *chain, u64 gpa
 /* A copy of an indirect table: its descriptors, or -EPROTO, -EFAULT */
 int lodge_ring_table(struct lodge_vring *ring, u64 gpa, u32 bytes)
 {
-	u32 count = bytes / sizeof(struct lodge_desc);
+	u32 count = bytes / sizeof(struct lodge_desc), i;
+	const struct lodge_desc __user *at;
+	u64 contiguous;
 
 	if (!ring->indirect || !count || bytes % sizeof(struct lodge_desc) ||
 	    count > LODGE_CHAIN_IOVS)
 		return -EPROTO;
+	/* As a rule it is in one piece, and short. */
+	at = lodge_gpa_to_user(ring->vm, gpa, false, &contiguous);
+	if (at && contiguous >= bytes) {
+		for (i = 0; i < count; i++)
+			if (copy_from_user(&ring->table[i], at + i, sizeof(*at)))
+				return -EFAULT;
+		return count;
+	}
 	switch (lodge_read_guest(ring->vm, gpa, ring->table, bytes)) {
 	case 0:
 		return count;
