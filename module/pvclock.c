@@ -114,18 +114,33 @@ static void write_wall(struct lodge_vcpu *vcpu)
 /* Time that the guest wanted to run and the host ran others. */
 static void write_steal(struct lodge_vcpu *vcpu)
 {
-	u64 gpa = vcpu->pv.steal & STEAL_ADDRESS, delay = lodge_run_delay();
-	struct steal_time st;
+	u64 gpa = vcpu->pv.steal & STEAL_ADDRESS, delay = lodge_run_delay(), steal, contiguous;
+	struct steal_time __user *st;
+	u32 version;
+	int idx;
 
 	if (vcpu->pv.delay_of != current)
 		vcpu->pv.delay = delay;
 	vcpu->pv.delay_of = current;
-	if (lodge_read_guest(vcpu->vm, gpa, &st, sizeof(st)))
-		return;
-	st.steal += delay - vcpu->pv.delay;
-	st.preempted = 0;
+	idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
+	st = lodge_gpa_to_user(vcpu->vm, gpa, true, &contiguous);
+	/* At each wake-up: all at once. It is in one page, and so in one slot. */
+	if (!st || !user_access_begin(st, sizeof(*st)))
+		goto out;
+	unsafe_get_user(version, &st->version, fault);
+	unsafe_get_user(steal, &st->steal, fault);
+	unsafe_put_user(version | 1, &st->version, fault);
+	smp_wmb();	/* as in publish() */
+	unsafe_put_user(steal + delay - vcpu->pv.delay, &st->steal, fault);
+	unsafe_put_user(0, &st->preempted, fault);
+	smp_wmb();	/* the same */
+	unsafe_put_user((version | 1) + 1, &st->version, fault);
 	vcpu->pv.delay = delay;
-	publish(vcpu, gpa, &st, sizeof(st), &st.version);
+fault:
+	user_access_end();
+	lodge_mark_dirty(vcpu->vm, gpa, sizeof(*st));
+out:
+	srcu_read_unlock(&vcpu->vm->mmu.srcu, idx);
 }
 
 /* Ring 2, LODGE_REQ_PV: bring the guest's pages up to date. */
