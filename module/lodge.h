@@ -283,23 +283,11 @@ struct lodge_fpu {
 	u32 host_pkru;
 };
 
-/**
- * struct lodge_move - a MOV to or from device memory
- * @load: a load's register; for a store, @load.bytes counts, and without @immediate @load.reg
- * @immediate: a store writes @imm
- * @length: of the instruction; 0: none that is known
- * @base, @index: registers, or LODGE_NO_REG; the address is @base + @index << @scale + @disp
- */
+/* A MOV to or from device memory, or another instruction: then there is no load. */
 struct lodge_move {
-	struct lodge_load load;
-	bool store;
-	bool immediate;
-	u8 length;
-	u8 base;
-	u8 index;
-	u8 scale;
-	s32 disp;
-	s32 imm;
+	u64 code[2];
+	struct lodge_insn insn;
+	struct lodge_load load;		/* a load's; of a store @bytes count, and @reg */
 };
 
 /* What an IN, OUT, INS or OUTS that exited does. */
@@ -346,8 +334,7 @@ struct lodge_vcpu {
 	struct lodge_fault_cache fault_cache;
 	struct lodge_replay replay;
 	struct lodge_load load;		/* that userspace serves */
-	u64 move_code[2];		/* bytes at the last MOV to or from a device: */
-	struct lodge_move move;
+	struct lodge_move moves[8];	/* by the low bits of RIP */
 	struct lodge_queue *rung;	/* its device is held; LODGE_REQ_RING */
 
 	/* cold */
@@ -681,8 +668,8 @@ u32 lodge_fpu_size(void);
 
 bool lodge_peek_code(struct lodge_vcpu *vcpu);
 unsigned int lodge_short_length(u64 code);
-bool lodge_decode_move(const u64 code[2], struct lodge_move *m);
-void lodge_move_operands(struct lodge_vcpu *vcpu, const struct lodge_move *m, u64 *linear,
+bool lodge_decode_move(const u64 code[2], struct lodge_insn *insn);
+void lodge_move_operands(struct lodge_vcpu *vcpu, const struct lodge_insn *insn, u64 *linear,
 			 u64 *value);
 enum lodge_next lodge_on_mmio(struct lodge_vcpu *vcpu, u64 gpa, bool write);
 

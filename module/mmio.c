@@ -134,142 +134,65 @@ unsigned int lodge_short_length(u64 code)
 	return (u8)code == 0xf4;	/* HLT */
 }
 
-/* Opcode of @m, from @at: what follows it, or NULL */
-static const u8 *move_opcode(struct lodge_move *m, const u8 *at)
-{
-	m->load.sign = false;
-	m->store = false;
-	switch (*at++) {
-	case 0x88:
-	case 0xc6:
-		m->store = true;
-		fallthrough;
-	case 0x8a:
-		m->load.to = 1;
-		fallthrough;
-	case 0x8b:
-		m->load.bytes = m->load.to;
-		return at;
-	case 0x89:
-	case 0xc7:
-		m->store = true;
-		m->load.bytes = m->load.to;
-		return at;
-	case 0x0f:
-		if ((*at & 0xf6) != 0xb6)	/* MOVZX, MOVSX */
-			return NULL;
-		m->load.sign = *at & 8;
-		m->load.bytes = 1 + (*at & 1);
-		return at + 1;
-	}
-	return NULL;
-}
-
-/* Its memory operand: what follows that, or NULL */
-static const u8 *move_operand(struct lodge_move *m, const u8 *at, u8 rex)
-{
-	u8 modrm = *at++, mode = modrm >> 6, base = modrm & 7, sib, index;
-
-	if (mode == 3 || (!mode && base == 5))	/* a register; relative to RIP */
-		return NULL;
-	m->index = LODGE_NO_REG;
-	m->base = LODGE_NO_REG;
-	m->disp = 0;
-	if (base == 4) {
-		sib = *at++;
-		base = sib & 7;
-		index = (sib >> 3 & 7) | (rex & 2) << 2;
-		m->scale = sib >> 6;
-		if (index != 4)
-			m->index = index;
-	}
-	if (mode || base != 5)
-		m->base = base | (rex & 1) << 3;
-	else
-		mode = 2;
-	if (mode == 1)
-		m->disp = (s8)*at++;
-	if (mode != 2)
-		return at;
-	memcpy(&m->disp, at, sizeof(m->disp));
-	return at + sizeof(m->disp);
-}
-
 /*
  * lodge_decode_move() - a MOV, MOVZX or MOVSX between memory and a general register, or of an
  * immediate to memory, in 64-bit mode, without a segment's base: false for anything else.
  * @code: as lodge_peek_code() gives it
  */
-bool lodge_decode_move(const u64 code[2], struct lodge_move *m)
+bool lodge_decode_move(const u64 code[2], struct lodge_insn *insn)
 {
-	const u8 *at = (const u8 *)code, *opcode;
-	u8 rex = 0, modrm;
-	u32 bytes;
+	bool high;
 
-	m->load.to = 4;
-	if (*at == 0x66) {
-		m->load.to = 2;
-		at++;
-	}
-	if ((*at & 0xf0) == 0x40)
-		rex = *at++;
-	if (rex & 8)
-		m->load.to = 8;
-	opcode = at;
-	at = move_opcode(m, at);
-	if (!at)
+	if (lodge_decode(insn, (const u8 *)code, LODGE_INSN_MAX, LODGE_CODE64) ||
+	    (insn->op != LODGE_OP_MOV && insn->op != LODGE_OP_MOVZX &&
+	     insn->op != LODGE_OP_MOVSX) ||
+	    (insn->form != LODGE_FORM_RM_R && insn->form != LODGE_FORM_R_RM &&
+	     insn->form != LODGE_FORM_RM_IMM))
 		return false;
-	modrm = *at;
-	m->load.reg = (modrm >> 3 & 7) | (rex & 4) << 1;
-	/* AH to BH; groups that have but one member */
-	if ((m->load.to == 1 && !rex && m->load.reg >= 4) || (*opcode >= 0xc6 && modrm & 0x38))
-		return false;
-	at = move_operand(m, at, rex);
-	if (!at)
-		return false;
-	m->immediate = *opcode >= 0xc6;
-	if (m->immediate) {
-		bytes = min_t(u32, m->load.to, 4);
-		memcpy(&m->imm, at, sizeof(m->imm));
-		m->imm = lodge_sign_extend(m->imm, bytes);
-		at += bytes;
-	}
-	m->length = at - (const u8 *)code;
-	return true;
+	/* AH to BH */
+	high = insn->opsize == 1 && insn->form != LODGE_FORM_RM_IMM && !insn->rex &&
+	       insn->reg >= 4;
+	return insn->modrm < 0xc0 && !high && !insn->rip_relative && insn->addrsize == 8 &&
+	       insn->segment < LODGE_FS && !insn->rep && !insn->repne;
 }
 
 /* The linear address of its memory operand */
-static __always_inline u64 address_of(struct lodge_vcpu *vcpu, const struct lodge_move *m)
+static __always_inline u64 address_of(struct lodge_vcpu *vcpu, const struct lodge_insn *insn)
 {
-	u64 linear = (s64)m->disp;
+	u64 linear = insn->disp;
 
-	if (m->base != LODGE_NO_REG)
-		linear += lodge_reg_read(vcpu, m->base);
-	if (m->index != LODGE_NO_REG)
-		linear += lodge_reg_read(vcpu, m->index) << m->scale;
+	if (insn->base != LODGE_NO_REG)
+		linear += lodge_reg_read(vcpu, insn->base);
+	if (insn->index != LODGE_NO_REG)
+		linear += lodge_reg_read(vcpu, insn->index) << insn->scale;
 	return linear;
 }
 
 /* What a store writes, in its low bytes */
-static __always_inline u64 value_of(struct lodge_vcpu *vcpu, const struct lodge_move *m)
+static __always_inline u64 value_of(struct lodge_vcpu *vcpu, const struct lodge_insn *insn)
 {
-	return m->immediate ? (u64)(s64)m->imm : lodge_reg_read(vcpu, m->load.reg);
+	return insn->form == LODGE_FORM_RM_IMM ? insn->imm : lodge_reg_read(vcpu, insn->reg);
 }
 
 /** lodge_move_operands() - both, for the tests */
-void lodge_move_operands(struct lodge_vcpu *vcpu, const struct lodge_move *m, u64 *linear,
+void lodge_move_operands(struct lodge_vcpu *vcpu, const struct lodge_insn *insn, u64 *linear,
 			 u64 *value)
 {
-	*linear = address_of(vcpu, m);
-	*value = value_of(vcpu, m) & lodge_mask(m->load.bytes);
+	*linear = address_of(vcpu, insn);
+	*value = value_of(vcpu, insn);
 }
 
-/* Others' MOVs are decoded, and remembered by their bytes; vcpu->move.length: 0 for none */
-static noinline void decode_anew(struct lodge_vcpu *vcpu)
+/* A MOV is decoded once, and remembered by its bytes; @load.bytes: 0 for another instruction */
+static noinline void decode_anew(struct lodge_vcpu *vcpu, struct lodge_move *m)
 {
-	memcpy(vcpu->move_code, vcpu->exit.code, sizeof(vcpu->move_code));
-	if (!lodge_decode_move(vcpu->move_code, &vcpu->move))
-		vcpu->move.length = 0;
+	const struct lodge_insn *insn = &m->insn;
+	bool known;
+
+	memcpy(m->code, vcpu->exit.code, sizeof(m->code));
+	known = lodge_decode_move(m->code, &m->insn);
+	m->load = (struct lodge_load) {
+		known ? insn->srcsize : 0, insn->opsize, insn->reg, insn->op == LODGE_OP_MOVSX
+	};
 }
 
 /*
@@ -277,21 +200,22 @@ static noinline void decode_anew(struct lodge_vcpu *vcpu)
  * have been changed since: then the address differs, or the guest gets what it
  * might have got by executing it now.
  */
-static __always_inline bool plain(struct lodge_vcpu *vcpu, u64 gpa, bool write)
+static __always_inline bool plain(struct lodge_vcpu *vcpu, const struct lodge_move *m, u64 gpa,
+				  bool write)
 {
-	const struct lodge_move *m = &vcpu->move;
+	bool load = m->insn.form == LODGE_FORM_R_RM;
 
-	return m->length && m->store == write &&
-	       !((address_of(vcpu, m) ^ gpa) & ~PAGE_MASK) &&
+	return m->load.bytes && load != write &&
+	       !((address_of(vcpu, &m->insn) ^ gpa) & ~PAGE_MASK) &&
 	       !(gpa & (m->load.bytes - 1)) && !(vcpu->dr7 & 0xff);
 }
 
 /* VMX saves RF as for a fault (SDM 28.3.3); the instruction is through. */
-static void step_over(struct lodge_vcpu *vcpu)
+static void step_over(struct lodge_vcpu *vcpu, unsigned int len)
 {
 	u64 flags = lodge_reg_read(vcpu, LODGE_RFLAGS);
 
-	lodge_advance_fetched(vcpu, vcpu->move.length);
+	lodge_advance_fetched(vcpu, len);
 	if (flags & X86_EFLAGS_RF)
 		lodge_reg_write(vcpu, LODGE_RFLAGS, flags & ~(u64)X86_EFLAGS_RF);
 }
@@ -303,25 +227,28 @@ static void step_over(struct lodge_vcpu *vcpu)
  */
 enum lodge_next lodge_on_mmio(struct lodge_vcpu *vcpu, u64 gpa, bool write)
 {
-	const struct lodge_load *load = &vcpu->move.load;
+	struct lodge_move *m;
 	bool done;
 
 	if (vcpu->inflight.valid || vcpu->replay.count || !lodge_peek_code(vcpu))
 		return LODGE_HANDLE;
-	if (vcpu->exit.code[0] != vcpu->move_code[0] || vcpu->exit.code[1] != vcpu->move_code[1])
-		decode_anew(vcpu);
-	if (!plain(vcpu, gpa, write))
+	m = &vcpu->moves[vcpu->regs[LODGE_RIP] % ARRAY_SIZE(vcpu->moves)];
+	/* An address, or the index would be scaled for each member. */
+	OPTIMIZER_HIDE_VAR(m);
+	if (vcpu->exit.code[0] != m->code[0] || vcpu->exit.code[1] != m->code[1])
+		decode_anew(vcpu, m);
+	if (!plain(vcpu, m, gpa, write))
 		return LODGE_HANDLE;
 	lodge_reason(vcpu, LODGE_REASON_MMIO, gpa);
-	vcpu->exit.value = write ? value_of(vcpu, &vcpu->move) : 0;
-	done = lodge_mmio_access(vcpu, gpa, load->bytes, write, &vcpu->exit.value);
-	step_over(vcpu);
+	vcpu->exit.value = write ? value_of(vcpu, &m->insn) : 0;
+	done = lodge_mmio_access(vcpu, gpa, m->load.bytes, write, &vcpu->exit.value);
+	step_over(vcpu, m->insn.length);
 	if (done && !write)
-		lodge_finish_load(vcpu, *load, vcpu->exit.value);
+		lodge_finish_load(vcpu, m->load, vcpu->exit.value);
 	if (done)
 		return LODGE_REENTER;
 	if (!write)
-		vcpu->load = *load;
-	return lodge_user_access(vcpu, LODGE_SPACE_MMIO, gpa, load->bytes, write,
-				 vcpu->exit.value & lodge_mask(load->bytes));
+		vcpu->load = m->load;
+	return lodge_user_access(vcpu, LODGE_SPACE_MMIO, gpa, m->load.bytes, write,
+				 vcpu->exit.value & lodge_mask(m->load.bytes));
 }
