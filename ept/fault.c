@@ -71,18 +71,16 @@ static const struct lodge_slot_cache *find_slot(struct lodge_mmu *mmu,
 	const struct lodge_memslots *slots;
 	const struct lodge_memslot *slot;
 	struct lodge_slot_cache *cache;
-	int idx;
 
 	for (cache = caches->slots; cache < caches->slots + ARRAY_SIZE(caches->slots); cache++)
 		if (holds(cache, mmu, gpa))
 			return cache;
-	idx = srcu_read_lock(&mmu->srcu);
+	guard(srcu)(&mmu->srcu);
 	slots = srcu_dereference(mmu->slots, &mmu->srcu);
 	slot = lodge_slot_find(slots, gpa);
 	cache = &caches->slots[!slot];
 	cache->generation = slots->generation;
 	cache->slot = slot ? *slot : hole(slots, gpa);
-	srcu_read_unlock(&mmu->srcu, idx);
 	return cache;
 }
 
@@ -300,13 +298,12 @@ static enum lodge_fault host_pages(struct fault *f)
 /* Another size, or another page, is mapped there: not any more. */
 static void make_way(struct lodge_mmu *mmu, struct lodge_mapping *m)
 {
-	int idx = srcu_read_lock(&mmu->srcu);
 	struct lodge_table *detached;
 
+	guard(srcu)(&mmu->srcu);
 	lodge_zap_begin(mmu);
 	detached = lodge_table_make_way(mmu, m->gpa, m->level);
 	lodge_zap_end(mmu, true);
-	srcu_read_unlock(&mmu->srcu, idx);
 	lodge_table_free_deferred(mmu, detached);
 }
 
@@ -482,13 +479,11 @@ int lodge_prefault(struct lodge_vm *vm, void *data)
  */
 bool lodge_mmu_fix_write(struct lodge_vm *vm, u64 gpa)
 {
-	int idx = srcu_read_lock(&vm->mmu.srcu);
-	bool fixed = lodge_table_allow_write(&vm->mmu, gpa);
-
-	if (fixed)
-		lodge_mark_dirty(vm, gpa, 1);
-	srcu_read_unlock(&vm->mmu.srcu, idx);
-	return fixed;
+	guard(srcu)(&vm->mmu.srcu);
+	if (!lodge_table_allow_write(&vm->mmu, gpa))
+		return false;
+	lodge_mark_dirty(vm, gpa, 1);
+	return true;
 }
 
 /** lodge_mmu_create() - no slots, no leaves, and the notifier at work; in vm->mm. Sleeps */

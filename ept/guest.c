@@ -49,11 +49,9 @@ void lodge_mark_dirty(struct lodge_vm *vm, u64 gpa, u32 bytes)
 /** lodge_mark_list() - log what the CPU has listed; any ring */
 void lodge_mark_list(struct lodge_vm *vm, const u64 *gpas, u32 count)
 {
-	int idx = srcu_read_lock(&vm->mmu.srcu);
-
+	guard(srcu)(&vm->mmu.srcu);
 	while (count--)
 		lodge_mark_dirty(vm, gpas[count], 1);
-	srcu_read_unlock(&vm->mmu.srcu, idx);
 }
 
 /* Copy between @user, the guest's side, and @kernel; 0 when all of it was copied. */
@@ -75,24 +73,22 @@ static unsigned long copy(void __user *user, void *kernel, u32 bytes, bool write
 static int copy_guest(struct lodge_vm *vm, u64 gpa, void *kernel, u32 bytes, bool write,
 		      bool atomic)
 {
-	int idx = srcu_read_lock(&vm->mmu.srcu), ret = 0;
 	void __user *user;
 	u64 contiguous;
+	int ret = 0;
 	u32 now;
 
+	guard(srcu)(&vm->mmu.srcu);
 	for (; bytes && !ret; gpa += now, kernel += now, bytes -= now) {
 		user = lodge_gpa_to_user(vm, gpa, write, &contiguous);
-		if (!user) {
-			ret = -ENXIO;
-			break;
-		}
+		if (!user)
+			return -ENXIO;
 		now = min_t(u64, bytes, contiguous);
 		if (copy(user, kernel, now, write, atomic))
 			ret = atomic ? -EAGAIN : -EFAULT;
 		if (write)
 			lodge_mark_dirty(vm, gpa, now);
 	}
-	srcu_read_unlock(&vm->mmu.srcu, idx);
 	return ret;
 }
 

@@ -53,7 +53,7 @@ void lodge_notifier_end(struct lodge_mmu *mmu, unsigned long start, unsigned lon
 {
 	unsigned long seq;
 
-	spin_lock(&mmu->notifier_lock);
+	guard(spinlock)(&mmu->notifier_lock);
 	seq = mmu->notifier_seq;
 	mmu->notifier_ended[seq % LODGE_NOTIFIER_MEMORY] = (struct lodge_user_range) { start, end };
 	/* Who takes this for a snapshot sees what was done before it. */
@@ -61,7 +61,6 @@ void lodge_notifier_end(struct lodge_mmu *mmu, unsigned long start, unsigned lon
 	/* Pairs with lodge_notifier_retry(): who misses the count sees this. */
 	smp_wmb();
 	WRITE_ONCE(mmu->notifier_count, mmu->notifier_count - 1);
-	spin_unlock(&mmu->notifier_lock);
 }
 
 /* Is one of these addresses barred, or was it since @seq? What is forgotten may have been. */
@@ -90,7 +89,7 @@ static bool touched(struct lodge_mmu *mmu, unsigned long start, unsigned long en
 bool lodge_notifier_retry(struct lodge_mmu *mmu, unsigned long start, unsigned long end,
 			  unsigned long seq)
 {
-	bool quiet, retry;
+	bool quiet;
 
 	/* Pairs with lodge_notifier_begin(): tables first, then the count. */
 	smp_mb();
@@ -99,10 +98,8 @@ bool lodge_notifier_retry(struct lodge_mmu *mmu, unsigned long start, unsigned l
 	smp_rmb();
 	if (likely(quiet && READ_ONCE(mmu->notifier_seq) == seq))
 		return false;
-	spin_lock(&mmu->notifier_lock);
-	retry = touched(mmu, start, end, seq);
-	spin_unlock(&mmu->notifier_lock);
-	return retry;
+	guard(spinlock)(&mmu->notifier_lock);
+	return touched(mmu, start, end, seq);
 }
 
 /** lodge_zap_begin() - leaves or tables are about to be removed */
@@ -134,15 +131,13 @@ static bool user_range(struct lodge_mmu *mmu, unsigned long start, unsigned long
 	const struct lodge_memslots *slots;
 	u64 gpa, gpa_end;
 	bool any = false;
-	int idx;
 	u32 i;
 
-	idx = srcu_read_lock(&mmu->srcu);
+	guard(srcu)(&mmu->srcu);
 	slots = srcu_dereference(mmu->slots, &mmu->srcu);
 	for (i = 0; i < slots->count; i++)
 		if (lodge_slot_gpa_range(&slots->slot[i], start, end, &gpa, &gpa_end))
 			any |= lodge_table_range(mmu, gpa, gpa_end, op, may_sleep);
-	srcu_read_unlock(&mmu->srcu, idx);
 	return any;
 }
 

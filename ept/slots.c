@@ -153,11 +153,9 @@ int lodge_slot_max_level(const struct lodge_memslot *slot, u64 gpa, int level)
 /** lodge_gpa_zap() - the guest faults on these addresses again. Sleeps */
 void lodge_gpa_zap(struct lodge_mmu *mmu, u64 gpa, u64 bytes)
 {
-	int idx = srcu_read_lock(&mmu->srcu);
-
+	guard(srcu)(&mmu->srcu);
 	lodge_zap_begin(mmu);
 	lodge_zap_end(mmu, lodge_table_range(mmu, gpa, gpa + bytes, lodge_leaf_zap, true));
-	srcu_read_unlock(&mmu->srcu, idx);
 }
 
 /** lodge_slots_publish() - on return nobody looks at the old array, which is gone. Sleeps */
@@ -254,11 +252,9 @@ static bool leaves(struct lodge_vm *vm, const struct lodge_memslot *slot, u64 pa
 		   lodge_leaf_op op)
 {
 	u64 start = page * PAGE_SIZE, end = min(end_page * PAGE_SIZE, slot->bytes);
-	int idx = srcu_read_lock(&vm->mmu.srcu);
-	bool any = lodge_table_range(&vm->mmu, slot->gpa + start, slot->gpa + end, op, true);
 
-	srcu_read_unlock(&vm->mmu.srcu, idx);
-	return any;
+	guard(srcu)(&vm->mmu.srcu);
+	return lodge_table_range(&vm->mmu, slot->gpa + start, slot->gpa + end, op, true);
 }
 
 /*

@@ -191,13 +191,11 @@ static int install(struct lodge_mmu *mmu, struct lodge_table *table, struct lodg
 {
 	u64 bytes = lodge_level_bytes(m->level);
 	unsigned long start = m->hva & ~(bytes - 1);
-	int ret = -EAGAIN;
 
-	spin_lock(&table->lock);
-	if (!table->detached && !lodge_notifier_retry(mmu, start, start + m->count * bytes, m->seq))
-		ret = write_leaves(mmu, entry_of(table, m->gpa), m);
-	spin_unlock(&table->lock);
-	return ret;
+	guard(spinlock)(&table->lock);
+	if (table->detached || lodge_notifier_retry(mmu, start, start + m->count * bytes, m->seq))
+		return -EAGAIN;
+	return write_leaves(mmu, entry_of(table, m->gpa), m);
 }
 
 static bool in_use(struct lodge_table *table)
@@ -350,11 +348,10 @@ static bool table_leaves(struct lodge_mmu *mmu, struct lodge_table *table, u64 g
 	u64 bytes = lodge_level_bytes(table->level);
 	bool any = false;
 
-	spin_lock(&table->lock);
+	guard(spinlock)(&table->lock);
 	for (; entry < stop && gpa < end; entry++, gpa += bytes)
 		if (lodge_pt_is_leaf(mmu->format, READ_ONCE(*entry), table->level))
 			any |= op(mmu, entry, gpa, table->level);
-	spin_unlock(&table->lock);
 	return any;
 }
 
@@ -421,13 +418,12 @@ static struct lodge_table *detach(struct lodge_mmu *mmu, u64 *entry, u64 gpa, u6
 	} while (!try_cmpxchg64(entry, &old, 0));
 
 	table = table_at(old);
-	spin_lock(&table->lock);
+	guard(spinlock)(&table->lock);
 	table->detached = true;
 	for (i = 0; i < ENTRIES; i++)
 		if (table->entries[i])
 			lodge_leaf_zap(mmu, &table->entries[i],
 				       ALIGN_DOWN(gpa, PMD_SIZE) + i * PAGE_SIZE, 1);
-	spin_unlock(&table->lock);
 	return table;
 }
 
@@ -439,17 +435,16 @@ static struct lodge_table *detach(struct lodge_mmu *mmu, u64 *entry, u64 gpa, u6
  */
 struct lodge_table *lodge_table_make_way(struct lodge_mmu *mmu, u64 gpa, int level)
 {
-	struct lodge_table *table, *detached = NULL;
+	struct lodge_table *table;
 	u64 old;
 
-	rcu_read_lock();
+	guard(rcu)();
 	table = walk(mmu, gpa, level == 2 ? 2 : 1, &old);
 	if (is_table(mmu, old, table->level))
-		detached = detach(mmu, entry_of(table, gpa), gpa, old);
-	else if (old)
+		return detach(mmu, entry_of(table, gpa), gpa, old);
+	if (old)
 		table_leaves(mmu, table, gpa, gpa + 1, lodge_leaf_zap);
-	rcu_read_unlock();
-	return detached;
+	return NULL;
 }
 
 /** lodge_table_lookup() - the leaf that maps @gpa, and its level; 0 when there is none */
@@ -457,9 +452,8 @@ u64 lodge_table_lookup(struct lodge_mmu *mmu, u64 gpa, int *level)
 {
 	u64 entry;
 
-	rcu_read_lock();
+	guard(rcu)();
 	*level = walk(mmu, gpa, 1, &entry)->level;
-	rcu_read_unlock();
 	return entry;
 }
 
@@ -479,15 +473,13 @@ bool lodge_table_allow_write(struct lodge_mmu *mmu, u64 gpa)
 {
 	const struct lodge_pt_format *f = mmu->format;
 	struct lodge_table *table;
-	bool done = false;
 	u64 old;
 
-	rcu_read_lock();
+	guard(rcu)();
 	table = walk(mmu, gpa, 1, &old);
 	lodge_step();
-	if (lodge_pt_is_leaf(f, old, table->level) && (old & LODGE_PT_MAY_WRITE))
-		done = (old & f->write) || try_cmpxchg64(entry_of(table, gpa), &old,
-							 old | f->write | f->dirty);
-	rcu_read_unlock();
-	return done;
+	if (!lodge_pt_is_leaf(f, old, table->level) || !(old & LODGE_PT_MAY_WRITE))
+		return false;
+	return (old & f->write) ||
+	       try_cmpxchg64(entry_of(table, gpa), &old, old | f->write | f->dirty);
 }

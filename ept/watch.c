@@ -32,25 +32,25 @@ static u8 *byte_of(struct lodge_vm *vm, u64 gpa)
  */
 bool lodge_watch_hit(struct lodge_vm *vm, u64 gpa, u32 access)
 {
-	int idx = srcu_read_lock(&vm->mmu.srcu);
-	u8 *byte = byte_of(vm, gpa), old = byte ? READ_ONCE(*byte) : 0;
+	u8 *byte, old;
 
+	guard(srcu)(&vm->mmu.srcu);
+	byte = byte_of(vm, gpa);
+	old = byte ? READ_ONCE(*byte) : 0;
 	while (old & (access | LODGE_ACCESS_READ))
 		if (try_cmpxchg(byte, &old, HIT))
 			break;
-	srcu_read_unlock(&vm->mmu.srcu, idx);
 	return (old & (access | LODGE_ACCESS_READ)) && !(old & COUNTED);
 }
 
 /** lodge_watch_denied() - LODGE_ACCESS_* that a leaf of this page may not allow now */
 u32 lodge_watch_denied(struct lodge_vm *vm, u64 gpa)
 {
-	int idx = srcu_read_lock(&vm->mmu.srcu);
-	u8 *byte = byte_of(vm, gpa);
-	u32 denied = byte ? READ_ONCE(*byte) & ACCESS : 0;
+	u8 *byte;
 
-	srcu_read_unlock(&vm->mmu.srcu, idx);
-	return denied;
+	guard(srcu)(&vm->mmu.srcu);
+	byte = byte_of(vm, gpa);
+	return byte ? READ_ONCE(*byte) & ACCESS : 0;
 }
 
 static void change(u8 *byte, u8 keep, u8 set)

@@ -12,11 +12,19 @@
 #error Lodge is not yet known to work with this kernel: it is made for 6.1 to 7.3
 #endif
 
+#include <linux/cleanup.h>
 #include <linux/eventfd.h>
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <asm/msr.h>
+
+/* Sparse knows no destructors: to it a guard is nothing. */
+#ifdef __CHECKER__
+#undef guard
+#define guard(name)			LODGE_NO_GUARD
+#define LODGE_NO_GUARD(...)		do { } while (0)
+#endif
 
 /* cpuid_count() and its like; <asm/processor.h> has them before. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)

@@ -56,19 +56,16 @@ fault:
 static int mark_table(void *ctx, u64 gpa, u64 old, u64 bits, u32 bytes)
 {
 	struct lodge_vcpu *vcpu = ctx;
-	struct lodge_mmu *mmu = &vcpu->vm->mmu;
 	void __user *entry;
 	u64 contiguous;
 	int rc = 0;
-	int idx;
 
-	idx = srcu_read_lock(&mmu->srcu);
+	guard(srcu)(&vcpu->vm->mmu.srcu);
 	entry = lodge_gpa_to_user(vcpu->vm, gpa, true, &contiguous);
 	if (entry && contiguous >= bytes)
 		rc = cmpxchg_user(entry, old, old | bits, bytes);
 	if (entry && !rc)
 		lodge_mark_dirty(vcpu->vm, gpa, bytes);
-	srcu_read_unlock(&mmu->srcu, idx);
 	return rc == -EAGAIN ? rc : 0;
 }
 

@@ -43,21 +43,14 @@ static void disable_here(void *unused)
 
 static int online_here(unsigned int cpu)
 {
-	int ret;
-
-	local_irq_disable();
-	ret = enable_here();
-	local_irq_enable();
-	return ret;
+	guard(irqsave)();
+	return enable_here();
 }
 
 static int offline_here(unsigned int cpu)
 {
-	unsigned long irqs;
-
-	local_irq_save(irqs);
+	guard(irqsave)();
 	disable_here(NULL);
-	local_irq_restore(irqs);
 	return 0;
 }
 
@@ -105,11 +98,9 @@ static int module_event(struct notifier_block *nb, unsigned long state, void *da
 {
 	const struct module *mod = data;
 
-	if (state == MODULE_STATE_COMING && !strcmp(mod->name, lodge_ops->rival)) {
-		mutex_lock(&hardware_lock);
+	guard(mutex)(&hardware_lock);
+	if (state == MODULE_STATE_COMING && !strcmp(mod->name, lodge_ops->rival))
 		release_emergency();
-		mutex_unlock(&hardware_lock);
-	}
 	return NOTIFY_DONE;
 }
 
@@ -170,7 +161,7 @@ int lodge_hardware_get(void)
 {
 	int ret = 0;
 
-	mutex_lock(&hardware_lock);
+	guard(mutex)(&hardware_lock);
 	if (!vms)
 		ret = cpuhp_setup_state(CPUHP_AP_ONLINE_DYN, "lodge:online", online_here,
 					offline_here);
@@ -180,7 +171,6 @@ int lodge_hardware_get(void)
 	}
 	if (ret >= 0)
 		vms++;
-	mutex_unlock(&hardware_lock);
 	if (ret == -EBUSY)
 		pr_err_ratelimited("lodge: another hypervisor is using this CPU: end its VMs, then try again\n");
 	return min(ret, 0);
@@ -189,12 +179,11 @@ int lodge_hardware_get(void)
 /** lodge_hardware_put() - one VM less: disable with the last */
 void lodge_hardware_put(void)
 {
-	mutex_lock(&hardware_lock);
-	if (--vms == 0) {
-		release_emergency();
-		cpuhp_remove_state(hotplug_state);
-	}
-	mutex_unlock(&hardware_lock);
+	guard(mutex)(&hardware_lock);
+	if (--vms)
+		return;
+	release_emergency();
+	cpuhp_remove_state(hotplug_state);
 }
 
 /* The CPU that suspends last is not hot-unplugged for it. */

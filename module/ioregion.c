@@ -81,13 +81,12 @@ static void signal_posted(struct lodge_regions *regions)
 	struct eventfd_ctx *eventfd;
 	unsigned int i;
 
-	rcu_read_lock();
+	guard(rcu)();
 	for_each_set_bit(i, &posted, LODGE_MAX_DOMAINS) {
 		eventfd = rcu_dereference(regions->domains[i].eventfd);
 		if (eventfd)
 			lodge_eventfd_signal(eventfd);
 	}
-	rcu_read_unlock();
 }
 
 static enum hrtimer_restart timer_fired(struct hrtimer *timer)
@@ -621,9 +620,8 @@ void lodge_regions_signal(struct lodge_vm *vm)
 
 	if (may_signal_here() && !READ_ONCE(regions->posted))
 		return;
-	rcu_read_lock();
+	guard(rcu)();
 	if (!may_signal_here())
 		signal_doorbells(regions);
 	signal_posted(regions);
-	rcu_read_unlock();
 }

@@ -113,14 +113,10 @@ void lodge_irq_set_line(struct lodge_vm *vm, u32 gsi, bool level)
  */
 int lodge_irq_line(struct lodge_vm *vm, u32 gsi, bool level)
 {
-	unsigned long flags;
-
 	if (gsi >= LODGE_NR_GSIS)
 		return -EINVAL;
-	gsi = array_index_nospec(gsi, LODGE_NR_GSIS);
-	raw_spin_lock_irqsave(&vm->chips.lock, flags);
-	lodge_irq_set_line(vm, gsi, level);
-	raw_spin_unlock_irqrestore(&vm->chips.lock, flags);
+	guard(raw_spinlock_irqsave)(&vm->chips.lock);
+	lodge_irq_set_line(vm, array_index_nospec(gsi, LODGE_NR_GSIS), level);
 	return 0;
 }
 
@@ -150,22 +146,14 @@ int lodge_irq_msi(struct lodge_vm *vm, u64 addr, u32 data)
 
 void lodge_irq_eoi(struct lodge_vm *vm, u8 vector)
 {
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&vm->chips.lock, flags);
+	guard(raw_spinlock_irqsave)(&vm->chips.lock);
 	lodge_ioapic_eoi(vm, vector);
-	raw_spin_unlock_irqrestore(&vm->chips.lock, flags);
 }
 
 int lodge_irq_ack_pic(struct lodge_vm *vm)
 {
-	unsigned long flags;
-	int vector;
-
-	raw_spin_lock_irqsave(&vm->chips.lock, flags);
-	vector = lodge_pic_ack(vm);
-	raw_spin_unlock_irqrestore(&vm->chips.lock, flags);
-	return vector;
+	guard(raw_spinlock_irqsave)(&vm->chips.lock);
+	return lodge_pic_ack(vm);
 }
 
 static bool pit_port(u16 port)
@@ -220,18 +208,16 @@ static bool chip_pio(struct lodge_vm *vm, u16 port, u32 bytes, bool write, u64 *
 static bool ioapic_mmio(struct lodge_vm *vm, u64 gpa, u32 bytes, bool write, u64 *value)
 {
 	u32 offset = gpa & 0xfff;
-	unsigned long flags;
 
 	if (gpa >> 12 != LODGE_IOAPIC_BASE >> 12)
 		return false;
-	raw_spin_lock_irqsave(&vm->chips.lock, flags);
+	guard(raw_spinlock_irqsave)(&vm->chips.lock);
 	if (bytes > 4 || (bytes < 4 && offset))
 		*value = 0;
 	else if (write)
 		lodge_ioapic_write(vm, offset, *value);
 	else
 		*value = lodge_ioapic_read(vm, offset);
-	raw_spin_unlock_irqrestore(&vm->chips.lock, flags);
 	return true;
 }
 
@@ -276,14 +262,11 @@ void lodge_chips_create(struct lodge_vm *vm)
 
 void lodge_chips_reset(struct lodge_vm *vm)
 {
-	unsigned long flags;
-
-	raw_spin_lock_irqsave(&vm->chips.lock, flags);
+	guard(raw_spinlock_irqsave)(&vm->chips.lock);
 	vm->chips.turn = LODGE_MAX_VCPUS - 1;
 	lodge_pit_reset(vm);
 	lodge_ioapic_reset(vm);
 	lodge_pic_reset(vm);
-	raw_spin_unlock_irqrestore(&vm->chips.lock, flags);
 }
 
 static const struct {
@@ -307,13 +290,11 @@ int lodge_chip_get(struct lodge_vm *vm, void *args)
 {
 	struct chip_state state = {};
 	struct lodge_chip *chip = args;
-	unsigned long flags;
 
 	if (chip->chip >= ARRAY_SIZE(chips) || chip->pad)
 		return -EINVAL;
-	raw_spin_lock_irqsave(&vm->chips.lock, flags);
+	guard(raw_spinlock_irqsave)(&vm->chips.lock);
 	chips[array_index_nospec(chip->chip, ARRAY_SIZE(chips))].get(vm, &state);
-	raw_spin_unlock_irqrestore(&vm->chips.lock, flags);
 	memcpy(chip->data, &state, sizeof(state));
 	return 0;
 }
@@ -324,15 +305,11 @@ int lodge_chip_set(struct lodge_vm *vm, void *args)
 	const struct lodge_chip *chip = args;
 	u32 index = array_index_nospec(chip->chip, ARRAY_SIZE(chips));
 	struct chip_state state;
-	unsigned long flags;
-	int ret;
 
 	if (chip->chip >= ARRAY_SIZE(chips) || chip->pad ||
 	    memchr_inv(chip->data + chips[index].bytes, 0, sizeof(chip->data) - chips[index].bytes))
 		return -EINVAL;
 	memcpy(&state, chip->data, sizeof(state));
-	raw_spin_lock_irqsave(&vm->chips.lock, flags);
-	ret = chips[index].set(vm, &state);
-	raw_spin_unlock_irqrestore(&vm->chips.lock, flags);
-	return ret;
+	guard(raw_spinlock_irqsave)(&vm->chips.lock);
+	return chips[index].set(vm, &state);
 }

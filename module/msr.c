@@ -189,14 +189,12 @@ static u64 wanted_offset(struct lodge_vcpu *vcpu, u64 value)
 	struct lodge_tsc_sync *sync = &vcpu->vm->tsc_sync;
 	u64 second = (u64)vcpu->vm->tsc_khz * 1000;
 	u64 offset = value - lodge_scale_tsc(vcpu->vm, rdtsc());
-	unsigned long flags;
 
-	raw_spin_lock_irqsave(&sync->lock, flags);
+	guard(raw_spinlock_irqsave)(&sync->lock);
 	if (sync->writer && sync->writer != vcpu && offset - sync->offset + second <= 2 * second)
 		offset = sync->offset;
 	sync->offset = offset;
 	sync->writer = vcpu;
-	raw_spin_unlock_irqrestore(&sync->lock, flags);
 	return offset;
 }
 

@@ -63,43 +63,37 @@ static int count(unsigned int *have, unsigned int limit)
 struct lodge_owner *lodge_owner_get(void)
 {
 	struct lodge_owner *o;
-	int ret = -ENOMEM;
+	int ret;
 
-	mutex_lock(&owners_lock);
+	guard(mutex)(&owners_lock);
 	o = find_or_add(current_uid());
-	if (o) {
-		ret = count(&o->vms, READ_ONCE(user_vms));
-		if (ret)
-			forget_if_idle(o);
-	}
-	mutex_unlock(&owners_lock);
-	return ret ? ERR_PTR(ret) : o;
+	if (!o)
+		return ERR_PTR(-ENOMEM);
+	ret = count(&o->vms, READ_ONCE(user_vms));
+	if (!ret)
+		return o;
+	forget_if_idle(o);
+	return ERR_PTR(ret);
 }
 
 /** lodge_owner_put() - one VM less; its vCPUs went before */
 void lodge_owner_put(struct lodge_owner *o)
 {
-	mutex_lock(&owners_lock);
+	guard(mutex)(&owners_lock);
 	o->vms--;
 	forget_if_idle(o);
-	mutex_unlock(&owners_lock);
 }
 
 /** lodge_owner_get_vcpu() - one vCPU more in a VM of theirs, whoever asks; -EDQUOT */
 int lodge_owner_get_vcpu(struct lodge_owner *o)
 {
-	int ret;
-
-	mutex_lock(&owners_lock);
-	ret = count(&o->vcpus, READ_ONCE(user_vcpus));
-	mutex_unlock(&owners_lock);
-	return ret;
+	guard(mutex)(&owners_lock);
+	return count(&o->vcpus, READ_ONCE(user_vcpus));
 }
 
 /** lodge_owner_put_vcpu() - one less */
 void lodge_owner_put_vcpu(struct lodge_owner *o)
 {
-	mutex_lock(&owners_lock);
+	guard(mutex)(&owners_lock);
 	o->vcpus--;
-	mutex_unlock(&owners_lock);
 }

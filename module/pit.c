@@ -132,23 +132,19 @@ static enum hrtimer_restart pit_fired(struct hrtimer *timer)
 {
 	struct lodge_vm *vm = container_of(timer, struct lodge_vm, chips.pit.timer);
 	struct lodge_pit *pit = &vm->chips.pit;
-	enum hrtimer_restart next = HRTIMER_NORESTART;
-	unsigned long flags;
 
-	raw_spin_lock_irqsave(&vm->chips.lock, flags);
+	guard(raw_spinlock_irqsave)(&vm->chips.lock);
 	/* Stopped, or programmed anew, while we were on our way here? */
-	if (pit->armed && !hrtimer_is_queued(timer)) {
-		lodge_irq_set_line(vm, 0, true);
-		lodge_irq_set_line(vm, 0, false);
-		pit->armed = pit->period != 0;
-		if (pit->armed) {
-			/* Ticks the host was too busy for are lost. */
-			hrtimer_forward_now(timer, ns_to_ktime(pit->period));
-			next = HRTIMER_RESTART;
-		}
-	}
-	raw_spin_unlock_irqrestore(&vm->chips.lock, flags);
-	return next;
+	if (!pit->armed || hrtimer_is_queued(timer))
+		return HRTIMER_NORESTART;
+	lodge_irq_set_line(vm, 0, true);
+	lodge_irq_set_line(vm, 0, false);
+	pit->armed = pit->period != 0;
+	if (!pit->armed)
+		return HRTIMER_NORESTART;
+	/* Ticks the host was too busy for are lost. */
+	hrtimer_forward_now(timer, ns_to_ktime(pit->period));
+	return HRTIMER_RESTART;
 }
 
 /* Channel 0 changed: when does its output rise next? Its gate is open. */

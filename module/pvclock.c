@@ -65,7 +65,7 @@ static void compute_clock(struct lodge_vcpu *vcpu)
 	struct lodge_vm *vm = vcpu->vm;
 	u64 floor = vcpu->pv.floor;
 
-	preempt_disable();
+	guard(preempt)();
 	if (vcpu->pv.clock_cpu == smp_processor_id())
 		floor = max(floor, page_ns(vcpu));
 	lodge_pv_scale(vm->tsc_khz, &time->tsc_to_system_mul, &time->tsc_shift);
@@ -81,7 +81,6 @@ static void compute_clock(struct lodge_vcpu *vcpu)
 		time->tsc_timestamp = lodge_guest_tsc(vcpu);
 		time->system_time = max(ktime_get_ns() - vm->created_ns, floor);
 	}
-	preempt_enable();
 }
 
 /* An odd version tells readers to come again. @version: in the page */

@@ -274,9 +274,8 @@ static bool yield_to_vcpu(struct lodge_vcpu *vcpu)
 	struct task_struct *task;
 	bool done;
 
-	rcu_read_lock();
-	task = get_pid_task(rcu_dereference(vcpu->runner), PIDTYPE_PID);
-	rcu_read_unlock();
+	scoped_guard(rcu)
+		task = get_pid_task(rcu_dereference(vcpu->runner), PIDTYPE_PID);
 	if (!task)
 		return false;
 	done = yield_to(task, true) > 0;
@@ -382,11 +381,10 @@ void lodge_vcpu_load(struct lodge_vcpu *vcpu)
 /** lodge_vcpu_put() - the reverse of lodge_vcpu_load() */
 void lodge_vcpu_put(struct lodge_vcpu *vcpu)
 {
-	preempt_disable();
+	guard(preempt)();
 	lodge_pv_put(vcpu);
 	lodge_op(vcpu_put)(vcpu);
 	preempt_notifier_unregister(&vcpu->preempt);
-	preempt_enable();
 }
 
 /*

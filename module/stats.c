@@ -22,12 +22,11 @@ static u64 timed_since;		/* a TSC value */
 /** lodge_watch_get() - take time from now on, until lodge_watch_put(). Sleeps; 0 */
 int lodge_watch_get(void)
 {
-	mutex_lock(&timed_lock);
+	guard(mutex)(&timed_lock);
 	if (!timers++) {
 		WRITE_ONCE(timed_since, rdtsc());
 		static_branch_enable(&lodge_timed);
 	}
-	mutex_unlock(&timed_lock);
 	static_branch_inc(&lodge_watched);
 	return 0;
 }
@@ -35,11 +34,10 @@ int lodge_watch_get(void)
 /** lodge_watch_put() - the reverse of lodge_watch_get(). Sleeps */
 void lodge_watch_put(void)
 {
+	guard(mutex)(&timed_lock);
 	static_branch_dec(&lodge_watched);
-	mutex_lock(&timed_lock);
 	if (!--timers)
 		static_branch_disable(&lodge_timed);
-	mutex_unlock(&timed_lock);
 }
 
 static void hist_add(struct lodge_vcpu *vcpu, enum lodge_hist_id id, u64 value)

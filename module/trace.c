@@ -60,9 +60,8 @@ static __always_inline void append(const struct lodge_watch *w, u64 tsc, u64 inf
 
 static void record(const struct lodge_watch *w, u64 tsc, u64 info, u32 ticks, u8 reason)
 {
-	preempt_disable_notrace();
+	guard(preempt_notrace)();
 	append(w, tsc, info, ticks, reason);
-	preempt_enable_notrace();
 }
 
 /** lodge_watch_entry() - phase LODGE_PHASE_GUEST, for traces alone by the shortest way; ring 1 */

@@ -115,9 +115,7 @@ static int user_msr(u32 index)
 /* In the CPU while host state is saved; interrupts off, since a switch ends that. */
 static void kernel_gs_base(struct vmx_vcpu *vmx, u64 *value, bool write)
 {
-	unsigned long flags;
-
-	local_irq_save(flags);
+	guard(irqsave)();
 	if (write)
 		vmx->kernel_gs_base = *value;
 	if (write && vmx->host_saved)
@@ -125,7 +123,6 @@ static void kernel_gs_base(struct vmx_vcpu *vmx, u64 *value, bool write)
 	else if (vmx->host_saved)
 		rdmsrq(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
 	*value = vmx->kernel_gs_base;
-	local_irq_restore(flags);
 }
 
 int vmx_get_msr(struct lodge_vcpu *vcpu, u32 index, u64 *value)
@@ -170,11 +167,10 @@ int vmx_set_msr(struct lodge_vcpu *vcpu, u32 index, u64 value)
  */
 void vmx_restore_user_msrs(struct vmx_cpu *c)
 {
-	unsigned long flags;
 	int i;
 
 	/* vmx_cpu_disable() may come by interrupt and do the same. */
-	local_irq_save(flags);
+	guard(irqsave)();
 	if (c->user_return_armed) {
 		c->user_return_armed = false;
 		user_return_notifier_unregister(&c->user_return);
@@ -185,7 +181,6 @@ void vmx_restore_user_msrs(struct vmx_cpu *c)
 		wrmsrq(vmx_user_msr_index[i], c->host_msr[i]);
 		c->msr[i] = c->host_msr[i];
 	}
-	local_irq_restore(flags);
 }
 
 static void on_user_return(struct user_return_notifier *notifier)

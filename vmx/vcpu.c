@@ -224,11 +224,10 @@ static noinline void restore_segments(const struct vmx_host *host)
 void vmx_vcpu_put(struct lodge_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
-	unsigned long flags;
 
 	if (!vmx->host_saved)
 		return;
-	local_irq_save(flags);
+	guard(irqsave)();
 	rdmsrq(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
 	if (unlikely(vmx->host.ldt | vmx->host.fs | vmx->host.gs | vmx->host.ds | vmx->host.es))
 		restore_segments(&vmx->host);
@@ -236,7 +235,6 @@ void vmx_vcpu_put(struct lodge_vcpu *vcpu)
 	invalidate_tss_limit();
 	load_fixmap_gdt(smp_processor_id());
 	vmx->host_saved = false;
-	local_irq_restore(flags);
 }
 
 /* VPID 0 is the host's (SDM 29.1). */
