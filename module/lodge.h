@@ -472,7 +472,7 @@ static inline u64 lodge_scale_tsc(const struct lodge_vm *vm, u64 host)
 	       mul_u64_u64_shr(host, vm->tsc_ratio, lodge_tsc_fraction);
 }
 
-static inline u64 lodge_guest_tsc(const struct lodge_vcpu *vcpu)
+static inline u64 lodge_guest_tsc(struct lodge_vcpu *vcpu)
 {
 	return lodge_scale_tsc(vcpu->vm, rdtsc()) + READ_ONCE(vcpu->tsc_offset);
 }

@@ -38,7 +38,7 @@
 
 /* How a register is read and written, if not by functions of its own. */
 enum msr_kind {
-	CONST,			/* reads as @arg, refuses writes */
+	CONST,			/* reads as @arg or by @get, refuses writes */
 	IGNORED,		/* reads as @arg, ignores writes */
 	STORED,			/* at offset @arg of struct lodge_vcpu */
 	TOLD,			/* the same, and the vendor hears of it */
@@ -54,6 +54,7 @@ enum msr_kind {
  * @saved: part of a vCPU's state: listed by LODGE_GET_MSR_LIST
  * @feature, @or: guests that have neither get #GP; 0: all have it
  * @mask: bits that may be set
+ * @kept: bits of storage that a guest's writes leave alone
  * @valid: what else is asked of a value
  * @get, @set: instead of what @kind says
  */
@@ -66,6 +67,7 @@ struct msr_row {
 	u16 or;
 	u64 arg;
 	u64 mask;
+	u64 kept;
 	bool (*valid)(struct lodge_vcpu *vcpu, u32 index, u64 value, bool host);
 	u64 (*get)(struct lodge_vcpu *vcpu);
 	int (*set)(struct lodge_vcpu *vcpu, u64 value, bool host);
@@ -161,16 +163,6 @@ static u64 get_arch_caps(struct lodge_vcpu *vcpu)
 	return rdmsrq_safe(MSR_IA32_ARCH_CAPABILITIES, &value) ? 0 : value & ARCH_CAPS_SHOWN;
 }
 
-static int set_arch_caps(struct lodge_vcpu *vcpu, u64 value, bool host)
-{
-	return host && value == get_arch_caps(vcpu) ? 0 : -EINVAL;
-}
-
-static u64 get_tsc(struct lodge_vcpu *vcpu)
-{
-	return lodge_guest_tsc(vcpu);
-}
-
 static void move_tsc(struct lodge_vcpu *vcpu, u64 delta)
 {
 	vcpu->tsc_offset += delta;
@@ -228,22 +220,6 @@ static int set_efer(struct lodge_vcpu *vcpu, u64 value, bool host)
 	return lodge_set_efer(vcpu, value);
 }
 
-/* Only userspace loads microcode; the guest's writes have no effect. */
-static int set_ucode_rev(struct lodge_vcpu *vcpu, u64 value, bool host)
-{
-	if (host)
-		vcpu->msr.bios_sign = value;
-	return 0;
-}
-
-static int set_misc_enable(struct lodge_vcpu *vcpu, u64 value, bool host)
-{
-	u64 keep = host ? 0 : MISC_ENABLE_READ_ONLY;
-
-	vcpu->msr.misc_enable = (value & ~keep) | (vcpu->msr.misc_enable & keep);
-	return 0;
-}
-
 #define C(index, value)		{ (index), .kind = CONST, .arg = (value) }
 #define I(index, value)		{ (index), .kind = IGNORED, .arg = (value), .mask = ANY }
 #define AT(how, index, n, member, bits)					\
@@ -264,7 +240,7 @@ static int set_misc_enable(struct lodge_vcpu *vcpu, u64 value, bool host)
  */
 static const struct msr_row msrs[] = {
 	{ 0x0, 1, IGNORED, .mask = ANY },	/* P5_MC_ADDR, P5_MC_TYPE */
-	{ X(MSR_IA32_TSC, get_tsc, set_tsc) },
+	{ X(MSR_IA32_TSC, lodge_guest_tsc, set_tsc) },
 	{ P(LODGE_MSR_PV_WALL_OLD, wall, ANY), .feature = LODGE_PV_CLOCK_OLD },
 	{ P(LODGE_MSR_PV_CLOCK_OLD, clock, ANY), .feature = LODGE_PV_CLOCK_OLD },
 	C(MSR_IA32_PLATFORM_ID, 0),
@@ -279,10 +255,10 @@ static const struct msr_row msrs[] = {
 	{ MSR_IA32_PRED_CMD, .kind = COMMAND, .mask = PRED_IBPB, .arg = X86_FEATURE_IBPB,
 	  .feature = X86_FEATURE_SPEC_CTRL, .or = EXT_IBPB },
 	{ MSR_IA32_UCODE_WRITE, .kind = WRITE_ONLY, .mask = ANY },
-	{ S(MSR_IA32_UCODE_REV, 0, bios_sign, ANY), .set = set_ucode_rev },
+	{ S(MSR_IA32_UCODE_REV, 0, bios_sign, ANY), .kept = ANY }, /* userspace loads microcode */
 	C(MSR_PLATFORM_INFO, 0),
 	C(0xfe, MTRR_CAP),
-	{ MSR_IA32_ARCH_CAPABILITIES, .mask = ANY, .get = get_arch_caps, .set = set_arch_caps,
+	{ MSR_IA32_ARCH_CAPABILITIES, .kind = CONST, .get = get_arch_caps,
 	  .feature = X86_FEATURE_ARCH_CAPABILITIES },
 	{ MSR_IA32_FLUSH_CMD, .kind = COMMAND, .mask = FLUSH_L1, .arg = X86_FEATURE_FLUSH_L1D,
 	  .feature = X86_FEATURE_FLUSH_L1D },
@@ -294,7 +270,7 @@ static const struct msr_row msrs[] = {
 	I(MSR_IA32_PERF_STATUS, 0),
 	I(MSR_IA32_PERF_CTL, 0),
 	{ S(MSR_IA32_MISC_ENABLE, 0, misc_enable, MISC_ENABLE_BITS),
-	  .set = set_misc_enable },
+	  .kept = MISC_ENABLE_READ_ONLY },
 	{ MSR_IA32_DEBUGCTLMSR, .kind = IGNORED, .mask = DEBUGCTL_IGNORED },
 	I(MSR_IA32_POWER_CTL, 0),
 	{ S(0x200, 15, mtrr_var, ANY), .valid = mtrr_variable_valid },
@@ -402,6 +378,7 @@ int lodge_get_msr(struct lodge_vcpu *vcpu, u32 index, u64 *value, bool host)
 int lodge_set_msr(struct lodge_vcpu *vcpu, u32 index, u64 value, bool host)
 {
 	const struct msr_row *msr;
+	u64 *stored;
 
 	if (is_x2apic(vcpu, index, host))
 		return lodge_x2apic_write(vcpu, index, value);
@@ -409,7 +386,7 @@ int lodge_set_msr(struct lodge_vcpu *vcpu, u32 index, u64 value, bool host)
 	if (!msr)
 		return -EINVAL;
 	if (msr->kind == CONST && !msr->set)
-		return host && value == msr->arg ? 0 : -EINVAL;
+		return host && value == (msr->get ? msr->get(vcpu) : msr->arg) ? 0 : -EINVAL;
 	if ((value & ~msr->mask) || (msr->valid && !msr->valid(vcpu, index, value, host)) ||
 	    (msr->kind == ADDRESS &&
 	     !lodge_canonical(value, lodge_guest_has(vcpu, X86_FEATURE_LA57))))
@@ -418,8 +395,10 @@ int lodge_set_msr(struct lodge_vcpu *vcpu, u32 index, u64 value, bool host)
 		return msr->set(vcpu, value, host);
 	if (msr->kind == HARDWARE || msr->kind == ADDRESS)
 		return lodge_op(set_msr)(vcpu, index, value);
-	if (msr->kind == STORED || msr->kind == TOLD || msr->kind == PV)
-		*storage(vcpu, msr, index) = value;
+	if (msr->kind == STORED || msr->kind == TOLD || msr->kind == PV) {
+		stored = storage(vcpu, msr, index);
+		*stored = host ? value : (value & ~msr->kept) | (*stored & msr->kept);
+	}
 	if (msr->kind == COMMAND && value && boot_cpu_has(msr->arg))
 		wrmsrq_safe(index, value);
 	if (msr->kind == TOLD)
