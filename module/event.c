@@ -64,10 +64,11 @@ void lodge_queue_exception(struct lodge_vcpu *vcpu, u8 vector, u32 error)
 	set_bit(LODGE_REQ_EVENT, &vcpu->requests);
 }
 
-void lodge_queue_page_fault(struct lodge_vcpu *vcpu, u64 gva, u32 error)
+void lodge_queue_fault(struct lodge_vcpu *vcpu, const struct lodge_exception *fault)
 {
-	vcpu->cr2 = gva;
-	lodge_queue_exception(vcpu, X86_TRAP_PF, error);
+	if (fault->vector == X86_TRAP_PF)
+		vcpu->cr2 = fault->cr2;
+	lodge_queue_exception(vcpu, fault->vector, fault->error);
 }
 
 void lodge_queue_debug(struct lodge_vcpu *vcpu, u64 dr6)
@@ -76,22 +77,11 @@ void lodge_queue_debug(struct lodge_vcpu *vcpu, u64 dr6)
 	lodge_queue_exception(vcpu, X86_TRAP_DB, 0);
 }
 
-/* One is about to be served and one waits; merge_nmis() knows more. */
+/* One is about to be served and one waits; lodge_prepare_events() knows more. */
 void lodge_queue_nmi(struct lodge_vcpu *vcpu)
 {
-	u8 old = READ_ONCE(vcpu->nmi_pending);
-
-	while (old < 2 && !try_cmpxchg(&vcpu->nmi_pending, &old, (u8)(old + 1)))
-		;
+	atomic_add_unless(&vcpu->nmi_pending, 1, 2);
 	lodge_request(vcpu, LODGE_REQ_EVENT);
-}
-
-static void take_nmi(struct lodge_vcpu *vcpu)
-{
-	u8 old = READ_ONCE(vcpu->nmi_pending);
-
-	while (old && !try_cmpxchg(&vcpu->nmi_pending, &old, (u8)(old - 1)))
-		;
 }
 
 static void inject(struct lodge_vcpu *vcpu, struct lodge_event *event)
@@ -150,24 +140,15 @@ static bool inject_interrupt(struct lodge_vcpu *vcpu)
 	return true;
 }
 
-/* A CPU keeps one of those that come while they are masked (SDM 6.7.1). */
-static void merge_nmis(struct lodge_vcpu *vcpu)
-{
-	u8 two = 2;
-
-	if (READ_ONCE(vcpu->nmi_pending) == two && lodge_op(nmi_masked)(vcpu))
-		try_cmpxchg(&vcpu->nmi_pending, &two, (u8)1);
-}
-
 static bool inject_nmi(struct lodge_vcpu *vcpu)
 {
 	struct lodge_event event = {
 		.valid = true, .type = LODGE_EV_NMI, .vector = X86_TRAP_NMI,
 	};
 
-	if (!READ_ONCE(vcpu->nmi_pending) || !nmi_allowed(vcpu))
+	if (!atomic_read(&vcpu->nmi_pending) || !nmi_allowed(vcpu))
 		return false;
-	take_nmi(vcpu);
+	atomic_dec(&vcpu->nmi_pending);
 	inject(vcpu, &event);
 	return true;
 }
@@ -178,7 +159,9 @@ void lodge_prepare_events(struct lodge_vcpu *vcpu)
 	/* What came since the exit may have to wait for an EOI that exits. */
 	if (unlikely(vcpu->pv.eoi_offered))
 		lodge_pv_eoi_sync(vcpu, true, false);
-	merge_nmis(vcpu);
+	/* A CPU keeps one of those that come while they are masked (SDM 6.7.1). */
+	if (atomic_read(&vcpu->nmi_pending) == 2 && lodge_op(nmi_masked)(vcpu))
+		atomic_dec(&vcpu->nmi_pending);
 	if (vcpu->exception.valid)
 		inject_exception(vcpu);
 	else if (inflight_deliverable(vcpu))
@@ -186,7 +169,7 @@ void lodge_prepare_events(struct lodge_vcpu *vcpu)
 	else if (!inject_nmi(vcpu))
 		inject_interrupt(vcpu);
 
-	if (READ_ONCE(vcpu->nmi_pending))
+	if (atomic_read(&vcpu->nmi_pending))
 		lodge_op(open_nmi_window)(vcpu);
 	if (vcpu->inflight.valid || lodge_must_inject(vcpu))
 		lodge_op(open_interrupt_window)(vcpu);

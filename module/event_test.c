@@ -89,7 +89,7 @@ static void fault_during_delivery_counts(struct kunit *test)
 	vcpu->inflight = (struct lodge_event) {
 		.valid = true, .type = LODGE_EV_EXCEPTION, .vector = X86_TRAP_PF,
 	};
-	lodge_queue_page_fault(vcpu, 0xdead000, 2);
+	lodge_queue_fault(vcpu, &(struct lodge_exception){ X86_TRAP_PF, 2, 0xdead000 });
 	KUNIT_EXPECT_EQ(test, X86_TRAP_DF, (int)vcpu->exception.vector);
 	KUNIT_EXPECT_EQ(test, 0xdead000ull, vcpu->cr2);
 	KUNIT_EXPECT_FALSE(test, vcpu->inflight.valid);
@@ -111,7 +111,7 @@ static void page_fault_keeps_error_and_address(struct kunit *test)
 {
 	struct lodge_vcpu *vcpu = fake_vcpu(test);
 
-	lodge_queue_page_fault(vcpu, 0x1234, 7);
+	lodge_queue_fault(vcpu, &(struct lodge_exception){ X86_TRAP_PF, 7, 0x1234 });
 	KUNIT_EXPECT_EQ(test, 0x1234ull, vcpu->cr2);
 	KUNIT_EXPECT_EQ(test, 7u, vcpu->exception.error);
 }
@@ -134,7 +134,7 @@ static void nmis_collapse_to_two(struct kunit *test)
 
 	for (i = 0; i < 5; i++)
 		lodge_queue_nmi(vcpu);
-	KUNIT_EXPECT_EQ(test, 2, (int)vcpu->nmi_pending);
+	KUNIT_EXPECT_EQ(test, 2, atomic_read(&vcpu->nmi_pending));
 }
 
 static void kick_marks_a_running_vcpu_once(struct kunit *test)

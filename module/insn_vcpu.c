@@ -41,14 +41,6 @@ static struct emulation *emulation(struct lodge_emul *e)
 	return container_of(e, struct emulation, e);
 }
 
-void lodge_queue_fault(struct lodge_vcpu *vcpu, const struct lodge_exception *fault)
-{
-	if (fault->vector == X86_TRAP_PF)
-		lodge_queue_page_fault(vcpu, fault->cr2, fault->error);
-	else
-		lodge_queue_exception(vcpu, fault->vector, fault->error);
-}
-
 void lodge_replay_clear(struct lodge_replay *log)
 {
 	log->count = 0;

@@ -218,7 +218,7 @@ static void nmi_pin(struct kunit *test)
 	/* level makes no sense for an NMI: an edge */
 	lodge_test_redir(vm, 3, 1ull << 56 | 0x400 | REDIR_LEVEL);
 	lodge_ioapic_set_line(vm, 3, true);
-	KUNIT_EXPECT_EQ(test, 1, vm->vcpus[1]->nmi_pending);
+	KUNIT_EXPECT_EQ(test, 1, atomic_read(&vm->vcpus[1]->nmi_pending));
 	KUNIT_EXPECT_FALSE(test, lodge_test_redir_read(vm, 3) & REDIR_REMOTE);
 }
 

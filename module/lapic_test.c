@@ -124,7 +124,7 @@ static void software_disable(struct kunit *test)
 	test_eoi(test, 1);
 	KUNIT_EXPECT_EQ(test, -1, test_take(test, 1));
 	lodge_irq_msi(test_vm(test), 0xfee01000, 0x400);
-	KUNIT_EXPECT_EQ(test, 1, test_vm(test)->vcpus[1]->nmi_pending);
+	KUNIT_EXPECT_EQ(test, 1, atomic_read(&test_vm(test)->vcpus[1]->nmi_pending));
 }
 
 static void reserved_registers_are_errors(struct kunit *test)
@@ -196,7 +196,7 @@ static void base_moves_and_disables(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, set_base(test, 0xfee00000));
 	KUNIT_EXPECT_FALSE(test, test_load(vcpu, 0xfee00020, 4, &value));
 	lodge_irq_msi(vcpu->vm, 0xfee01000, 0x400);
-	KUNIT_EXPECT_EQ(test, 0, vcpu->nmi_pending);
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&vcpu->nmi_pending));
 	/* CR8 is the processor's, with or without a local APIC */
 	lodge_lapic_set_cr8(vcpu, 15);
 	KUNIT_EXPECT_EQ(test, 15, lodge_lapic_get_cr8(vcpu));
@@ -368,10 +368,10 @@ static void lint1_is_whatever_its_lvt_says(struct kunit *test)
 	struct lodge_lapic *lapic = test_lapic(test, 2);
 
 	lodge_lapic_local(lapic, APIC_LVT1);
-	KUNIT_EXPECT_EQ(test, 0, lapic->vcpu->nmi_pending);
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&lapic->vcpu->nmi_pending));
 	wr(test, 2, APIC_LVT1, APIC_DM_NMI);
 	lodge_lapic_local(lapic, APIC_LVT1);
-	KUNIT_EXPECT_EQ(test, 1, lapic->vcpu->nmi_pending);
+	KUNIT_EXPECT_EQ(test, 1, atomic_read(&lapic->vcpu->nmi_pending));
 	wr(test, 2, APIC_LVT1, 0x61);
 	lodge_lapic_local(lapic, APIC_LVT1);
 	KUNIT_EXPECT_EQ(test, 0x61, test_take(test, 2));
@@ -383,9 +383,9 @@ static void nmi_ipi(struct kunit *test)
 	u32 i;
 
 	ipi(test, 0, 0, 0xc4400);
-	KUNIT_EXPECT_EQ(test, 0, vm->vcpus[0]->nmi_pending);
+	KUNIT_EXPECT_EQ(test, 0, atomic_read(&vm->vcpus[0]->nmi_pending));
 	for (i = 1; i < TEST_VCPUS; i++)
-		KUNIT_EXPECT_EQ(test, 1, vm->vcpus[i]->nmi_pending);
+		KUNIT_EXPECT_EQ(test, 1, atomic_read(&vm->vcpus[i]->nmi_pending));
 	KUNIT_EXPECT_TRUE(test, test_asked(test, 1, LODGE_REQ_EVENT));
 }
 

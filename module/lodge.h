@@ -311,7 +311,7 @@ struct lodge_vcpu {
 	u64 efer;
 	struct lodge_event exception;	/* pending: to be injected next */
 	struct lodge_event inflight;	/* was being delivered at the exit */
-	u8 nmi_pending;			/* 0 to 2 */
+	atomic_t nmi_pending;		/* 0 to 2 */
 	struct lodge_exit exit;
 	struct lodge_lapic *lapic;
 	struct lodge_cpuid_table *cpuid;
@@ -575,7 +575,6 @@ void lodge_replay_add(struct lodge_replay *log,
 
 /* @error: of vectors that have one */
 void lodge_queue_exception(struct lodge_vcpu *vcpu, u8 vector, u32 error);
-void lodge_queue_page_fault(struct lodge_vcpu *vcpu, u64 gva, u32 error);
 /* @dr6: cause bits to be merged into DR6 (SDM 17.2.3) */
 void lodge_queue_debug(struct lodge_vcpu *vcpu, u64 dr6);
 void lodge_queue_nmi(struct lodge_vcpu *vcpu);	/* any context */

@@ -250,7 +250,7 @@ static void lint0_as_plain_interrupt(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0x30, lodge_pic_ack(vm));
 	lodge_pic_write(vm, 0x20, 0x20);
 	pulse(vm, 0);
-	KUNIT_EXPECT_EQ(test, 1, test_vm(test)->vcpus[0]->nmi_pending);
+	KUNIT_EXPECT_EQ(test, 1, atomic_read(&test_vm(test)->vcpus[0]->nmi_pending));
 }
 
 static void no_apic_means_pic(struct kunit *test)

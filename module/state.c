@@ -298,7 +298,7 @@ static int get_events(struct lodge_vcpu *vcpu, void *args)
 
 	get_event(&vcpu->inflight, events);
 	get_event(&vcpu->exception, events);
-	events->flags |= (READ_ONCE(vcpu->nmi_pending) ? LODGE_EVENT_NMI_PENDING : 0) |
+	events->flags |= (atomic_read(&vcpu->nmi_pending) ? LODGE_EVENT_NMI_PENDING : 0) |
 			 (lodge_op(nmi_masked)(vcpu) ? LODGE_EVENT_NMI_MASKED : 0) |
 			 (shadow & LODGE_SHADOW_STI ? LODGE_EVENT_STI_SHADOW : 0) |
 			 (shadow & LODGE_SHADOW_MOVSS ? LODGE_EVENT_MOVSS_SHADOW : 0);
@@ -370,7 +370,7 @@ static int set_events(struct lodge_vcpu *vcpu, void *args)
 		return ret;
 	vcpu->inflight = make_inflight(events);
 	vcpu->exception = make_exception(events);
-	WRITE_ONCE(vcpu->nmi_pending, !!(events->flags & LODGE_EVENT_NMI_PENDING));
+	atomic_set(&vcpu->nmi_pending, !!(events->flags & LODGE_EVENT_NMI_PENDING));
 	lodge_op(set_nmi_masked)(vcpu, events->flags & LODGE_EVENT_NMI_MASKED);
 	lodge_op(set_shadow)(vcpu,
 			     (events->flags & LODGE_EVENT_STI_SHADOW ? LODGE_SHADOW_STI : 0) |

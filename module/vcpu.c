@@ -79,7 +79,7 @@ static void reset_events(struct lodge_vcpu *vcpu)
 {
 	vcpu->exception.valid = false;
 	vcpu->inflight.valid = false;
-	vcpu->nmi_pending = 0;
+	atomic_set(&vcpu->nmi_pending, 0);
 	vcpu->load.bytes = 0;
 	clear_bit(LODGE_REQ_TRIPLE, &vcpu->requests);
 	memset(&vcpu->replay, 0, sizeof(vcpu->replay));

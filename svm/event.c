@@ -61,7 +61,7 @@ void svm_iret_reached(struct lodge_vcpu *vcpu)
 	svm_intercept(vcpu, INTERCEPT_IRET, false);
 	svm->at_iret = true;
 	svm->iret_rip = vcpu->regs[LODGE_RIP];
-	if (READ_ONCE(vcpu->nmi_pending))
+	if (atomic_read(&vcpu->nmi_pending))
 		set_bit(LODGE_REQ_EVENT, &vcpu->requests);
 }
 
@@ -223,7 +223,7 @@ void svm_complete_events(struct lodge_vcpu *vcpu)
 	if (unlikely(svm->at_iret && vcpu->regs[LODGE_RIP] != svm->iret_rip)) {
 		svm->at_iret = false;
 		svm->nmi_masked = false;
-		if (READ_ONCE(vcpu->nmi_pending))
+		if (atomic_read(&vcpu->nmi_pending))
 			set_bit(LODGE_REQ_EVENT, &vcpu->requests);
 	}
 	if (unlikely(svm->stepping) && svm_exit_code(vcpu) != SVM_EXIT_EXCP_BASE + X86_TRAP_DB)
