@@ -270,11 +270,9 @@ enum lodge_next lodge_on_clts(struct lodge_vcpu *vcpu)
 	return perform(vcpu, do_cr_write, 0, lodge_reg_read(vcpu, LODGE_CR0) & ~X86_CR0_TS);
 }
 
-/* LMSW loads PE, MP, EM and TS and cannot clear PE. */
-enum lodge_next lodge_on_lmsw(struct lodge_vcpu *vcpu, u16 msw)
+enum lodge_next lodge_on_msw(struct lodge_vcpu *vcpu)
 {
-	return perform(vcpu, do_cr_write, 0,
-		       (lodge_reg_read(vcpu, LODGE_CR0) & ~0xeull) | (msw & 0xf));
+	return handle(vcpu, LODGE_K_EMULATE);
 }
 
 /* DR4 and DR5 are DR6 and DR7, or nothing (SDM 17.2.2); GD: SDM 17.2.4. */
@@ -345,12 +343,13 @@ enum lodge_next lodge_on_undefined(struct lodge_vcpu *vcpu)
  */
 enum lodge_next lodge_on_ud(struct lodge_vcpu *vcpu)
 {
-	u8 bytes[LODGE_INSN_MAX];
-	int count = lodge_fetch_insn(vcpu, bytes, true);
+	struct lodge_fetch fetch;
+	const u8 *bytes = fetch.bytes;
 
-	if (unlikely(count <= 0))
+	lodge_fetch_code(vcpu, &fetch, true);
+	if (unlikely(!fetch.count))
 		return handle(vcpu, LODGE_K_FETCH);
-	if (count < 3 || bytes[0] != 0x0f || bytes[1] != 0x01 ||
+	if (fetch.count < 3 || bytes[0] != 0x0f || bytes[1] != 0x01 ||
 	    (bytes[2] != INSN_VMCALL && bytes[2] != INSN_VMMCALL))
 		return lodge_on_exception(vcpu, X86_TRAP_UD, 0);
 	do_hypercall(vcpu, 0, 0);
@@ -434,17 +433,22 @@ static enum lodge_next handle_fault(struct lodge_vcpu *vcpu)
  */
 static enum lodge_next handle_fetch(struct lodge_vcpu *vcpu)
 {
-	u8 bytes[LODGE_INSN_MAX];
-	int count = lodge_fetch_insn(vcpu, bytes, false);
+	struct lodge_fetch fetch;
 
-	if (count == -EFAULT)
-		set_bit(LODGE_REQ_TLB, &vcpu->requests);
-	if (count > 0 || count == -EFAULT || count == -EAGAIN)
+	lodge_fetch_code(vcpu, &fetch, false);
+	if (fetch.count)
 		return LODGE_REENTER;
-	if (count == -ENODATA)
+	switch (fetch.status) {
+	case -EFAULT:
+		set_bit(LODGE_REQ_TLB, &vcpu->requests);
+		fallthrough;
+	case -EAGAIN:
+		return LODGE_REENTER;
+	case -ENODATA:
 		return lodge_user_memory(vcpu, LODGE_EXIT_MEMORY);
+	}
 	return lodge_user_internal(vcpu, LODGE_INTERNAL_EMULATION,
-				   lodge_reg_read(vcpu, LODGE_RIP), -count);
+				   lodge_reg_read(vcpu, LODGE_RIP), -fetch.status);
 }
 
 /* Ring 2: do what ring 1 left in vcpu->exit. */

@@ -204,28 +204,18 @@ void lodge_fetch_code(struct lodge_vcpu *vcpu, struct lodge_fetch *fetch, bool a
 	}
 }
 
-int lodge_fetch_insn(struct lodge_vcpu *vcpu, u8 *bytes, bool atomic)
-{
-	struct lodge_fetch fetch;
-
-	lodge_fetch_code(vcpu, &fetch, atomic);
-	memcpy(bytes, fetch.bytes, fetch.count);
-	return fetch.count ?: fetch.status;
-}
-
 unsigned int lodge_insn_len_atomic(struct lodge_vcpu *vcpu)
 {
-	u8 bytes[LODGE_INSN_MAX];
+	struct lodge_fetch fetch;
 	struct lodge_insn insn;
 	unsigned int length;
-	int count;
 
 	if (lodge_peek_code(vcpu)) {
 		length = lodge_short_length(vcpu->exit.code[0]);
 		if (length)
 			return length;
 	}
-	count = lodge_fetch_insn(vcpu, bytes, true);
-	return count > 0 && !lodge_decode(&insn, bytes, count, lodge_code_size(vcpu)) ?
-	       insn.length : 0;
+	lodge_fetch_code(vcpu, &fetch, true);
+	return lodge_decode(&insn, fetch.bytes, fetch.count, lodge_code_size(vcpu)) ? 0 :
+	       insn.length;
 }

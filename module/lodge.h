@@ -521,7 +521,7 @@ enum lodge_next lodge_on_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access, boo
 enum lodge_next lodge_on_cr_read(struct lodge_vcpu *vcpu, int cr, int gpr);
 enum lodge_next lodge_on_cr_write(struct lodge_vcpu *vcpu, int cr, int gpr);
 enum lodge_next lodge_on_clts(struct lodge_vcpu *vcpu);
-enum lodge_next lodge_on_lmsw(struct lodge_vcpu *vcpu, u16 msw);
+enum lodge_next lodge_on_msw(struct lodge_vcpu *vcpu);		/* LMSW, SMSW */
 enum lodge_next lodge_on_dr(struct lodge_vcpu *vcpu, int dr, int gpr, bool write);
 enum lodge_next lodge_on_xsetbv(struct lodge_vcpu *vcpu);
 enum lodge_next lodge_on_invd(struct lodge_vcpu *vcpu);	/* INVD, WBINVD */
@@ -682,12 +682,6 @@ enum lodge_next lodge_on_mmio(struct lodge_vcpu *vcpu, u64 gpa, bool write);
  * 0 checks nothing and leaves accessed bits alone. Ring 2
  */
 int lodge_gva_to_gpa(struct lodge_vcpu *vcpu, u64 gva, u32 access, struct lodge_walk *walk);
-/*
- * Bytes at CS:RIP, at most 15, fewer at the end of what is readable. Returns
- * the count or an error as above. Ring 1 with @atomic, else ring 2.
- */
-int lodge_fetch_insn(struct lodge_vcpu *vcpu, u8 *bytes, bool atomic);
-
 /**
  * struct lodge_fetch - instruction bytes, and why there are no more
  * @bytes: the first @count are code

@@ -228,16 +228,15 @@ static bool from_hardware(const struct task_switch *t)
 static int next_rip(const struct task_switch *t, u64 *rip)
 {
 	struct lodge_vcpu *vcpu = t->l.vcpu;
-	u8 bytes[LODGE_INSN_MAX];
+	struct lodge_fetch fetch;
 	struct lodge_insn insn;
-	int count;
 
 	*rip = lodge_reg_read(vcpu, LODGE_RIP);
 	if (from_hardware(t))
 		return 0;
-	count = lodge_fetch_insn(vcpu, bytes, false);
-	if (count <= 0 || lodge_decode(&insn, bytes, count, lodge_code_size(vcpu)))
-		return count == -EAGAIN || count == -ENODATA ? count : -EIO;
+	lodge_fetch_code(vcpu, &fetch, false);
+	if (lodge_decode(&insn, fetch.bytes, fetch.count, lodge_code_size(vcpu)))
+		return fetch.status == -EAGAIN || fetch.status == -ENODATA ? fetch.status : -EIO;
 	*rip = (u32)(*rip + insn.length);
 	return 0;
 }

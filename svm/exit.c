@@ -40,13 +40,11 @@ enum lodge_next svm_on_unexpected(struct lodge_vcpu *vcpu)
 /* The guest's instruction, while it is still there: 0, or what to do instead. */
 static int decode(struct lodge_vcpu *vcpu, struct lodge_insn *insn, enum lodge_next *next)
 {
-	u8 bytes[LODGE_INSN_MAX];
-	int ret = lodge_fetch_insn(vcpu, bytes, true);
+	struct lodge_fetch fetch;
+	int ret;
 
-	if (ret > 0)
-		ret = lodge_decode(insn, bytes, ret, lodge_code_size(vcpu));
-	else
-		ret = -EAGAIN;
+	lodge_fetch_code(vcpu, &fetch, true);
+	ret = lodge_decode(insn, fetch.bytes, fetch.count, lodge_code_size(vcpu));
 	if (!ret && insn->opcode[0] == 0x0f)
 		return 0;
 	*next = LODGE_HANDLE;
@@ -54,24 +52,6 @@ static int decode(struct lodge_vcpu *vcpu, struct lodge_insn *insn, enum lodge_n
 	if (ret != -EAGAIN)
 		*next = svm_on_unexpected(vcpu);
 	return -EAGAIN;
-}
-
-/* SMSW stores CR0, as much as fits; memory gets 16 bits. LMSW is the reverse. */
-static enum lodge_next on_msw(struct lodge_vcpu *vcpu, const struct lodge_insn *insn, bool load)
-{
-	u64 cr0 = lodge_reg_read(vcpu, LODGE_CR0);
-
-	if (insn->modrm < 0xc0) {
-		vcpu->exit.kind = LODGE_K_EMULATE;
-		return LODGE_HANDLE;
-	}
-	if (load)
-		return lodge_on_lmsw(vcpu, lodge_reg_read(vcpu, insn->rm));
-	if (insn->opsize == 2)
-		cr0 = (vcpu->regs[insn->rm] & ~0xffffull) | (u16)cr0;
-	lodge_reg_write(vcpu, insn->rm, cr0);
-	lodge_advance(vcpu, insn->length);
-	return LODGE_REENTER;
 }
 
 static enum lodge_next on_cr_insn(struct lodge_vcpu *vcpu, int cr)
@@ -90,7 +70,7 @@ static enum lodge_next on_cr_insn(struct lodge_vcpu *vcpu, int cr)
 		return lodge_on_clts(vcpu);
 	case 0x01:
 		if ((insn.modrm >> 3 & 5) == 4)
-			return on_msw(vcpu, &insn, insn.modrm & 0x10);
+			return lodge_on_msw(vcpu);
 		break;
 	}
 	return svm_on_unexpected(vcpu);

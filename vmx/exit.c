@@ -110,7 +110,7 @@ static enum lodge_next on_cr(struct lodge_vcpu *vcpu)
 	case CR_CLTS:
 		return lodge_on_clts(vcpu);
 	case CR_LMSW:
-		return lodge_on_lmsw(vcpu, info >> LMSW_SOURCE_DATA_SHIFT);
+		return lodge_on_msw(vcpu);
 	}
 	return vmx_on_unexpected(vcpu);
 }
