@@ -23,21 +23,13 @@
 u64 lodge_xcr0;
 static u64 host_xcr0;
 static u64 swap_mask;		/* what XSAVE and XRSTOR move: all but PKRU */
-static u32 area_size = LEGACY_AND_HEADER;
+u32 lodge_fpu_bytes = LEGACY_AND_HEADER;
 static u32 pkru_offset;
 static u32 mxcsr_mask;
 
-static void xsave(void *area)
-{
-	asm volatile("xsave64 (%0)" : : "r" (area), "a" ((u32)swap_mask),
-		     "d" ((u32)(swap_mask >> 32)) : "memory");
-}
-
-static void xrstor(const void *area)
-{
-	asm volatile("xrstor64 (%0)" : : "r" (area), "a" ((u32)swap_mask),
-		     "d" ((u32)(swap_mask >> 32)) : "memory");
-}
+#define XSTATE(insn, area)							\
+	asm volatile(insn " (%0)" : : "r" (area), "a" ((u32)swap_mask),		\
+		     "d" ((u32)(swap_mask >> 32)) : "memory")
 
 static u32 read_mxcsr_mask(void)
 {
@@ -52,8 +44,8 @@ static u32 read_mxcsr_mask(void)
 /* Module load: learn the XSAVE layout of this CPU: 0, or -ENODEV without XSAVE. */
 int lodge_fpu_init(void)
 {
-	u32 size, offset, ecx, edx;
-	int i;
+	u32 size, offset, ecx, edx, i;
+	unsigned long extended;
 
 	if (!boot_cpu_has(X86_FEATURE_OSXSAVE)) {
 		pr_err("lodge: this CPU has no XSAVE, or the kernel runs with noxsave: boot without it\n");
@@ -64,11 +56,10 @@ int lodge_fpu_init(void)
 	if (!boot_cpu_has(X86_FEATURE_OSPKE))
 		lodge_xcr0 &= ~XFEATURE_MASK_PKRU;
 	swap_mask = lodge_xcr0 & ~XFEATURE_MASK_PKRU;
-	for (i = 2; i < 63; i++) {
-		if (!(lodge_xcr0 & BIT_ULL(i)))
-			continue;
+	extended = lodge_xcr0 & ~XFEATURE_MASK_FPSSE;
+	for_each_set_bit(i, &extended, 63) {
 		cpuid_count(0xd, i, &size, &offset, &ecx, &edx);
-		area_size = max(area_size, offset + size);
+		lodge_fpu_bytes = max(lodge_fpu_bytes, offset + size);
 		if (BIT_ULL(i) == XFEATURE_MASK_PKRU)
 			pkru_offset = offset;
 	}
@@ -76,15 +67,9 @@ int lodge_fpu_init(void)
 	return 0;
 }
 
-/* Bytes of the XSAVE area that LODGE_GET_XSAVE and SET_XSAVE move. */
-u32 lodge_fpu_size(void)
-{
-	return area_size;
-}
-
 int lodge_fpu_create(struct lodge_vcpu *vcpu)
 {
-	vcpu->fpu.area = alloc_pages_exact(area_size, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	vcpu->fpu.area = alloc_pages_exact(lodge_fpu_bytes, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!vcpu->fpu.area)
 		return -ENOMEM;
 	lodge_fpu_reset(vcpu);
@@ -95,14 +80,14 @@ int lodge_fpu_create(struct lodge_vcpu *vcpu)
 void lodge_fpu_destroy(struct lodge_vcpu *vcpu)
 {
 	if (vcpu->fpu.area)
-		free_pages_exact(vcpu->fpu.area, area_size);
+		free_pages_exact(vcpu->fpu.area, lodge_fpu_bytes);
 	vcpu->fpu.area = NULL;
 }
 
 /* Power-on state (SDM table 10-1); ring 2 */
 void lodge_fpu_reset(struct lodge_vcpu *vcpu)
 {
-	memset(vcpu->fpu.area, 0, area_size);
+	memset(vcpu->fpu.area, 0, lodge_fpu_bytes);
 	*(u16 *)vcpu->fpu.area = FCW_DEFAULT;
 	*(u32 *)(vcpu->fpu.area + OFFSET_MXCSR) = MXCSR_DEFAULT;
 	*(u64 *)(vcpu->fpu.area + OFFSET_XSTATE_BV) = XFEATURE_MASK_FPSSE;
@@ -116,7 +101,7 @@ void lodge_fpu_enter(struct lodge_vcpu *vcpu)
 	struct lodge_fpu *fpu = &vcpu->fpu;
 
 	kernel_fpu_begin();
-	xrstor(fpu->area);
+	XSTATE("xrstor64", fpu->area);
 	if (fpu->xcr0 != host_xcr0)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, fpu->xcr0);
 	if (lodge_xcr0 & XFEATURE_MASK_PKRU) {
@@ -144,7 +129,7 @@ void lodge_fpu_leave(struct lodge_vcpu *vcpu)
 	fpu->xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
 	if (fpu->xcr0 != host_xcr0)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, host_xcr0);
-	xsave(fpu->area);
+	XSTATE("xsave64", fpu->area);
 	kernel_fpu_end();
 }
 
@@ -184,16 +169,16 @@ int lodge_fpu_get(struct lodge_vcpu *vcpu, void __user *to, u32 bytes)
 {
 	void *area = vcpu->fpu.area;
 
-	if (bytes < area_size)
+	if (bytes < lodge_fpu_bytes)
 		return -EINVAL;
 	*(u32 *)(area + OFFSET_MXCSR_MASK) = mxcsr_mask;
 	if (pkru_offset) {
 		*(u64 *)(area + OFFSET_XSTATE_BV) |= XFEATURE_MASK_PKRU;
 		*(u32 *)(area + pkru_offset) = vcpu->fpu.pkru;
 	}
-	if (copy_to_user(to, area, area_size))
+	if (copy_to_user(to, area, lodge_fpu_bytes))
 		return -EFAULT;
-	return clear_user(to + area_size, bytes - area_size) ? -EFAULT : 0;
+	return clear_user(to + lodge_fpu_bytes, bytes - lodge_fpu_bytes) ? -EFAULT : 0;
 }
 
 /* What XRSTOR would take with a #GP in the host is refused here. */
@@ -214,12 +199,12 @@ int lodge_fpu_set(struct lodge_vcpu *vcpu, const void __user *from, u32 bytes)
 	void *area;
 	int ret = 0;
 
-	if (bytes < area_size)
+	if (bytes < lodge_fpu_bytes)
 		return -EINVAL;
-	area = alloc_pages_exact(area_size, GFP_KERNEL_ACCOUNT);
+	area = alloc_pages_exact(lodge_fpu_bytes, GFP_KERNEL_ACCOUNT);
 	if (!area)
 		return -ENOMEM;
-	if (copy_from_user(area, from, area_size)) {
+	if (copy_from_user(area, from, lodge_fpu_bytes)) {
 		ret = -EFAULT;
 	} else if (!area_valid(area)) {
 		ret = -EINVAL;
@@ -228,6 +213,6 @@ int lodge_fpu_set(struct lodge_vcpu *vcpu, const void __user *from, u32 bytes)
 			vcpu->fpu.pkru = *(u32 *)(area + pkru_offset);
 		swap(area, vcpu->fpu.area);
 	}
-	free_pages_exact(area, area_size);
+	free_pages_exact(area, lodge_fpu_bytes);
 	return ret;
 }

@@ -492,20 +492,6 @@ void lodge_virtio_serve(struct lodge_vcpu *vcpu, bool here);	/* virtio/queue.c *
 bool lodge_runnable(struct lodge_vcpu *vcpu);
 void lodge_vm_bug(struct lodge_vm *vm, const char *why);
 
-/*
- * Vendors put these around the entry. On a nohz_full CPU RCU does not watch in
- * between, so that a guest which never exits holds up no grace period.
- */
-static __always_inline void lodge_context_enter(void)
-{
-	context_tracking_guest_enter();
-}
-
-static __always_inline void lodge_context_exit(void)
-{
-	context_tracking_guest_exit();
-}
-
 /* exit.c: neutral exits. Vendors call lodge_on_*() in ring 1. */
 
 enum lodge_next lodge_on_cpuid(struct lodge_vcpu *vcpu);
@@ -661,7 +647,7 @@ void lodge_fpu_enter(struct lodge_vcpu *vcpu);
 void lodge_fpu_leave(struct lodge_vcpu *vcpu);
 int lodge_fpu_get(struct lodge_vcpu *vcpu, void __user *to, u32 bytes);
 int lodge_fpu_set(struct lodge_vcpu *vcpu, const void __user *from, u32 bytes);
-u32 lodge_fpu_size(void);
+extern u32 lodge_fpu_bytes;		/* of the XSAVE area that they move */
 
 /* mmio.c */
 

@@ -437,7 +437,7 @@ static int get_xsave(struct lodge_vcpu *vcpu, void *args)
 	struct lodge_xsave *xsave = args;
 	u32 room = xsave->bytes;
 
-	xsave->bytes = lodge_fpu_size();
+	xsave->bytes = lodge_fpu_bytes;
 	return lodge_fpu_get(vcpu, u64_to_user_ptr(xsave->addr), room);
 }
 

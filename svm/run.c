@@ -94,7 +94,7 @@ static void before_entry(struct svm_vcpu *svm, struct svm_cpu *c)
 
 /*
  * Writes of the guest exit, so the MSR holds what was loaded here; where the
- * VMCB has it there is nothing to load.
+ * VMCB has it there is nothing to load. RCU: as vmx/run.c says.
  */
 static void enter_guest(struct svm_vcpu *svm, struct svm_cpu *c)
 {
@@ -107,9 +107,9 @@ static void enter_guest(struct svm_vcpu *svm, struct svm_cpu *c)
 		guest = vcpu->msr.spec_ctrl;
 		host = this_cpu_read(x86_spec_ctrl_current);
 	}
-	lodge_context_enter();
+	context_tracking_guest_enter();
 	svm_enter(vcpu->regs, __sme_pa(c->host), guest, host, __sme_pa(svm->vmcb));
-	lodge_context_exit();
+	context_tracking_guest_exit();
 }
 
 /*

@@ -158,6 +158,8 @@ static __always_inline bool before_entry(struct vmx_vcpu *vmx)
 }
 
 /*
+ * On a nohz_full CPU RCU does not watch in the guest, so that one which never exits holds up no
+ * grace period.
  * An NMI that ended the guest's run has masked NMIs and waits to be handled by
  * the host's own gate; nothing that faults or executes IRET may come before.
  */
@@ -168,10 +170,10 @@ static __always_inline int enter_guest(struct vmx_vcpu *vmx)
 
 	if (native_read_cr2() != vcpu->cr2)
 		native_write_cr2(vcpu->cr2);
-	lodge_context_enter();
+	context_tracking_guest_enter();
 	ret = vmx_enter(vcpu->regs, vmx->enter_flags, vmx->guest_spec, vmx->host_spec,
 			&vmx->host_rsp);
-	lodge_context_exit();
+	context_tracking_guest_exit();
 	if (unlikely(ret))
 		return ret;
 	vcpu->cr2 = native_read_cr2();
