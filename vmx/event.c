@@ -22,12 +22,8 @@ u32 vmx_interruptibility(struct vmx_vcpu *vmx)
 static void set_interruptibility(struct vmx_vcpu *vmx, u32 clear, u32 set)
 {
 	u32 old = vmx_interruptibility(vmx);
-	u32 value = (old & ~clear) | set;
 
-	if (value == old)
-		return;
-	vmx->interruptibility = value;
-	vmcs_write(GUEST_INTERRUPTIBILITY_INFO, value);
+	vmx_update(GUEST_INTERRUPTIBILITY_INFO, vmx->interruptibility, (old & ~clear) | set);
 }
 
 u32 vmx_get_shadow(struct lodge_vcpu *vcpu)
@@ -56,8 +52,8 @@ void vmx_set_nmi_masked(struct lodge_vcpu *vcpu, bool masked)
 
 static void set_primary(struct vmx_vcpu *vmx, u32 clear, u32 set)
 {
-	vmx_control(CPU_BASED_VM_EXEC_CONTROL, &vmx->controls.primary,
-		    (vmx->controls.primary & ~clear) | set);
+	vmx_update(CPU_BASED_VM_EXEC_CONTROL, vmx->controls.primary,
+		   (vmx->controls.primary & ~clear) | set);
 }
 
 void vmx_open_interrupt_window(struct lodge_vcpu *vcpu)
@@ -89,8 +85,8 @@ static void update_registers(struct vmx_vcpu *vmx)
 	u32 mode = x2apic ? SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE : 0;
 
 	if ((vmx->controls.secondary ^ mode) & SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE) {
-		vmx_control(SECONDARY_VM_EXEC_CONTROL, &vmx->controls.secondary,
-			    vmx->controls.secondary ^ SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE);
+		vmx_update(SECONDARY_VM_EXEC_CONTROL, vmx->controls.secondary,
+			   vmx->controls.secondary ^ SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE);
 		vmcs_write(MSR_BITMAP, __pa(x2apic ? vmx_x2apic_bitmap : vmx_msr_bitmap));
 	}
 	lodge_lapic_show(vmx->vcpu.lapic);
@@ -102,7 +98,7 @@ void vmx_update_apic(struct lodge_vcpu *vcpu)
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
 	if (lodge_apicv == LODGE_APICV_TPR)
-		vmx_control(TPR_THRESHOLD, &vmx->tpr_threshold, lodge_lapic_threshold(vcpu));
+		vmx_update(TPR_THRESHOLD, vmx->tpr_threshold, lodge_lapic_threshold(vcpu));
 	else if (vcpu->lapic->delivers && vcpu->lapic->changed)
 		update_registers(vmx);
 }
@@ -112,19 +108,11 @@ void vmx_apic_enter(struct vmx_vcpu *vmx)
 {
 	struct lodge_lapic *lapic = vmx->vcpu.lapic;
 	u16 status = lodge_lapic_lend(lapic);
-	u64 vectors;
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(vmx->eoi_exits) && status; i++) {
-		vectors = lapic->tmr[i];
-		if (vmx->eoi_exits[i] != vectors) {
-			vmx->eoi_exits[i] = vectors;
-			vmcs_write(EOI_EXIT_BITMAP0 + i * 2, vectors);
-		}
-	}
-	if (vmx->apic_status != status)
-		vmcs_write(GUEST_INTR_STATUS, status);
-	vmx->apic_status = status;
+	for (i = 0; i < ARRAY_SIZE(vmx->eoi_exits) && status; i++)
+		vmx_update(EOI_EXIT_BITMAP0 + i * 2, vmx->eoi_exits[i], lapic->tmr[i]);
+	vmx_update(GUEST_INTR_STATUS, vmx->apic_status, status);
 }
 
 /* Without anything before and after there was nothing to lend. */

@@ -79,27 +79,18 @@ void vmx_guest_spec(struct vmx_vcpu *vmx)
  */
 static void update_host_state(struct vmx_vcpu *vmx)
 {
-	u64 cr3 = __native_read_cr3(), cr4 = native_read_cr4(), perf;
+	u64 perf;
 
 	vmx->host_spec = raw_cpu_read(x86_spec_ctrl_current);
 	vmx_guest_spec(vmx);
 	vmx->tidy = vmx->host.debugctl || this_cpu_read(cpu_dr7) || (vmx->todo & VMX_TODO_APIC);
-	if (unlikely(vmx->host_cr3 != cr3)) {
-		vmx->host_cr3 = cr3;
-		vmcs_write(HOST_CR3, cr3);
-	}
-	if (unlikely(vmx->host_cr4 != cr4)) {
-		vmx->host_cr4 = cr4;
-		vmcs_write(HOST_CR4, cr4);
-	}
+	vmx_update(HOST_CR3, vmx->host_cr3, __native_read_cr3());
+	vmx_update(HOST_CR4, vmx->host_cr4, native_read_cr4());
 	if (!vmx_caps.perf_global)
 		return;
 	/* PEBS in the guest would write its records to guest addresses. */
 	rdmsrq(MSR_CORE_PERF_GLOBAL_CTRL, perf);
-	if (unlikely(vmx->host_perf != perf)) {
-		vmx->host_perf = perf;
-		vmcs_write(HOST_IA32_PERF_GLOBAL_CTRL, perf);
-	}
+	vmx_update(HOST_IA32_PERF_GLOBAL_CTRL, vmx->host_perf, perf);
 }
 
 /* Rare work. False: not now, vcpu->exit says why. */

@@ -173,7 +173,7 @@ void vmx_set_efer(struct lodge_vcpu *vcpu, u64 value)
 		entry |= VM_ENTRY_IA32E_MODE;
 	vcpu->efer = value;
 	vmcs_write(GUEST_IA32_EFER, value);
-	vmx_control(VM_ENTRY_CONTROLS, &vmx->controls.entry, entry);
+	vmx_update(VM_ENTRY_CONTROLS, vmx->controls.entry, entry);
 	vmx->todo |= VMX_TODO_PDPTRS | VMX_TODO_USER_MSRS;
 }
 

@@ -191,10 +191,7 @@ void vmx_save_host(struct vmx_vcpu *vmx)
 	savesegment(ds, host->ds);
 	savesegment(es, host->es);
 	rdmsrq(MSR_FS_BASE, fs_base);
-	if (host->fs_base != fs_base) {
-		host->fs_base = fs_base;
-		vmcs_write(HOST_FS_BASE, fs_base);
-	}
+	vmx_update(HOST_FS_BASE, host->fs_base, fs_base);
 	rdmsrq(MSR_IA32_DEBUGCTLMSR, host->debugctl);
 	rdmsrq(MSR_KERNEL_GS_BASE, host->kernel_gs_base);
 	wrmsrq(MSR_KERNEL_GS_BASE, vmx->kernel_gs_base);
@@ -293,7 +290,7 @@ void vmx_cpuid_changed(struct lodge_vcpu *vcpu)
 		secondary &= ~SECONDARY_EXEC_ENABLE_RDTSCP;
 	if (!lodge_guest_has(vcpu, X86_FEATURE_INVPCID))
 		secondary &= ~SECONDARY_EXEC_ENABLE_INVPCID;
-	vmx_control(SECONDARY_VM_EXEC_CONTROL, &vmx->controls.secondary, secondary);
+	vmx_update(SECONDARY_VM_EXEC_CONTROL, vmx->controls.secondary, secondary);
 	vmx_update_masks(vcpu);
 }
 

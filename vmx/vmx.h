@@ -192,14 +192,14 @@ failed:
 	vmx_access_failed(field, true);
 }
 
-/* A 32-bit control and its copy here. */
-static __always_inline void vmx_control(unsigned long field, u32 *copy, u32 value)
-{
-	if (*copy == value)
-		return;
-	*copy = value;
-	vmcs_write(field, value);
-}
+/* Write a field unless its copy here says that it has this value. */
+#define vmx_update(field, copy, value) do {				\
+	typeof(copy) wanted = (value);					\
+	if (unlikely((copy) != wanted)) {				\
+		(copy) = wanted;					\
+		vmcs_write(field, wanted);				\
+	}								\
+} while (0)
 
 /* Every operation is a function vmx_NAME(). */
 #define LODGE_OP(ret, op, args) ret vmx_##op args;
