@@ -27,24 +27,36 @@ bool lodge_cr0_valid(u64 cr0)
 }
 
 /*
+ * lodge_read_pdptes() - the four entries that CR3 points to under PAE paging: 0; -EAGAIN: ring 2
+ * has to do what vcpu->exit says first; -errno: they are in no memory
+ */
+int lodge_read_pdptes(struct lodge_vcpu *vcpu, u64 cr3, u64 pdpte[4])
+{
+	u64 gpa = cr3 & 0xffffffe0;
+	int ret = lodge_read_guest_atomic(vcpu->vm, gpa, pdpte, 4 * sizeof(*pdpte));
+
+	if (ret == -EAGAIN) {
+		vcpu->exit.kind = LODGE_K_FAULT;
+		vcpu->exit.fault.gpa = gpa;
+		vcpu->exit.fault.access = LODGE_ACCESS_READ;
+	}
+	return ret;
+}
+
+/*
  * PAE paging loads four entries when it is switched on or changed (SDM 4.4.1,
  * APM 5.2.3): none may have a reserved bit set.
  */
 static int check_pdptes(struct lodge_vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4)
 {
 	u64 pdpte[4], reserved = PDPTE_RESERVED | ~GENMASK_ULL(vcpu->maxphyaddr - 1, 0);
-	u64 gpa = cr3 & 0xffffffe0;
 	int i, ret;
 
 	if (!(cr0 & X86_CR0_PG) || !(cr4 & X86_CR4_PAE) || (vcpu->efer & EFER_LME))
 		return 0;
-	ret = lodge_read_guest_atomic(vcpu->vm, gpa, pdpte, sizeof(pdpte));
-	if (ret == -EAGAIN) {
-		vcpu->exit.kind = LODGE_K_FAULT;
-		vcpu->exit.fault.gpa = gpa;
-		vcpu->exit.fault.access = LODGE_ACCESS_READ;
+	ret = lodge_read_pdptes(vcpu, cr3, pdpte);
+	if (ret == -EAGAIN)
 		return ret;
-	}
 	for (i = 0; i < 4 && !ret; i++)
 		if ((pdpte[i] & PDPTE_PRESENT) && (pdpte[i] & reserved))
 			return -EINVAL;

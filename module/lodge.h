@@ -584,6 +584,7 @@ int lodge_set_cr0(struct lodge_vcpu *vcpu, u64 value);
 int lodge_set_cr3(struct lodge_vcpu *vcpu, u64 value);
 int lodge_set_cr4(struct lodge_vcpu *vcpu, u64 value);
 int lodge_set_cr8(struct lodge_vcpu *vcpu, u64 value);
+int lodge_read_pdptes(struct lodge_vcpu *vcpu, u64 cr3, u64 pdpte[4]);
 int lodge_set_efer(struct lodge_vcpu *vcpu, u64 value);
 u64 lodge_efer_offered(struct lodge_vcpu *vcpu);
 int lodge_set_xcr0(struct lodge_vcpu *vcpu, u64 value);

@@ -38,18 +38,12 @@ static noinline bool load_pdptrs(struct vmx_vcpu *vmx)
 	struct lodge_vcpu *vcpu = &vmx->vcpu;
 	u64 pdptr[PDPTE_ENTRIES] = {};
 	int i, ret;
-	u64 gpa;
 
 	if (!pae_paging(vcpu))
 		return true;
-	gpa = lodge_reg_read(vcpu, LODGE_CR3) & 0xffffffe0;
-	ret = lodge_read_guest_atomic(vcpu->vm, gpa, pdptr, sizeof(pdptr));
-	if (ret == -EAGAIN) {
-		vcpu->exit.kind = LODGE_K_FAULT;
-		vcpu->exit.fault.gpa = gpa;
-		vcpu->exit.fault.access = LODGE_ACCESS_READ;
+	ret = lodge_read_pdptes(vcpu, lodge_reg_read(vcpu, LODGE_CR3), pdptr);
+	if (ret == -EAGAIN)
 		return false;
-	}
 	if (ret)
 		memset(pdptr, 0, sizeof(pdptr));
 	vmx_sanitize_pdptrs(pdptr, boot_cpu_data.x86_phys_bits);
