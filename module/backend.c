@@ -114,11 +114,6 @@ enum lodge_next lodge_on_taken(struct lodge_vcpu *vcpu)
 	return LODGE_REENTER;
 }
 
-enum lodge_next lodge_on_rdpmc(struct lodge_vcpu *vcpu)
-{
-	return lodge_gp(vcpu);
-}
-
 static void dump_segments(struct lodge_vcpu *vcpu)
 {
 	static const char names[][5] = {

@@ -57,8 +57,6 @@ enum lodge_next lodge_on_machine_check(struct lodge_vcpu *vcpu);
 enum lodge_next lodge_on_host_interrupt(struct lodge_vcpu *vcpu);
 /* NMI, SMI, INIT: the host has had it already. */
 enum lodge_next lodge_on_taken(struct lodge_vcpu *vcpu);
-/* There is no performance counter, so every number is out of range. */
-enum lodge_next lodge_on_rdpmc(struct lodge_vcpu *vcpu);
 /* Guest state and the back end's control structure in the log, at most so often. */
 void lodge_dump(struct lodge_vcpu *vcpu);
 

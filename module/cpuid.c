@@ -349,12 +349,6 @@ lodge_cpuid_resolve(const struct lodge_cpuid_table *table, u32 leaf, u32 subleaf
 	return base ? lodge_cpuid_lookup(table, base->eax, subleaf) : NULL;
 }
 
-/* What a vCPU was told of a leaf, or NULL; any ring. */
-const struct lodge_cpuid_entry *lodge_cpuid_find(struct lodge_vcpu *vcpu, u32 leaf, u32 subleaf)
-{
-	return lodge_cpuid_lookup(vcpu->cpuid, leaf, subleaf);
-}
-
 /* Bytes of an XSAVE area (SDM 13.4); @compact: the format of XSAVEC. */
 u32 lodge_xsave_size(const struct lodge_cpuid_table *table, u64 xcr0, bool compact)
 {
@@ -461,7 +455,7 @@ static void set_features(struct lodge_vcpu *vcpu, const struct lodge_cpuid_table
 
 	memset(vcpu->features, 0, sizeof(vcpu->features));
 	for (i = 0; i < ARRAY_SIZE(words); i++) {
-		told = lodge_cpuid_find(vcpu, words[i].leaf, words[i].subleaf);
+		told = lodge_cpuid_lookup(vcpu->cpuid, words[i].leaf, words[i].subleaf);
 		can = lodge_cpuid_lookup(supported, words[i].leaf, words[i].subleaf);
 		if (told && can)
 			vcpu->features[words[i].word] = regs_of(told)[words[i].reg] &

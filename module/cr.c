@@ -149,14 +149,6 @@ int lodge_set_cr4(struct lodge_vcpu *vcpu, u64 value)
 	return 0;
 }
 
-int lodge_set_cr8(struct lodge_vcpu *vcpu, u64 value)
-{
-	if (value & ~0xfull)
-		return -EINVAL;
-	lodge_lapic_set_cr8(vcpu, value);
-	return 0;
-}
-
 /* Bits of EFER that this guest's CPUID offers, and LMA. */
 u64 lodge_efer_offered(struct lodge_vcpu *vcpu)
 {

@@ -147,8 +147,8 @@ static void cr8_rules(struct kunit *test)
 {
 	struct lodge_vcpu *vcpu = fake_vcpu(test);
 
-	KUNIT_EXPECT_EQ(test, -EINVAL, lodge_set_cr8(vcpu, 16));
-	KUNIT_EXPECT_EQ(test, -EINVAL, lodge_set_cr8(vcpu, BIT_ULL(63)));
+	KUNIT_EXPECT_EQ(test, -EINVAL, lodge_lapic_set_cr8(vcpu, 16));
+	KUNIT_EXPECT_EQ(test, -EINVAL, lodge_lapic_set_cr8(vcpu, BIT_ULL(63)));
 }
 
 static void debug_registers_have_fixed_bits(struct kunit *test)

@@ -90,7 +90,7 @@ static __always_inline enum lodge_next perform(struct lodge_vcpu *vcpu, action a
 
 static int do_cpuid(struct lodge_vcpu *vcpu, u64 a, u64 b)
 {
-	lodge_reason(vcpu, LODGE_REASON_CPUID, lodge_eax(vcpu));
+	lodge_reason(vcpu, LODGE_REASON_CPUID, (u32)vcpu->regs[LODGE_RAX]);
 	lodge_cpuid_execute(vcpu);
 	return 0;
 }
@@ -100,7 +100,8 @@ static int do_rdmsr(struct lodge_vcpu *vcpu, u64 a, u64 b)
 	lodge_reason(vcpu, LODGE_REASON_RDMSR, (u32)vcpu->regs[LODGE_RCX]);
 	if (lodge_get_msr(vcpu, vcpu->regs[LODGE_RCX], &vcpu->exit.value, false))
 		return -EINVAL;
-	lodge_set_edx_eax(vcpu, vcpu->exit.value);
+	vcpu->regs[LODGE_RAX] = (u32)vcpu->exit.value;
+	vcpu->regs[LODGE_RDX] = vcpu->exit.value >> 32;
 	return 0;
 }
 
@@ -158,7 +159,7 @@ static noinline enum lodge_next port_by_user(struct lodge_vcpu *vcpu, u16 port, 
 	if (in)
 		vcpu->load = (struct lodge_load){ bytes, bytes, LODGE_RAX };
 	return lodge_user_access(vcpu, LODGE_SPACE_PIO, port, bytes, !in,
-				 lodge_eax(vcpu) & lodge_mask(bytes));
+				 vcpu->regs[LODGE_RAX] & lodge_mask(bytes));
 }
 
 static noinline enum lodge_next port_string(struct lodge_vcpu *vcpu, u16 port, bool in)
@@ -187,7 +188,7 @@ static noinline enum lodge_next port_in(struct lodge_vcpu *vcpu, u16 port, u32 b
 static noinline enum lodge_next port_out(struct lodge_vcpu *vcpu, u16 port, u32 bytes)
 {
 	lodge_reason(vcpu, LODGE_REASON_PIO, port | LODGE_INFO_WRITE);
-	vcpu->exit.value = lodge_eax(vcpu);
+	vcpu->exit.value = (u32)vcpu->regs[LODGE_RAX];
 	if (!lodge_port_access(vcpu, port, bytes, true, &vcpu->exit.value))
 		return port_by_user(vcpu, port, bytes, false);
 	advance(vcpu, vcpu->exit.len, vcpu->exit.shadowed);
@@ -253,7 +254,7 @@ static int do_cr_write(struct lodge_vcpu *vcpu, u64 cr, u64 value)
 	case 4:
 		return lodge_set_cr4(vcpu, value);
 	case 8:
-		return lodge_set_cr8(vcpu, value);
+		return lodge_lapic_set_cr8(vcpu, value);
 	}
 	return -ENXIO;
 }

@@ -139,7 +139,7 @@ void lodge_lapic_reset(struct lodge_vcpu *vcpu, bool init);
 u64 lodge_lapic_get_base(struct lodge_vcpu *vcpu);
 int lodge_lapic_set_base(struct lodge_vcpu *vcpu, u64 value, bool host);
 u8 lodge_lapic_get_cr8(struct lodge_vcpu *vcpu);
-void lodge_lapic_set_cr8(struct lodge_vcpu *vcpu, u8 cr8);
+int lodge_lapic_set_cr8(struct lodge_vcpu *vcpu, u64 cr8);	/* 0, or -EINVAL for #GP */
 /* MSRs 0x800 to 0x83f: 0, or -EINVAL for #GP */
 int lodge_x2apic_read(struct lodge_vcpu *vcpu, u32 msr, u64 *value);
 int lodge_x2apic_write(struct lodge_vcpu *vcpu, u32 msr, u64 value);

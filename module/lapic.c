@@ -548,9 +548,12 @@ u8 lodge_lapic_get_cr8(struct lodge_vcpu *vcpu)
 	return lapic_tpr(vcpu->lapic) >> 4;
 }
 
-void lodge_lapic_set_cr8(struct lodge_vcpu *vcpu, u8 cr8)
+int lodge_lapic_set_cr8(struct lodge_vcpu *vcpu, u64 cr8)
 {
-	lapic_write_tpr(vcpu->lapic, cr8 << 4 & 0xff);
+	if (cr8 > 15)
+		return -EINVAL;
+	lapic_write_tpr(vcpu->lapic, cr8 << 4);
+	return 0;
 }
 
 u64 lodge_lapic_get_base(struct lodge_vcpu *vcpu)

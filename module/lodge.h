@@ -372,20 +372,9 @@ static inline void lodge_reg_write(struct lodge_vcpu *vcpu, int reg, u64 value)
 	vcpu->regs_dirty |= BIT(reg);
 }
 
-static inline u32 lodge_eax(struct lodge_vcpu *vcpu)
-{
-	return vcpu->regs[LODGE_RAX];
-}
-
 static inline u64 lodge_edx_eax(struct lodge_vcpu *vcpu)
 {
 	return (u32)vcpu->regs[LODGE_RAX] | vcpu->regs[LODGE_RDX] << 32;
-}
-
-static inline void lodge_set_edx_eax(struct lodge_vcpu *vcpu, u64 value)
-{
-	vcpu->regs[LODGE_RAX] = (u32)value;
-	vcpu->regs[LODGE_RDX] = value >> 32;
 }
 
 /* A load's register gets its value; a 32-bit one clears the upper half. */
@@ -433,10 +422,8 @@ int lodge_stats_fd(struct lodge_vm *vm, struct lodge_vcpu *vcpu, u32 flags);
 /* trace.c: the tracepoints and the rings, for stats.c */
 void lodge_trace_state(struct lodge_vcpu *vcpu);
 void lodge_trace_record(struct lodge_vcpu *vcpu, u64 ticks);
-void lodge_trace_exit(struct lodge_vcpu *vcpu, u64 ticks);
-void lodge_trace_entry(struct lodge_vcpu *vcpu);
 void lodge_trace_info(struct lodge_vcpu *vcpu);
-int lodge_trace_fd(struct lodge_vcpu *vcpu, const struct lodge_open_trace *args);
+int lodge_trace_fd(struct lodge_vcpu *vcpu, void *args);
 
 /*
  * By the vendors, after each exit: nothing of the guest is pending any more.
@@ -583,7 +570,6 @@ bool lodge_cr0_valid(u64 cr0);
 int lodge_set_cr0(struct lodge_vcpu *vcpu, u64 value);
 int lodge_set_cr3(struct lodge_vcpu *vcpu, u64 value);
 int lodge_set_cr4(struct lodge_vcpu *vcpu, u64 value);
-int lodge_set_cr8(struct lodge_vcpu *vcpu, u64 value);
 int lodge_read_pdptes(struct lodge_vcpu *vcpu, u64 cr3, u64 pdpte[4]);
 int lodge_set_efer(struct lodge_vcpu *vcpu, u64 value);
 u64 lodge_efer_offered(struct lodge_vcpu *vcpu);
@@ -597,7 +583,6 @@ struct lodge_cpuid_table *lodge_cpuid_supported(void);
 int lodge_cpuid_set(struct lodge_vcpu *vcpu, struct lodge_cpuid_table *table);
 /* Ring 1. Live bits (OSXSAVE, APIC, sizes) are computed here. */
 void lodge_cpuid_execute(struct lodge_vcpu *vcpu);
-const struct lodge_cpuid_entry *lodge_cpuid_find(struct lodge_vcpu *vcpu, u32 leaf, u32 subleaf);
 int lodge_cpuid_set_default(struct lodge_vcpu *vcpu);
 bool lodge_stable_tsc(void);
 u8 lodge_phys_bits(void);
@@ -730,12 +715,6 @@ int lodge_owner_get_vcpu(struct lodge_owner *o);
 void lodge_owner_put_vcpu(struct lodge_owner *o);
 void lodge_vm_put(struct lodge_vm *vm);
 int lodge_set_tsc_khz(struct lodge_vm *vm, u32 khz);
-
-/* By who has one already. */
-static inline void lodge_vm_get(struct lodge_vm *vm)
-{
-	kref_get(&vm->ref);
-}
 
 int lodge_vcpu_create_fd(struct lodge_vm *vm, void *args);
 void lodge_vcpu_destroy(struct lodge_vcpu *vcpu);	/* with the VM */

@@ -518,11 +518,6 @@ static int vcpu_stats(struct lodge_vcpu *vcpu, void *args)
 	return lodge_stats_fd(vcpu->vm, vcpu, ((struct lodge_open_stats *)args)->flags);
 }
 
-static int trace(struct lodge_vcpu *vcpu, void *args)
-{
-	return lodge_trace_fd(vcpu, args);
-}
-
 const struct lodge_ioctl lodge_vcpu_ioctls[] = {
 	LODGE_IOCTL(vcpu, GET_REGS, lodge_get_regs, flags, 0, LOADED, INOUT, get_regs),
 	LODGE_IOCTL(vcpu, SET_REGS, lodge_get_regs, regs, 0, LOADED, IN, set_regs),
@@ -549,7 +544,7 @@ const struct lodge_ioctl lodge_vcpu_ioctls[] = {
 	LODGE_IOCTL(vcpu, VCPU_STATS, lodge_open_stats, flags, LODGE_STATS_TIMING, NONE, IN,
 		    vcpu_stats),
 	LODGE_IOCTL(vcpu, TRACE, lodge_open_trace, records, LODGE_TRACE_STATE, NONE, IN,
-		    trace),
+		    lodge_trace_fd),
 };
 
 const unsigned int lodge_vcpu_ioctl_count = ARRAY_SIZE(lodge_vcpu_ioctls);

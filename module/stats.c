@@ -11,7 +11,7 @@
 #include <linux/fs.h>
 #include <linux/module.h>
 
-#include "lodge.h"
+#include "trace.h"
 
 DEFINE_STATIC_KEY_FALSE(lodge_watched);
 DEFINE_STATIC_KEY_FALSE(lodge_timed);
@@ -60,7 +60,7 @@ static void leave_kernel(struct lodge_vcpu *vcpu, u64 now, u64 ticks)
 	vcpu->stats.ticks[w->reason] += ticks;
 	if (w->open) {
 		hist_add(vcpu, LODGE_HIST_EXIT, ticks);
-		lodge_trace_exit(vcpu, ticks);
+		trace_lodge_exit(vcpu, ticks);
 	}
 	if (w->ring2)
 		count_ticks(vcpu, LODGE_STAT_RING2_TICKS, LODGE_HIST_RING2,
@@ -104,7 +104,7 @@ void lodge_watch_phase(struct lodge_vcpu *vcpu, enum lodge_phase phase)
 	w->phase = phase;
 	w->since = now;
 	if (static_branch_unlikely(&lodge_timed) && phase == LODGE_PHASE_GUEST)
-		lodge_trace_entry(vcpu);
+		trace_lodge_entry(vcpu);
 }
 
 static __always_inline void open_exit(struct lodge_vcpu *vcpu, u64 now, u64 rip)
@@ -337,7 +337,7 @@ int lodge_stats_fd(struct lodge_vm *vm, struct lodge_vcpu *vcpu, u32 flags)
 	if (!r)
 		return -ENOMEM;
 	*r = (struct reader) { .vm = vm, .vcpu = vcpu, .timing = flags & LODGE_STATS_TIMING };
-	lodge_vm_get(vm);
+	kref_get(&vm->ref);
 	if (r->timing)
 		lodge_watch_get();
 	fd = lodge_anon_fd("[lodge-stats]", &stats_fops, r);

@@ -100,16 +100,6 @@ void lodge_trace_record(struct lodge_vcpu *vcpu, u64 ticks)
 	record(w, w->since, w->info, min_t(u64, ticks, U32_MAX), w->reason);
 }
 
-void lodge_trace_exit(struct lodge_vcpu *vcpu, u64 ticks)
-{
-	trace_lodge_exit(vcpu, ticks);
-}
-
-void lodge_trace_entry(struct lodge_vcpu *vcpu)
-{
-	trace_lodge_entry(vcpu);
-}
-
 void lodge_trace_info(struct lodge_vcpu *vcpu)
 {
 	u64 what = vcpu->watch.info & ~LODGE_INFO_WRITE;
@@ -211,8 +201,9 @@ static const struct file_operations trace_fops = {
 };
 
 /* lodge_trace_fd() - LODGE_TRACE: the file descriptor; -EINVAL, -EBUSY, -EMFILE, -ENOMEM */
-int lodge_trace_fd(struct lodge_vcpu *vcpu, const struct lodge_open_trace *args)
+int lodge_trace_fd(struct lodge_vcpu *vcpu, void *from)
 {
+	const struct lodge_open_trace *args = from;
 	struct lodge_trace_ring *ring;
 	int fd;
 
@@ -234,7 +225,7 @@ int lodge_trace_fd(struct lodge_vcpu *vcpu, const struct lodge_open_trace *args)
 	}
 	if (args->flags & LODGE_TRACE_STATE)
 		WRITE_ONCE(vcpu->watch.wants_state, true);
-	lodge_vm_get(vcpu->vm);
+	kref_get(&vcpu->vm->ref);
 	fd = lodge_anon_fd("[lodge-trace]", &trace_fops, ring);
 	if (fd < 0)
 		ring_free(ring);

@@ -10,6 +10,7 @@
 #include <linux/vmalloc.h>
 
 #include "lodge.h"
+#include "cpuid.h"
 #include "ioctl.h"
 #include "ops.h"
 
@@ -65,7 +66,7 @@ static void reset_control(struct lodge_vcpu *vcpu, bool init)
 /* RDX is the processor's signature (SDM 10.1.1, APM 14.1.3). */
 static void reset_registers(struct lodge_vcpu *vcpu)
 {
-	const struct lodge_cpuid_entry *entry = lodge_cpuid_find(vcpu, 1, 0);
+	const struct lodge_cpuid_entry *entry = lodge_cpuid_lookup(vcpu->cpuid, 1, 0);
 	int reg;
 
 	for (reg = LODGE_RAX; reg <= LODGE_R15; reg++)
@@ -237,7 +238,7 @@ int lodge_vcpu_create_fd(struct lodge_vm *vm, void *args)
 		fd = PTR_ERR(file);
 		goto destroy;
 	}
-	lodge_vm_get(vm);	/* for the file */
+	kref_get(&vm->ref);	/* for the file */
 	/* Complete before interrupts or the caller can reach it. */
 	smp_store_release(&vm->vcpus[id], vcpu);
 	fd_install(fd, file);

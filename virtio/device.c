@@ -523,7 +523,7 @@ static struct lodge_virtio *alloc(struct lodge_vm *vm, const struct lodge_virtio
 		lodge_queue_init(dev, i);
 		reset_irq(&dev->queue[i]);
 	}
-	lodge_vm_get(vm);
+	kref_get(&vm->ref);
 	dev->vm = vm;
 	return dev;
 }
