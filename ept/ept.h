@@ -172,9 +172,16 @@ bool lodge_gpa_is_device(struct lodge_vcpu *vcpu, u64 gpa);
 void __user *lodge_gpa_to_user(struct lodge_vm *vm, u64 gpa, bool write, u64 *contiguous);
 void lodge_mark_dirty(struct lodge_vm *vm, u64 gpa, u32 bytes);
 void lodge_mark_list(struct lodge_vm *vm, const u64 *gpas, u32 count);
-int lodge_read_guest(struct lodge_vm *vm, u64 gpa, void *to, u32 bytes);
-int lodge_write_guest(struct lodge_vm *vm, u64 gpa, const void *from, u32 bytes);
-int lodge_read_guest_atomic(struct lodge_vm *vm, u64 gpa, void *to, u32 bytes);
-int lodge_write_guest_atomic(struct lodge_vm *vm, u64 gpa, const void *from, u32 bytes);
+int lodge_copy_guest(struct lodge_vm *vm, u64 gpa, void *kernel, u32 bytes, bool write,
+		     bool atomic);
+
+#define lodge_read_guest(vm, gpa, to, bytes)					\
+	lodge_copy_guest(vm, gpa, to, bytes, false, false)
+#define lodge_write_guest(vm, gpa, from, bytes)					\
+	lodge_copy_guest(vm, gpa, from, bytes, true, false)
+#define lodge_read_guest_atomic(vm, gpa, to, bytes)				\
+	lodge_copy_guest(vm, gpa, to, bytes, false, true)
+#define lodge_write_guest_atomic(vm, gpa, from, bytes)				\
+	lodge_copy_guest(vm, gpa, from, bytes, true, true)
 
 #endif /* LODGE_EPT_H */

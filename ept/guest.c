@@ -69,9 +69,13 @@ static unsigned long copy(void __user *user, void *kernel, u32 bytes, bool write
 	return left;
 }
 
-/* Slot by slot: neighbours need not be neighbours in the owner's memory. */
-static int copy_guest(struct lodge_vm *vm, u64 gpa, void *kernel, u32 bytes, bool write,
-		      bool atomic)
+/*
+ * lodge_copy_guest() - in the owner's mm: 0, or -ENXIO without a slot. In ring 2 also -EFAULT when
+ * the host has no memory there; in ring 1, with @atomic, also -EAGAIN when the host page is absent.
+ * What failed may have been done in part. For @write, a read-only slot counts as none. Slot by
+ * slot: neighbours need not be neighbours in the owner's memory.
+ */
+int lodge_copy_guest(struct lodge_vm *vm, u64 gpa, void *kernel, u32 bytes, bool write, bool atomic)
 {
 	void __user *user;
 	u64 contiguous;
@@ -90,30 +94,4 @@ static int copy_guest(struct lodge_vm *vm, u64 gpa, void *kernel, u32 bytes, boo
 			lodge_mark_dirty(vm, gpa, now);
 	}
 	return ret;
-}
-
-/*
- * All four in the owner's mm: 0, or -ENXIO without a slot. In ring 2 also -EFAULT when the host has
- * no memory there; in ring 1 (_atomic) also -EAGAIN when the host page is absent. What failed may
- * have been written in part. For writes, a read-only slot counts as none.
- */
-
-int lodge_read_guest(struct lodge_vm *vm, u64 gpa, void *to, u32 bytes)
-{
-	return copy_guest(vm, gpa, to, bytes, false, false);
-}
-
-int lodge_write_guest(struct lodge_vm *vm, u64 gpa, const void *from, u32 bytes)
-{
-	return copy_guest(vm, gpa, (void *)from, bytes, true, false);
-}
-
-int lodge_read_guest_atomic(struct lodge_vm *vm, u64 gpa, void *to, u32 bytes)
-{
-	return copy_guest(vm, gpa, to, bytes, false, true);
-}
-
-int lodge_write_guest_atomic(struct lodge_vm *vm, u64 gpa, const void *from, u32 bytes)
-{
-	return copy_guest(vm, gpa, (void *)from, bytes, true, true);
 }

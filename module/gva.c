@@ -113,8 +113,7 @@ int lodge_system_memory(struct lodge_vcpu *vcpu, u64 linear, void *data, u32 byt
 		if (rc)
 			return rc;
 		rc = copied(vcpu, out.gpa, write ? LODGE_ACCESS_WRITE : LODGE_ACCESS_READ,
-			    write ? lodge_write_guest(vcpu->vm, out.gpa, data, now) :
-				    lodge_read_guest(vcpu->vm, out.gpa, data, now));
+			    lodge_copy_guest(vcpu->vm, out.gpa, data, now, write, false));
 		if (rc)
 			return rc;
 	}

@@ -83,8 +83,7 @@ static int serve(struct lodge_vcpu *vcpu, const struct lodge_replay_access *a, u
 	int rc = -ENXIO;
 
 	if (a->space == LODGE_SPACE_MMIO)
-		rc = a->write ? lodge_write_guest(vcpu->vm, a->addr, value, a->bytes) :
-				lodge_read_guest(vcpu->vm, a->addr, value, a->bytes);
+		rc = lodge_copy_guest(vcpu->vm, a->addr, value, a->bytes, a->write, false);
 	if (!rc)
 		return 1;
 	if (rc == -ENXIO) {

@@ -249,8 +249,7 @@ void lodge_pv_eoi_sync(struct lodge_vcpu *vcpu, bool atomic, bool end)
 	u64 gpa = vcpu->pv.eoi & EOI_ADDRESS;
 	struct lodge_vm *vm = vcpu->vm;
 	u8 bits = 0;
-	int ret = atomic ? lodge_read_guest_atomic(vm, gpa, &bits, sizeof(bits)) :
-			   lodge_read_guest(vm, gpa, &bits, sizeof(bits));
+	int ret = lodge_copy_guest(vm, gpa, &bits, sizeof(bits), false, atomic);
 
 	if (ret == -EAGAIN) {
 		set_bit(LODGE_REQ_PV, &vcpu->requests);
@@ -259,8 +258,7 @@ void lodge_pv_eoi_sync(struct lodge_vcpu *vcpu, bool atomic, bool end)
 		lodge_lapic_eoi(vcpu->lapic);
 	} else if (end || !bitmap_empty(vcpu->lapic->irr, 256)) {
 		bits = 0;
-		ret = atomic ? lodge_write_guest_atomic(vm, gpa, &bits, sizeof(bits)) :
-			       lodge_write_guest(vm, gpa, &bits, sizeof(bits));
+		ret = lodge_copy_guest(vm, gpa, &bits, sizeof(bits), true, atomic);
 		vcpu->pv.eoi_offered = ret == -EAGAIN;
 		if (ret == -EAGAIN)
 			set_bit(LODGE_REQ_PV, &vcpu->requests);

@@ -86,7 +86,7 @@ void *lodge_gpa_to_user(struct lodge_vm *vm, u64 gpa, bool write, u64 *contiguou
 	return NULL;
 }
 
-int lodge_read_guest(struct lodge_vm *vm, u64 gpa, void *to, u32 bytes)
+int lodge_copy_guest(struct lodge_vm *vm, u64 gpa, void *to, u32 bytes, bool write, bool atomic)
 {
 	u64 contiguous;
 	void *from;
