@@ -196,12 +196,6 @@ static int jump(struct lodge_emul *e, u64 target)
 	return 0;
 }
 
-static int op_alu(struct lodge_emul *e)
-{
-	e->d = lodge_alu(e->insn->op, e->insn->opsize, e->d, e->s, &e->rflags);
-	return 0;
-}
-
 static int op_shift(struct lodge_emul *e)
 {
 	u8 count = e->s;
@@ -209,18 +203,6 @@ static int op_shift(struct lodge_emul *e)
 	if (e->insn->op >= LODGE_OP_SHLD)
 		count = e->insn->opcode[1] & 1 ? e->gpr[LODGE_RCX] : e->insn->imm;
 	e->d = lodge_shift(e->insn->op, e->insn->opsize, e->d, e->s, count, &e->rflags);
-	return 0;
-}
-
-static int op_scan(struct lodge_emul *e)
-{
-	e->d = lodge_scan(e->insn->op, e->insn->opsize, e->d, e->s, &e->rflags);
-	return 0;
-}
-
-static int op_bit(struct lodge_emul *e)
-{
-	e->d = lodge_bit_op(e->insn->op, e->d, e->s & (e->insn->opsize * 8 - 1), &e->rflags);
 	return 0;
 }
 
@@ -616,17 +598,19 @@ static int op_string(struct lodge_emul *e)
 /* What happens to the destination around the operation. */
 enum { LOAD = BIT(0), STORE = BIT(1) };
 
+/* @alu: makes the destination from both operands; else @fn does it all */
 static const struct {
 	int (*fn)(struct lodge_emul *e);
 	u8 access;
+	u64 (*alu)(enum lodge_insn_op op, u32 bytes, u64 dst, u64 src, u64 *rflags);
 } operations[LODGE_OP_COUNT] = {
-	[LODGE_OP_ADD ... LODGE_OP_XOR] = { op_alu, LOAD | STORE },
-	[LODGE_OP_CMP ... LODGE_OP_TEST] = { op_alu, LOAD },
+	[LODGE_OP_ADD ... LODGE_OP_XOR] = { NULL, LOAD | STORE, lodge_alu },
+	[LODGE_OP_CMP ... LODGE_OP_TEST] = { NULL, LOAD, lodge_alu },
 	[LODGE_OP_ROL ... LODGE_OP_SHRD] = { op_shift, LOAD | STORE },
-	[LODGE_OP_NOT ... LODGE_OP_DEC] = { op_alu, LOAD | STORE },
+	[LODGE_OP_NOT ... LODGE_OP_DEC] = { NULL, LOAD | STORE, lodge_alu },
 	[LODGE_OP_MUL ... LODGE_OP_IDIV] = { op_wide, LOAD },
 	[LODGE_OP_IMUL] = { op_imul, LOAD | STORE },
-	[LODGE_OP_BSF ... LODGE_OP_POPCNT] = { op_scan, LOAD | STORE },
+	[LODGE_OP_BSF ... LODGE_OP_POPCNT] = { NULL, LOAD | STORE, lodge_scan },
 	[LODGE_OP_MOV ... LODGE_OP_XLAT] = { op_mov, STORE },
 	[LODGE_OP_MOVSEG] = { op_load_segment },
 	[LODGE_OP_CMOV] = { op_cmov, LOAD | STORE },
@@ -635,8 +619,8 @@ static const struct {
 	[LODGE_OP_CMPXCHG] = { op_cmpxchg, LOAD | STORE },
 	[LODGE_OP_XADD] = { op_exchange, LOAD | STORE },
 	[LODGE_OP_CMPXCHG2] = { op_cmpxchg2 },
-	[LODGE_OP_BT] = { op_bit, LOAD },
-	[LODGE_OP_BTS ... LODGE_OP_BTC] = { op_bit, LOAD | STORE },
+	[LODGE_OP_BT] = { NULL, LOAD, lodge_bit_op },
+	[LODGE_OP_BTS ... LODGE_OP_BTC] = { NULL, LOAD | STORE, lodge_bit_op },
 	[LODGE_OP_PUSH] = { op_push, LOAD },
 	[LODGE_OP_POP] = { op_pop, STORE },
 	[LODGE_OP_PUSHF ... LODGE_OP_POPF] = { op_flags },
@@ -712,7 +696,7 @@ int lodge_emulate(struct lodge_emul *e, const struct lodge_insn *insn)
 	u8 access;
 	int rc;
 
-	if (insn->op >= LODGE_OP_COUNT || !operations[insn->op].fn)
+	if (insn->op == LODGE_OP_NONE || insn->op >= LODGE_OP_COUNT)
 		return -EOPNOTSUPP;
 	access = operations[insn->op].access;
 	e->insn = insn;
@@ -720,7 +704,9 @@ int lodge_emulate(struct lodge_emul *e, const struct lodge_insn *insn)
 	rc = operands(e, access & STORE, &dst);
 	if (!rc && access & LOAD && dst.bytes)
 		rc = load(e, &dst, &e->d);
-	if (!rc)
+	if (!rc && operations[insn->op].alu)
+		e->d = operations[insn->op].alu(insn->op, insn->opsize, e->d, e->s, &e->rflags);
+	else if (!rc)
 		rc = operations[insn->op].fn(e);
 	if (!rc && access & STORE && dst.bytes)
 		rc = store(e, &dst, e->d);

@@ -135,9 +135,9 @@ u64 lodge_shift(enum lodge_insn_op op, u32 bytes, u64 value, u64 src, u8 count, 
 	return value;
 }
 
-u64 lodge_bit_op(enum lodge_insn_op op, u64 value, u32 bit, u64 *rflags)
+u64 lodge_bit_op(enum lodge_insn_op op, u32 bytes, u64 value, u64 bit, u64 *rflags)
 {
-	u64 mask = 1ull << bit;
+	u64 mask = 1ull << (bit & (bytes * 8 - 1));
 
 	set_flags(rflags, CF, value & mask ? CF : 0);
 	if (op == LODGE_OP_BTS)

@@ -213,8 +213,8 @@ void lodge_simd_set(struct lodge_emul *e, const void *data);
 u64 lodge_alu(enum lodge_insn_op op, u32 bytes, u64 dst, u64 src, u64 *rflags);
 /* ROL to SHRD; @src: what SHLD and SHRD shift in */
 u64 lodge_shift(enum lodge_insn_op op, u32 bytes, u64 value, u64 src, u8 count, u64 *rflags);
-/* BT to BTC; @bit is below the operand's width */
-u64 lodge_bit_op(enum lodge_insn_op op, u64 value, u32 bit, u64 *rflags);
+/* BT to BTC; @bit counts modulo the operand's width */
+u64 lodge_bit_op(enum lodge_insn_op op, u32 bytes, u64 value, u64 bit, u64 *rflags);
 /* BSF to POPCNT; @old: what BSF and BSR leave when there is no bit */
 u64 lodge_scan(enum lodge_insn_op op, u32 bytes, u64 old, u64 value, u64 *rflags);
 /* MUL, IMUL1: the low half */
