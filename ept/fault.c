@@ -34,7 +34,7 @@ struct fault {
 	struct lodge_fault_cache *cache;
 	struct lodge_memslot slot;
 	struct lodge_mapping map;
-	u64 end;		/* of what was mapped */
+	u64 end;		/* of what is mapped */
 	u32 denied;		/* LODGE_ACCESS_* that are watched */
 	bool write;
 	bool exec;
@@ -82,15 +82,6 @@ static const struct lodge_slot_cache *find_slot(struct lodge_mmu *mmu,
 	cache->generation = slots->generation;
 	cache->slot = slot ? *slot : hole(slots, gpa);
 	return cache;
-}
-
-static bool copy_slot(struct lodge_mmu *mmu, struct lodge_fault_cache *caches, u64 gpa,
-		      struct lodge_memslot *to)
-{
-	const struct lodge_slot_cache *cache = find_slot(mmu, caches, gpa);
-
-	*to = cache->slot;
-	return cache == caches->slots;
 }
 
 /*
@@ -257,9 +248,12 @@ static enum lodge_fault page_slow(struct fault *f)
 static enum lodge_fault look(struct fault *f, u64 gpa)
 {
 	struct lodge_mmu *mmu = &f->vm->mmu;
+	const struct lodge_slot_cache *found;
 
 	f->map.seq = lodge_notifier_snapshot(mmu);
-	if (!copy_slot(mmu, f->cache, gpa, &f->slot) ||
+	found = find_slot(mmu, f->cache, gpa);
+	f->slot = found->slot;
+	if (found != f->cache->slots ||
 	    (f->write && (f->slot.flags & LODGE_SLOT_READONLY)))
 		return LODGE_FAULT_MMIO;
 	f->denied = f->slot.watch ? lodge_watch_denied(f->vm, gpa) : 0;
@@ -407,8 +401,8 @@ enum lodge_fault lodge_mmu_fault(struct lodge_vcpu *vcpu, u64 gpa, u32 access)
 	return f.write && f.slot.dirty && !lodge_mmu_fix_write(f.vm, gpa) ? LODGE_FAULT_RETRY : ret;
 }
 
-/* One step of a prefault, from @gpa on; where the next begins. A log learns of nothing. */
-static enum lodge_fault prefault(struct fault *f, u64 gpa, u64 *next)
+/* One step of a prefault, from @gpa on to @f->end. A log learns of nothing. */
+static enum lodge_fault prefault(struct fault *f, u64 gpa)
 {
 	u32 access = LODGE_ACCESS_READ;
 	enum lodge_fault ret;
@@ -422,20 +416,15 @@ static enum lodge_fault prefault(struct fault *f, u64 gpa, u64 *next)
 	f->write = !(f->slot.flags & LODGE_SLOT_READONLY);
 	if (f->write)
 		access |= write_access(f);
-	*next = (gpa & PAGE_MASK) + PAGE_SIZE;
+	f->end = (gpa & PAGE_MASK) + PAGE_SIZE;
 	/* What is watched waits for the guest. */
 	if (f->denied)
 		return LODGE_FAULT_DONE;
 	entry = lodge_table_lookup(&f->vm->mmu, gpa, &level);
-	if (!lodge_pt_allows(f->vm->mmu.format, entry, access)) {
-		ret = map_pages(f);
-		if (ret != LODGE_FAULT_DONE)
-			return ret;
-		*next = f->end;
-		return LODGE_FAULT_DONE;
-	}
+	if (!lodge_pt_allows(f->vm->mmu.format, entry, access))
+		return map_pages(f);
 	bytes = lodge_level_bytes(level);
-	*next = ALIGN_DOWN(gpa, bytes) + bytes;
+	f->end = ALIGN_DOWN(gpa, bytes) + bytes;
 	return LODGE_FAULT_DONE;
 }
 
@@ -449,7 +438,7 @@ int lodge_prefault(struct lodge_vm *vm, void *data)
 	struct lodge_fault_cache cache = { .around = PTRS_PER_PTE - 1 };
 	struct page *pages[CHUNK];
 	struct fault f = { .vm = vm, .cache = &cache, .map.pages = pages };
-	u64 next = args->gpa, end;
+	u64 end;
 
 	if (!PAGE_ALIGNED(args->gpa | args->bytes) ||
 	    check_add_overflow(args->gpa, args->bytes, &end))
@@ -457,9 +446,9 @@ int lodge_prefault(struct lodge_vm *vm, void *data)
 	for (args->done = 0; args->done < args->bytes; cond_resched()) {
 		if (signal_pending(current))
 			return -EINTR;
-		switch (prefault(&f, args->gpa + args->done, &next)) {
+		switch (prefault(&f, args->gpa + args->done)) {
 		case LODGE_FAULT_DONE:
-			args->done = min(next, end) - args->gpa;
+			args->done = min(f.end, end) - args->gpa;
 			cache.around = PTRS_PER_PTE - 1;
 			break;
 		case LODGE_FAULT_RETRY:

@@ -73,32 +73,23 @@ static bool overlaps(const struct lodge_memslots *slots, const struct lodge_slot
 	return false;
 }
 
-static void append(struct lodge_memslots *slots, const struct lodge_slot *args)
-{
-	slots->slot[slots->count++] = (struct lodge_memslot) {
-		.gpa = args->gpa, .bytes = args->bytes, .user_addr = args->user_addr,
-		.id = args->slot, .flags = args->flags,
-	};
-}
-
 /* @old without the slot @args names, and with @args in its place. */
 static void merge(struct lodge_memslots *new, const struct lodge_memslots *old,
 		  const struct lodge_slot *args)
 {
-	bool pending = args->bytes;
 	u32 i;
 
-	for (i = 0; i < old->count; i++) {
-		if (old->slot[i].id == args->slot)
-			continue;
-		if (pending && args->gpa < old->slot[i].gpa) {
-			append(new, args);
-			pending = false;
-		}
-		new->slot[new->count++] = old->slot[i];
-	}
-	if (pending)
-		append(new, args);
+	for (i = 0; i < old->count; i++)
+		if (old->slot[i].id != args->slot)
+			new->slot[new->count++] = old->slot[i];
+	if (!args->bytes)
+		return;
+	for (i = new->count++; i && new->slot[i - 1].gpa > args->gpa; i--)
+		new->slot[i] = new->slot[i - 1];
+	new->slot[i] = (struct lodge_memslot) {
+		.gpa = args->gpa, .bytes = args->bytes, .user_addr = args->user_addr,
+		.id = args->slot, .flags = args->flags,
+	};
 }
 
 /*

@@ -37,11 +37,6 @@ static __always_inline struct lodge_table *table_at(u64 entry)
 	return (struct lodge_table *)page_private(pfn_to_page(lodge_pt_pfn(entry)));
 }
 
-static bool is_table(struct lodge_mmu *mmu, u64 entry, int level)
-{
-	return lodge_pt_is_table(mmu->format, entry, level);
-}
-
 static struct lodge_table *table_alloc(struct lodge_mmu *mmu, int level)
 {
 	struct lodge_table *table = kzalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
@@ -107,7 +102,7 @@ static void free_subtree(struct lodge_mmu *mmu, struct lodge_table *table)
 
 	for (i = 0; i < ENTRIES; i++) {
 		entry = table->entries[i];
-		if (is_table(mmu, entry, table->level))
+		if (lodge_pt_is_table(mmu->format, entry, table->level))
 			free_subtree(mmu, table_at(entry));
 		else if (entry)
 			atomic_long_dec(&mmu->mapped[table->level]);
@@ -140,7 +135,7 @@ static int write_leaf(struct lodge_mmu *mmu, u64 *entry, u64 pfn, int level, u32
 	do {
 		if (!old)
 			continue;
-		if (is_table(mmu, old, level))
+		if (lodge_pt_is_table(mmu->format, old, level))
 			return -EAGAIN;
 		if (lodge_pt_pfn(old) != pfn)
 			return -EBUSY;
@@ -230,7 +225,7 @@ static int map_once(struct lodge_mmu *mmu, struct lodge_mapping *m, struct lodge
 		entry = entry_of(table, m->gpa);
 		old = READ_ONCE(*entry);
 		if (table->level == m->level) {
-			if (!is_table(mmu, old, m->level)) {
+			if (!lodge_pt_is_table(mmu->format, old, m->level)) {
 				lodge_step();
 				return install(mmu, table, m);
 			}
@@ -238,7 +233,7 @@ static int map_once(struct lodge_mmu *mmu, struct lodge_mapping *m, struct lodge
 				return -EBUSY;
 			m->level--;
 		}
-		if (is_table(mmu, old, table->level)) {
+		if (lodge_pt_is_table(mmu->format, old, table->level)) {
 			table = table_at(old);
 			continue;
 		}
@@ -363,7 +358,7 @@ static __always_inline struct lodge_table *walk(struct lodge_mmu *mmu, u64 gpa, 
 
 	for (;;) {
 		*old = READ_ONCE(*entry_of(table, gpa));
-		if (table->level <= level || !is_table(mmu, *old, table->level))
+		if (table->level <= level || !lodge_pt_is_table(mmu->format, *old, table->level))
 			return table;
 		table = table_at(*old);
 	}
@@ -413,7 +408,7 @@ static struct lodge_table *detach(struct lodge_mmu *mmu, u64 *entry, u64 gpa, u6
 	int i;
 
 	do {
-		if (!is_table(mmu, old, 2))
+		if (!lodge_pt_is_table(mmu->format, old, 2))
 			return NULL;
 	} while (!try_cmpxchg64(entry, &old, 0));
 
@@ -440,7 +435,7 @@ struct lodge_table *lodge_table_make_way(struct lodge_mmu *mmu, u64 gpa, int lev
 
 	guard(rcu)();
 	table = walk(mmu, gpa, level == 2 ? 2 : 1, &old);
-	if (is_table(mmu, old, table->level))
+	if (lodge_pt_is_table(mmu->format, old, table->level))
 		return detach(mmu, entry_of(table, gpa), gpa, old);
 	if (old)
 		table_leaves(mmu, table, gpa, gpa + 1, lodge_leaf_zap);

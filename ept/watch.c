@@ -61,20 +61,28 @@ static void change(u8 *byte, u8 keep, u8 set)
 		;
 }
 
-/* Hand out what was hit, a word for each 64 pages, and forget it. */
-static int report(u8 *watch, u64 pages, u64 __user *to)
+/*
+ * Hand out a word for each 64 pages: what was hit, which is forgotten; without @watch, whose leaves
+ * are marked.
+ */
+static int report(struct lodge_mmu *mmu, u64 gpa, u64 pages, u8 *watch, u64 __user *to)
 {
-	u64 first, i, word;
+	u64 first, i, at, word;
 
 	for (first = 0; first < pages; first += 64) {
 		word = 0;
-		for (i = first; i < min(first + 64, pages); i++)
-			if (READ_ONCE(watch[i]) & HIT)
+		for (i = first; i < min(first + 64, pages); i++) {
+			at = gpa + i * PAGE_SIZE;
+			if (watch ? READ_ONCE(watch[i]) & HIT :
+				    lodge_table_range(mmu, at, at + 1, lodge_leaf_young, false))
 				word |= BIT_ULL(i - first);
+		}
 		if (put_user(word, to + first / 64))
 			return -EFAULT;
-		for (; word; word &= word - 1)
+		for (; watch && word; word &= word - 1)
 			change(&watch[first + __ffs64(word)], 0xff & ~HIT, 0);
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		cond_resched();
 	}
 	return 0;
@@ -89,26 +97,15 @@ static bool pass_on(struct lodge_mmu *mmu, u64 *entry, u64 gpa, int level)
 	return true;
 }
 
-/* Words as those of report(): pages whose leaves are marked, which then are not any more. */
+/* Pages whose leaves are marked, which then are not any more. */
 static int report_accessed(struct lodge_vm *vm, u64 gpa, u64 pages, u64 __user *to)
 {
-	u64 end = gpa + pages * PAGE_SIZE, at = gpa, i, word;
+	int ret = report(&vm->mmu, gpa, pages, NULL, to);
 
-	while (at < end) {
-		word = 0;
-		for (i = 0; i < 64 && at < end; i++, at += PAGE_SIZE)
-			if (lodge_table_range(&vm->mmu, at, at + 1, lodge_leaf_young, false))
-				word |= BIT_ULL(i);
-		if (put_user(word, to++))
-			return -EFAULT;
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		cond_resched();
-	}
 	/* What a TLB remembers gets no new mark. */
-	if (lodge_table_range(&vm->mmu, gpa, end, pass_on, true))
+	if (!ret && lodge_table_range(&vm->mmu, gpa, gpa + pages * PAGE_SIZE, pass_on, true))
 		lodge_request_all_sync(vm, LODGE_REQ_TLB);
-	return 0;
+	return ret;
 }
 
 /* The bytes of @slot, which are made when there are none. */
@@ -165,7 +162,8 @@ int lodge_watch_set(struct lodge_vm *vm, void *data)
 	slot = lodge_slot_find(slots, args->gpa);
 	offset = args->gpa - slot->gpa;
 	watch += offset >> PAGE_SHIFT;
-	ret = args->bitmap ? report(watch, pages, u64_to_user_ptr(args->bitmap)) : 0;
+	ret = args->bitmap ?
+	      report(mmu, args->gpa, pages, watch, u64_to_user_ptr(args->bitmap)) : 0;
 	if (ret)
 		return ret;
 	for (i = 0; i < pages; i++) {
