@@ -128,29 +128,17 @@ static inline void lodge_ibpb_before_userspace(void)
 
 #include <linux/syscore_ops.h>
 
-#ifndef LODGE_HAVE_SYSCORE
-#define LODGE_SYSCORE(name, suspend_fn, resume_fn, shutdown_fn)		\
-static struct syscore_ops name = {					\
-	.suspend = suspend_fn,						\
-	.resume = resume_fn,						\
-	.shutdown = shutdown_fn,					\
-}
-
-#define lodge_syscore_register(ops)	register_syscore_ops(ops)
-#define lodge_syscore_unregister(ops)	unregister_syscore_ops(ops)
+/* What later kernels give their callbacks, and register them by */
+#ifdef LODGE_HAVE_SYSCORE
+#define LODGE_SYSCORE_ARG		void *unused
 #else
-#define LODGE_SYSCORE(name, suspend_fn, resume_fn, shutdown_fn)		\
-static int name##_suspend(void *unused) { return suspend_fn(); }	\
-static void name##_resume(void *unused) { resume_fn(); }		\
-static void name##_shutdown(void *unused) { shutdown_fn(); }		\
-static const struct syscore_ops name##_ops = {				\
-	.suspend = name##_suspend,					\
-	.resume = name##_resume,					\
-	.shutdown = name##_shutdown,					\
-};									\
-static struct syscore name = { .ops = &name##_ops }
-#define lodge_syscore_register(ops)	register_syscore(ops)
-#define lodge_syscore_unregister(ops)	unregister_syscore(ops)
+#define LODGE_SYSCORE_ARG		void
+#define register_syscore(s)		register_syscore_ops((s)->ops)
+#define unregister_syscore(s)		unregister_syscore_ops((s)->ops)
+
+struct syscore {
+	struct syscore_ops *ops;
+};
 #endif
 
 #include <asm/reboot.h>

@@ -187,12 +187,12 @@ void lodge_hardware_put(void)
 }
 
 /* The CPU that suspends last is not hot-unplugged for it. */
-static int suspend(void)
+static int suspend(LODGE_SYSCORE_ARG)
 {
 	return offline_here(0);
 }
 
-static void restart(void)
+static void restart(LODGE_SYSCORE_ARG)
 {
 	int ret = vms ? enable_here() : 0;
 
@@ -201,21 +201,25 @@ static void restart(void)
 }
 
 /* VMX blocks INIT: firmware could not restart the other CPUs. */
-static void shut_down(void)
+static int reboot_event(struct notifier_block *nb, unsigned long action, void *data)
 {
 	lodge_rebooting = true;
 	on_each_cpu(disable_here, NULL, 1);
+	return NOTIFY_DONE;
 }
 
-static int reboot_event(struct notifier_block *nb, unsigned long action, void *data)
+static void shut_down(LODGE_SYSCORE_ARG)
 {
-	shut_down();
-	return NOTIFY_DONE;
+	reboot_event(NULL, 0, NULL);
 }
 
 static struct notifier_block reboot_notifier = { .notifier_call = reboot_event };
 
-LODGE_SYSCORE(lodge_syscore, suspend, restart, shut_down);
+static struct syscore_ops syscore_ops = {
+	.suspend = suspend, .resume = restart, .shutdown = shut_down,
+};
+
+static struct syscore syscore = { .ops = &syscore_ops };
 
 /** lodge_hardware_init() - hook into the life of the machine; module load */
 int lodge_hardware_init(void)
@@ -229,7 +233,7 @@ int lodge_hardware_init(void)
 		unregister_reboot_notifier(&reboot_notifier);
 		return ret;
 	}
-	lodge_syscore_register(&lodge_syscore);
+	register_syscore(&syscore);
 	/* Patches the scheduler's code: too dear to do for each VM. */
 	preempt_notifier_inc();
 	return 0;
@@ -239,7 +243,7 @@ int lodge_hardware_init(void)
 void lodge_hardware_exit(void)
 {
 	preempt_notifier_dec();
-	lodge_syscore_unregister(&lodge_syscore);
+	unregister_syscore(&syscore);
 	unregister_module_notifier(&module_notifier);
 	unregister_reboot_notifier(&reboot_notifier);
 }
