@@ -15,8 +15,6 @@
 
 #define LAST_BASIC		0xdu
 #define LAST_EXTENDED		0x80000021u
-#define PV_SIGNATURE		0x40000000u
-#define PV_FEATURES		0x40000001u
 #define LODGE_SIGNATURE		0x40000100u
 #define BASE_EXTENDED		0x80000000u
 #define XSAVE_LEGACY		(512 + 64)
@@ -69,9 +67,9 @@
 #define AVX512_EDX	(F(AVX512_4VNNIW) | F(AVX512_4FMAPS) | F(AVX512_VP2INTERSECT) |		\
 			 F(AVX512_FP16))
 
-#define PV(feature)	BIT(LODGE_PV_##feature & 31)
-#define PV_OFFERED	(PV(CLOCK_OLD) | PV(NO_IO_DELAY) | PV(CLOCK) | PV(STEAL) | PV(EOI) |	\
-			 PV(KICK) | PV(IPI) | PV(STABLE))
+#define PV(feature)	BIT(KVM_FEATURE_##feature)
+#define PV_OFFERED	(PV(CLOCKSOURCE) | PV(NOP_IO_DELAY) | PV(CLOCKSOURCE2) | PV(STEAL_TIME) | \
+			 PV(PV_EOI) | PV(PV_UNHALT) | PV(PV_SEND_IPI) | PV(CLOCKSOURCE_STABLE_BIT))
 /* Components of XCR0 that may be offered, as subleaves of leaf 0xd */
 #define XSTATES		(BIT(2) | GENMASK(7, 5) | BIT(9))
 
@@ -101,8 +99,8 @@ static const struct row {
 	{ 0xd, BIT(1), { 0x7 } },		/* no XSAVES */
 	{ 0xd, XSTATES, { ALL, ALL, 0x2 } },
 	/* The paravirtual ABI that Linux knows: "KVMKVMKVM" and its features. */
-	{ PV_SIGNATURE, .add = { PV_FEATURES, 0x4b4d564b, 0x564b4d56, 0x4d } },
-	{ PV_FEATURES, .add = { PV_OFFERED } },
+	{ KVM_CPUID_SIGNATURE, .add = { KVM_CPUID_FEATURES, 0x4b4d564b, 0x564b4d56, 0x4d } },
+	{ KVM_CPUID_FEATURES, .add = { PV_OFFERED } },
 	{ LODGE_SIGNATURE, .add = { LODGE_SIGNATURE, 0x67646f4c, 0x646f4c65, 0x6f4c6567 } },
 	{ 0x80000000, .keep = { ALL, ALL, ALL, ALL } },
 	{ 0x80000001, .keep = { ALL, 0, EXT1_ECX, EXT1_EDX } },
@@ -142,7 +140,7 @@ static const struct {
 	{ 0x7, 0, LODGE_ECX, F(PKU), XFEATURE_MASK_PKRU },
 	{ 0x7, 1, LODGE_EAX, BIT(4) | BIT(23), XFEATURE_MASK_YMM },
 	{ 0x7, 1, LODGE_EAX, BIT(5), XFEATURE_MASK_AVX512 },
-	{ PV_FEATURES, 0, LODGE_EAX, PV(STABLE), STABLE_TSC },
+	{ KVM_CPUID_FEATURES, 0, LODGE_EAX, PV(CLOCKSOURCE_STABLE_BIT), STABLE_TSC },
 	{ 0x80000001, 0, LODGE_ECX, F(XOP) | F(FMA4), XFEATURE_MASK_YMM },
 	{ 0x80000007, 0, LODGE_EDX, BIT(8), STABLE_TSC },
 };
@@ -195,7 +193,7 @@ static u32 range_base(u32 leaf)
 {
 	if (leaf >= BASE_EXTENDED && leaf < 0xc0000000)
 		return BASE_EXTENDED;
-	return leaf >= PV_SIGNATURE && leaf < BASE_EXTENDED ? PV_SIGNATURE : 0;
+	return leaf >= KVM_CPUID_SIGNATURE && leaf < BASE_EXTENDED ? KVM_CPUID_SIGNATURE : 0;
 }
 
 /* Does the host have this leaf, or do we make it up? */
@@ -203,7 +201,7 @@ static bool leaf_exists(const struct lodge_cpuid_host *host, u32 leaf)
 {
 	u32 base = range_base(leaf), regs[4];
 
-	if (base == PV_SIGNATURE)
+	if (base == KVM_CPUID_SIGNATURE)
 		return true;
 	host->read(base, 0, regs);
 	return leaf == base || leaf <= regs[LODGE_EAX];
@@ -260,7 +258,7 @@ static const struct {
 	{ CPUID_8000_0001_ECX, LODGE_ECX, 0, 0x80000001 },
 	{ CPUID_8000_0008_EBX, LODGE_EBX, 0, 0x80000008 },
 	{ CPUID_8000_0021_EAX, LODGE_EAX, 0, 0x80000021 },
-	{ LODGE_PV_WORD, LODGE_EAX, 0, PV_FEATURES },
+	{ LODGE_PV_WORD, LODGE_EAX, 0, KVM_CPUID_FEATURES },
 };
 
 /* The CPU's answer, less what the host kernel turned off (clearcpuid=, bugs). */

@@ -16,7 +16,6 @@
 /* A change of one of these loads the PDPTEs. */
 #define CR0_PDPTES	(X86_CR0_PG | X86_CR0_CD | X86_CR0_NW)
 #define CR4_PDPTES	(X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_SMEP)
-#define PDPTE_PRESENT	BIT_ULL(0)
 #define PDPTE_RESERVED	0x1e6ull	/* SDM table 4-8 */
 
 /* Combinations that MOV to CR0 accepts at all. */
@@ -58,7 +57,7 @@ static int check_pdptes(struct lodge_vcpu *vcpu, u64 cr0, u64 cr3, u64 cr4)
 	if (ret == -EAGAIN)
 		return ret;
 	for (i = 0; i < 4 && !ret; i++)
-		if ((pdpte[i] & PDPTE_PRESENT) && (pdpte[i] & reserved))
+		if ((pdpte[i] & _PAGE_PRESENT) && (pdpte[i] & reserved))
 			return -EINVAL;
 	return 0;
 }
@@ -172,7 +171,6 @@ int lodge_set_efer(struct lodge_vcpu *vcpu, u64 value)
 	return 0;
 }
 
-#define DR6_FIXED	0xffff0ff0ull
 #define DR6_VOLATILE	(DR_TRAP_BITS | LODGE_DR6_BD | DR_STEP | LODGE_DR6_BT)
 #define DR7_FIXED	0x400ull
 #define DR7_VOLATILE	0xffff23ffull
@@ -191,7 +189,7 @@ int lodge_set_dr(struct lodge_vcpu *vcpu, int dr, u64 value)
 	if (dr < 4)
 		vcpu->dr[dr] = value;
 	else if (dr == 4 || dr == 6)
-		vcpu->dr6 = (value & DR6_VOLATILE) | DR6_FIXED;
+		vcpu->dr6 = (value & DR6_VOLATILE) | DR6_RESERVED;
 	else
 		vcpu->dr7 = (value & DR7_VOLATILE) | DR7_FIXED;
 	lodge_op(sync_dr7)(vcpu);

@@ -11,11 +11,6 @@
 
 #include "lodge.h"
 
-#define LEGACY_AND_HEADER	(512 + 64)
-#define OFFSET_XSTATE_BV	512
-#define OFFSET_MXCSR		24
-#define OFFSET_MXCSR_MASK	28
-#define MXCSR_DEFAULT		0x1f80
 #define FCW_DEFAULT		0x37f
 #define XCR0_WANTED		(XFEATURE_MASK_FPSSE | XFEATURE_MASK_YMM | \
 				 XFEATURE_MASK_AVX512 | XFEATURE_MASK_PKRU)
@@ -23,7 +18,7 @@
 u64 lodge_xcr0;
 static u64 host_xcr0;
 static u64 swap_mask;		/* what XSAVE and XRSTOR move: all but PKRU */
-u32 lodge_fpu_bytes = LEGACY_AND_HEADER;
+u32 lodge_fpu_bytes = offsetof(struct xregs_state, extended_state_area);
 static u32 pkru_offset;
 static u32 mxcsr_mask;
 
@@ -88,9 +83,9 @@ void lodge_fpu_destroy(struct lodge_vcpu *vcpu)
 void lodge_fpu_reset(struct lodge_vcpu *vcpu)
 {
 	memset(vcpu->fpu.area, 0, lodge_fpu_bytes);
-	*(u16 *)vcpu->fpu.area = FCW_DEFAULT;
-	*(u32 *)(vcpu->fpu.area + OFFSET_MXCSR) = MXCSR_DEFAULT;
-	*(u64 *)(vcpu->fpu.area + OFFSET_XSTATE_BV) = XFEATURE_MASK_FPSSE;
+	vcpu->fpu.area->i387.cwd = FCW_DEFAULT;
+	vcpu->fpu.area->i387.mxcsr = MXCSR_DEFAULT;
+	vcpu->fpu.area->header.xfeatures = XFEATURE_MASK_FPSSE;
 	vcpu->fpu.xcr0 = XFEATURE_MASK_FP;
 	vcpu->fpu.pkru = 0;
 }
@@ -167,14 +162,14 @@ int lodge_set_xcr0(struct lodge_vcpu *vcpu, u64 value)
 /* Copy the guest's XSAVE area out; ring 2: 0, -EINVAL when too short, -EFAULT. */
 int lodge_fpu_get(struct lodge_vcpu *vcpu, void __user *to, u32 bytes)
 {
-	void *area = vcpu->fpu.area;
+	struct xregs_state *area = vcpu->fpu.area;
 
 	if (bytes < lodge_fpu_bytes)
 		return -EINVAL;
-	*(u32 *)(area + OFFSET_MXCSR_MASK) = mxcsr_mask;
+	area->i387.mxcsr_mask = mxcsr_mask;
 	if (pkru_offset) {
-		*(u64 *)(area + OFFSET_XSTATE_BV) |= XFEATURE_MASK_PKRU;
-		*(u32 *)(area + pkru_offset) = vcpu->fpu.pkru;
+		area->header.xfeatures |= XFEATURE_MASK_PKRU;
+		*(u32 *)((void *)area + pkru_offset) = vcpu->fpu.pkru;
 	}
 	if (copy_to_user(to, area, lodge_fpu_bytes))
 		return -EFAULT;
@@ -182,12 +177,12 @@ int lodge_fpu_get(struct lodge_vcpu *vcpu, void __user *to, u32 bytes)
 }
 
 /* What XRSTOR would take with a #GP in the host is refused here. */
-static bool area_valid(const void *area)
+static bool area_valid(const struct xregs_state *area)
 {
-	const u64 *header = area + OFFSET_XSTATE_BV;
+	const u64 *header = &area->header.xfeatures;
 
-	return !(*(const u32 *)(area + OFFSET_MXCSR) & ~mxcsr_mask) &&
-	       !(header[0] & ~lodge_xcr0) && !memchr_inv(header + 1, 0, 7 * sizeof(*header));
+	return !(area->i387.mxcsr & ~mxcsr_mask) && !(header[0] & ~lodge_xcr0) &&
+	       !memchr_inv(header + 1, 0, sizeof(area->header) - sizeof(*header));
 }
 
 /*
@@ -196,7 +191,7 @@ static bool area_valid(const void *area)
  */
 int lodge_fpu_set(struct lodge_vcpu *vcpu, const void __user *from, u32 bytes)
 {
-	void *area;
+	struct xregs_state *area;
 	int ret = 0;
 
 	if (bytes < lodge_fpu_bytes)
@@ -209,8 +204,8 @@ int lodge_fpu_set(struct lodge_vcpu *vcpu, const void __user *from, u32 bytes)
 	} else if (!area_valid(area)) {
 		ret = -EINVAL;
 	} else {
-		if (pkru_offset && (*(u64 *)(area + OFFSET_XSTATE_BV) & XFEATURE_MASK_PKRU))
-			vcpu->fpu.pkru = *(u32 *)(area + pkru_offset);
+		if (pkru_offset && (area->header.xfeatures & XFEATURE_MASK_PKRU))
+			vcpu->fpu.pkru = *(u32 *)((void *)area + pkru_offset);
 		swap(area, vcpu->fpu.area);
 	}
 	free_pages_exact(area, lodge_fpu_bytes);

@@ -273,7 +273,7 @@ static void load_mode(struct lodge_emul *e, struct lodge_vcpu *vcpu)
 	e->xcr0 = lodge_get_xcr0(vcpu);
 	e->dr7 = vcpu->dr7;
 	memcpy(e->dr, vcpu->dr, sizeof(e->dr));
-	e->xsave = vcpu->fpu.area;
+	e->xsave = (u8 *)vcpu->fpu.area;
 	if (e->xcr0 & XFEATURE_MASK_ZMM_Hi256) {
 		if (!zmmh_offset)
 			cpuid_count(0xd, XFEATURE_ZMM_Hi256, &ebx, &zmmh_offset, &ecx, &edx);

@@ -26,6 +26,7 @@
 #include <asm/pvclock.h>
 #include <asm/special_insns.h>
 #include <asm/tsc.h>
+#include <uapi/asm/kvm_para.h>
 
 #include "../uapi/lodge.h"
 #include "../ept/ept.h"
@@ -229,22 +230,7 @@ struct lodge_vm {
 
 /* Words of X86_FEATURE_*, and one for the paravirtual features' leaf. */
 #define LODGE_PV_WORD		NCAPINTS
-#define LODGE_PV(bit)		(LODGE_PV_WORD * 32 + (bit))
-#define LODGE_PV_CLOCK_OLD	LODGE_PV(0)
-#define LODGE_PV_NO_IO_DELAY	LODGE_PV(1)
-#define LODGE_PV_CLOCK		LODGE_PV(3)
-#define LODGE_PV_STEAL		LODGE_PV(5)
-#define LODGE_PV_EOI		LODGE_PV(6)
-#define LODGE_PV_KICK		LODGE_PV(7)
-#define LODGE_PV_IPI		LODGE_PV(11)
-#define LODGE_PV_STABLE		LODGE_PV(24)
-
-#define LODGE_MSR_PV_WALL_OLD	0x11u
-#define LODGE_MSR_PV_CLOCK_OLD	0x12u
-#define LODGE_MSR_PV_WALL	0x4b564d00u
-#define LODGE_MSR_PV_CLOCK	0x4b564d01u
-#define LODGE_MSR_PV_STEAL	0x4b564d03u
-#define LODGE_MSR_PV_EOI	0x4b564d04u
+#define LODGE_PV(feature)	(LODGE_PV_WORD * 32 + KVM_FEATURE_##feature)
 
 /**
  * struct lodge_pv - what a vCPU agreed with its guest: owned by pvclock.c
@@ -276,7 +262,7 @@ struct lodge_pv {
 
 /* Guest FPU: owned by module/fpu.c. */
 struct lodge_fpu {
-	void *area;			/* XSAVE area, 64-byte aligned, standard format */
+	struct xregs_state *area;	/* XSAVE area, 64-byte aligned, standard format */
 	u64 xcr0;			/* guest XCR0 */
 	bool loaded;			/* between enter and leave */
 	u32 pkru;

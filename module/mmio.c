@@ -8,15 +8,8 @@
 #include "lodge.h"
 #include "ops.h"
 
-#define PTE_PRESENT	BIT_ULL(0)
-#define PTE_USER	BIT_ULL(2)
-#define PTE_ACCESSED	BIT_ULL(5)
-#define PTE_LARGE	BIT_ULL(7)
-#define PTE_NX		BIT_ULL(63)
 #define PTE_ADDRESS	GENMASK_ULL(51, 12)
 #define PML4_SHIFT	39
-#define PDPT_SHIFT	30
-#define PD_SHIFT	21
 
 #define CODE_BYTES	(2 * sizeof(u64))
 
@@ -50,21 +43,21 @@ static __always_inline bool read_code(struct lodge_vcpu *vcpu, u64 linear, u64 e
 				      struct entries *walk)
 {
 	const struct lodge_memslot *slot = &vcpu->fault_cache.slots[0].slot;
-	u64 mask = BIT_ULL(PDPT_SHIFT) - 1, at;
+	u64 mask = BIT_ULL(PUD_SHIFT) - 1, at;
 	const u64 __user *user;
 
 	pagefault_disable();
 	if (!user_access_begin((void __user *)slot->user_addr, CODE_BYTES))
 		goto failed;
 	if (!read_entry(slot, linear, PML4_SHIFT, &entry, walk) ||
-	    !read_entry(slot, linear, PDPT_SHIFT, &entry, walk))
+	    !read_entry(slot, linear, PUD_SHIFT, &entry, walk))
 		goto fault;
-	if (!(entry & PTE_LARGE)) {
-		mask = BIT_ULL(PD_SHIFT) - 1;
-		if (!read_entry(slot, linear, PD_SHIFT, &entry, walk))
+	if (!(entry & _PAGE_PSE)) {
+		mask = BIT_ULL(PMD_SHIFT) - 1;
+		if (!read_entry(slot, linear, PMD_SHIFT, &entry, walk))
 			goto fault;
 	}
-	if (!(entry & PTE_LARGE)) {
+	if (!(entry & _PAGE_PSE)) {
 		mask = ~PAGE_MASK;
 		if (!read_entry(slot, linear, PAGE_SHIFT, &entry, walk))
 			goto fault;
@@ -92,7 +85,7 @@ failed:
 bool lodge_peek_code(struct lodge_vcpu *vcpu)
 {
 	/* Bits that change by an exit only are right even when the register is not valid. */
-	u64 rip, cr3, cr4 = vcpu->regs[LODGE_CR4], want = PTE_PRESENT | PTE_ACCESSED;
+	u64 rip, cr3, cr4 = vcpu->regs[LODGE_CR4], want = _PAGE_PRESENT | _PAGE_ACCESSED;
 	struct lodge_mmu *mmu = &vcpu->vm->mmu;
 	struct entries walk = { .all = ~0ull };
 	bool done;
@@ -113,10 +106,10 @@ bool lodge_peek_code(struct lodge_vcpu *vcpu)
 	if (!done)
 		return false;
 	if ((mode & 3) == 3)
-		want |= PTE_USER;
-	else if (walk.all & PTE_USER && cr4 & X86_CR4_SMEP)
+		want |= _PAGE_USER;
+	else if (walk.all & _PAGE_USER && cr4 & X86_CR4_SMEP)
 		return false;
-	return (walk.all & want) == want && !(walk.any & PTE_NX);
+	return (walk.all & want) == want && !(walk.any & _PAGE_NX);
 }
 
 /* Length of what exits most, if it has no prefixes; 0: something else */

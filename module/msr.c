@@ -241,8 +241,8 @@ static int set_efer(struct lodge_vcpu *vcpu, u64 value, bool host)
 static const struct msr_row msrs[] = {
 	{ 0x0, 1, IGNORED, .mask = ANY },	/* P5_MC_ADDR, P5_MC_TYPE */
 	{ X(MSR_IA32_TSC, lodge_guest_tsc, set_tsc) },
-	{ P(LODGE_MSR_PV_WALL_OLD, wall, ANY), .feature = LODGE_PV_CLOCK_OLD },
-	{ P(LODGE_MSR_PV_CLOCK_OLD, clock, ANY), .feature = LODGE_PV_CLOCK_OLD },
+	{ P(MSR_KVM_WALL_CLOCK, wall, ANY), .feature = LODGE_PV(CLOCKSOURCE) },
+	{ P(MSR_KVM_SYSTEM_TIME, clock, ANY), .feature = LODGE_PV(CLOCKSOURCE) },
 	C(MSR_IA32_PLATFORM_ID, 0),
 	{ X(MSR_IA32_APICBASE, lodge_lapic_get_base, lodge_lapic_set_base) },
 	I(0x2a, 0),				/* EBL_CR_POWERON */
@@ -282,10 +282,11 @@ static const struct msr_row msrs[] = {
 	{ S(MSR_IA32_MC0_CTL, MC_BANKS * 4 - 1, mc_banks, ANY), .valid = bank_valid },
 	{ X(MSR_IA32_TSC_DEADLINE, lodge_lapic_get_deadline, set_deadline),
 	  .feature = X86_FEATURE_TSC_DEADLINE_TIMER },
-	{ P(LODGE_MSR_PV_WALL, wall, ANY), .feature = LODGE_PV_CLOCK, .saved = true },
-	{ P(LODGE_MSR_PV_CLOCK, clock, ANY), .feature = LODGE_PV_CLOCK, .saved = true },
-	{ P(LODGE_MSR_PV_STEAL, steal, ~0x3eull), .feature = LODGE_PV_STEAL, .saved = true },
-	{ P(LODGE_MSR_PV_EOI, eoi, ~2ull), .feature = LODGE_PV_EOI, .saved = true },
+	{ P(MSR_KVM_WALL_CLOCK_NEW, wall, ANY), .feature = LODGE_PV(CLOCKSOURCE2), .saved = true },
+	{ P(MSR_KVM_SYSTEM_TIME_NEW, clock, ANY),
+	  .feature = LODGE_PV(CLOCKSOURCE2), .saved = true },
+	{ P(MSR_KVM_STEAL_TIME, steal, ~0x3eull), .feature = LODGE_PV(STEAL_TIME), .saved = true },
+	{ P(MSR_KVM_PV_EOI_EN, eoi, ~2ull), .feature = LODGE_PV(PV_EOI), .saved = true },
 	{ AT(STORED, MSR_EFER, 0, efer, ANY), .saved = true, .set = set_efer },
 	H(MSR_STAR, ANY),
 	A(MSR_LSTAR, 1),			/* and CSTAR */

@@ -276,23 +276,23 @@ static void paravirtual_ones_are_offered(struct kunit *test)
 	struct lodge_vcpu *vcpu = fake_vcpu(test);
 	u64 value;
 
-	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, LODGE_MSR_PV_CLOCK, 0x1001));
-	KUNIT_EXPECT_EQ(test, GP, rd(vcpu, LODGE_MSR_PV_WALL_OLD, &value));
-	give(vcpu, LODGE_PV_CLOCK);
-	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, LODGE_MSR_PV_CLOCK, 0x1001));
-	KUNIT_EXPECT_EQ(test, 0, rd(vcpu, LODGE_MSR_PV_CLOCK, &value));
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, MSR_KVM_SYSTEM_TIME_NEW, 0x1001));
+	KUNIT_EXPECT_EQ(test, GP, rd(vcpu, MSR_KVM_WALL_CLOCK, &value));
+	give(vcpu, LODGE_PV(CLOCKSOURCE2));
+	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, MSR_KVM_SYSTEM_TIME_NEW, 0x1001));
+	KUNIT_EXPECT_EQ(test, 0, rd(vcpu, MSR_KVM_SYSTEM_TIME_NEW, &value));
 	KUNIT_EXPECT_EQ(test, 0x1001ull, value);
 	KUNIT_EXPECT_TRUE(test, test_bit(LODGE_REQ_PV, &vcpu->requests));
-	KUNIT_EXPECT_EQ(test, GP, rd(vcpu, LODGE_MSR_PV_CLOCK_OLD, &value));
-	give(vcpu, LODGE_PV_CLOCK_OLD);
-	KUNIT_EXPECT_EQ(test, 0, rd(vcpu, LODGE_MSR_PV_CLOCK_OLD, &value));
+	KUNIT_EXPECT_EQ(test, GP, rd(vcpu, MSR_KVM_SYSTEM_TIME, &value));
+	give(vcpu, LODGE_PV(CLOCKSOURCE));
+	KUNIT_EXPECT_EQ(test, 0, rd(vcpu, MSR_KVM_SYSTEM_TIME, &value));
 	KUNIT_EXPECT_EQ(test, 0x1001ull, value);
-	give(vcpu, LODGE_PV_STEAL);
-	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, LODGE_MSR_PV_STEAL, 0x2021));
-	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, LODGE_MSR_PV_STEAL, 0x2041));
-	give(vcpu, LODGE_PV_EOI);
-	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, LODGE_MSR_PV_EOI, 0x2003));
-	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, LODGE_MSR_PV_EOI, 0x2005));
+	give(vcpu, LODGE_PV(STEAL_TIME));
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, MSR_KVM_STEAL_TIME, 0x2021));
+	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, MSR_KVM_STEAL_TIME, 0x2041));
+	give(vcpu, LODGE_PV(PV_EOI));
+	KUNIT_EXPECT_EQ(test, GP, wr(vcpu, MSR_KVM_PV_EOI_EN, 0x2003));
+	KUNIT_EXPECT_EQ(test, 0, wr(vcpu, MSR_KVM_PV_EOI_EN, 0x2005));
 }
 
 /* Whatever a guest writes wherever: it is refused or it stays in the vCPU. */

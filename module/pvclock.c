@@ -6,28 +6,14 @@
  * The pages are the guest's memory and written through its owner's addresses.
  * What cannot be written is given up silently: the guest named a bad address.
  */
+#include <uapi/linux/kvm_para.h>
+
 #include "lapic.h"
-#include "lodge.h"
 #include "ops.h"
 
 #define ENABLED			BIT_ULL(0)
 #define STEAL_ADDRESS		GENMASK_ULL(63, 6)
 #define EOI_ADDRESS		GENMASK_ULL(63, 2)
-
-#define HC_KICK_CPU		5
-#define HC_SEND_IPI		10
-#define HC_UNKNOWN		(-1000l)
-
-/* In guest memory, 64 bytes */
-struct steal_time {
-	u64 steal;
-	u32 version;
-	u32 flags;
-	u8 preempted;
-	u8 pad[47];
-};
-
-static_assert(sizeof(struct steal_time) == 64);
 
 /**
  * lodge_pv_scale() - ns = (ticks << shift) * mul >> 32
@@ -70,7 +56,7 @@ static void compute_clock(struct lodge_vcpu *vcpu)
 		floor = max(floor, page_ns(vcpu));
 	lodge_pv_scale(vm->tsc_khz, &time->tsc_to_system_mul, &time->tsc_shift);
 	vcpu->pv.clock_cpu = smp_processor_id();
-	if (lodge_stable_tsc() && lodge_guest_has(vcpu, LODGE_PV_STABLE)) {
+	if (lodge_stable_tsc() && lodge_guest_has(vcpu, LODGE_PV(CLOCKSOURCE_STABLE_BIT))) {
 		if (!(time->flags & PVCLOCK_TSC_STABLE_BIT)) {
 			time->tsc_timestamp = vm->tsc_base + vcpu->tsc_offset;
 			time->system_time = 0;
@@ -114,7 +100,7 @@ static void write_wall(struct lodge_vcpu *vcpu)
 static void write_steal(struct lodge_vcpu *vcpu)
 {
 	u64 gpa = vcpu->pv.steal & STEAL_ADDRESS, delay = lodge_run_delay(), steal, contiguous;
-	struct steal_time __user *st;
+	struct kvm_steal_time __user *st;
 	u32 version;
 	int idx;
 
@@ -179,7 +165,7 @@ void lodge_pv_load(struct lodge_vcpu *vcpu)
 
 static noinline void tell_preempted(struct lodge_vcpu *vcpu)
 {
-	u64 gpa = (vcpu->pv.steal & STEAL_ADDRESS) + offsetof(struct steal_time, preempted);
+	u64 gpa = (vcpu->pv.steal & STEAL_ADDRESS) + offsetof(struct kvm_steal_time, preempted);
 	u8 preempted = 1;
 
 	lodge_write_guest_atomic(vcpu->vm, gpa, &preempted, sizeof(preempted));
@@ -215,11 +201,11 @@ void lodge_pv_reset(struct lodge_vcpu *vcpu)
 /* WRMSR to one of the ABI's registers; ring 1 or 2. */
 void lodge_pv_changed(struct lodge_vcpu *vcpu, u32 index)
 {
-	if (index == LODGE_MSR_PV_WALL_OLD || index == LODGE_MSR_PV_WALL)
+	if (index == MSR_KVM_WALL_CLOCK || index == MSR_KVM_WALL_CLOCK_NEW)
 		vcpu->pv.wall_due = true;
-	else if (index == LODGE_MSR_PV_STEAL)
+	else if (index == MSR_KVM_STEAL_TIME)
 		vcpu->pv.delay_of = NULL;
-	else if (index == LODGE_MSR_PV_EOI)
+	else if (index == MSR_KVM_PV_EOI_EN)
 		vcpu->pv.eoi_offered = false;
 	set_bit(LODGE_REQ_PV, &vcpu->requests);
 }
@@ -322,9 +308,9 @@ u64 lodge_pv_hypercall(struct lodge_vcpu *vcpu, u64 mask)
 {
 	u64 number = vcpu->regs[LODGE_RAX] & mask;
 
-	if (number == HC_KICK_CPU && lodge_guest_has(vcpu, LODGE_PV_KICK))
+	if (number == KVM_HC_KICK_CPU && lodge_guest_has(vcpu, LODGE_PV(PV_UNHALT)))
 		return kick_cpu(vcpu->vm, vcpu->regs[LODGE_RCX] & mask);
-	if (number == HC_SEND_IPI && lodge_guest_has(vcpu, LODGE_PV_IPI))
+	if (number == KVM_HC_SEND_IPI && lodge_guest_has(vcpu, LODGE_PV(PV_SEND_IPI)))
 		return send_ipis(vcpu, mask);
-	return HC_UNKNOWN;
+	return -KVM_ENOSYS;
 }

@@ -55,7 +55,7 @@ static void unknown_hypercalls(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, -1000ll, (s64)call(vcpu, number));
 	KUNIT_EXPECT_EQ(test, -1000ll, (s64)call(vcpu, 0x4c000000));
 	KUNIT_EXPECT_EQ(test, -1000ll, (s64)call(vcpu, ~0ull));
-	give(vcpu, LODGE_PV_KICK);
+	give(vcpu, LODGE_PV(PV_UNHALT));
 	KUNIT_EXPECT_EQ(test, -1000ll, (s64)call(vcpu, BIT_ULL(32) | 5));
 }
 
@@ -63,7 +63,7 @@ static void kick_wakes_without_interrupts(struct kunit *test)
 {
 	struct lodge_vcpu *vcpu = fake_vcpu(test);
 
-	give(vcpu, LODGE_PV_KICK);
+	give(vcpu, LODGE_PV(PV_UNHALT));
 	vcpu->mp_state = LODGE_MP_HALTED;
 	vcpu->regs[LODGE_RCX] = 63;
 	KUNIT_EXPECT_EQ(test, 0ull, call(vcpu, 5));
@@ -80,7 +80,7 @@ static void ipi_refuses_other_modes(struct kunit *test)
 {
 	struct lodge_vcpu *vcpu = fake_vcpu(test);
 
-	give(vcpu, LODGE_PV_IPI);
+	give(vcpu, LODGE_PV(PV_SEND_IPI));
 	vcpu->regs[LODGE_RBX] = ~0ull;
 	vcpu->regs[LODGE_RCX] = ~0ull;
 	vcpu->regs[LODGE_RDX] = ~0ull;

@@ -18,7 +18,6 @@
 #define RESET_CS_BASE	0xffff0000u
 #define RESET_CS	0xf000
 #define CR0_RESET	(X86_CR0_CD | X86_CR0_NW | X86_CR0_ET)
-#define DR6_RESET	0xffff0ff0
 #define DR7_RESET	0x400
 
 static void reset_segment(struct lodge_vcpu *vcpu, int seg, u16 selector, u64 base, u8 type, u8 s)
@@ -57,7 +56,7 @@ static void reset_control(struct lodge_vcpu *vcpu, bool init)
 	lodge_op(set_cr3)(vcpu, 0);
 	vcpu->cr2 = 0;
 	memset(vcpu->dr, 0, sizeof(vcpu->dr));
-	vcpu->dr6 = DR6_RESET;
+	vcpu->dr6 = DR6_RESERVED;
 	vcpu->dr7 = DR7_RESET;
 	lodge_op(sync_dr7)(vcpu);
 	set_bit(LODGE_REQ_TLB, &vcpu->requests);

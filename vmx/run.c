@@ -6,7 +6,6 @@
 #include "vmx.h"
 
 #define REGS_GPR	(GENMASK(15, 0) & ~BIT(LODGE_RSP))
-#define PDPTE_PRESENT	BIT_ULL(0)
 #define PDPTE_RESERVED	0x1e6ull	/* SDM table 4-8 */
 #define PDPTE_ENTRIES	4
 #define VM_INSTRUCTION	BIT_ULL(32)	/* reason: not an exit, a VMfail */
@@ -18,7 +17,7 @@ void vmx_sanitize_pdptrs(u64 *pdptr, u8 maxphyaddr)
 	int i;
 
 	for (i = 0; i < PDPTE_ENTRIES; i++)
-		if ((pdptr[i] & PDPTE_PRESENT) && (pdptr[i] & reserved))
+		if ((pdptr[i] & _PAGE_PRESENT) && (pdptr[i] & reserved))
 			pdptr[i] = 0;
 }
 
