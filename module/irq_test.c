@@ -13,6 +13,7 @@ int lodge_test_machine_init(struct kunit *test)
 	test->priv = vm;
 	vm->tsc_khz = tsc_khz;
 	lodge_chips_create(vm);
+	KUNIT_ASSERT_EQ(test, 0, lodge_regions_create(vm));
 	for (i = 0; i < TEST_VCPUS; i++) {
 		vcpu = fake_vcpu(test);
 		vcpu->vm = vm;
@@ -37,6 +38,8 @@ void lodge_test_machine_exit(struct kunit *test)
 	lodge_pit_destroy(vm);
 	for (i = 0; i < TEST_VCPUS && vm->vcpus[i]; i++)
 		lodge_lapic_destroy(vm->vcpus[i]);
+	if (vm->regions)
+		lodge_regions_destroy(vm);
 }
 
 void lodge_test_redir(struct lodge_vm *vm, u32 pin, u64 entry)

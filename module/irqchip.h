@@ -84,9 +84,6 @@ int lodge_irq_msi(struct lodge_vm *vm, u64 addr, u32 data);
 void lodge_irq_eoi(struct lodge_vm *vm, u8 vector);
 /* Any context: the processor acknowledges the PIC. -1: INTR is low */
 int lodge_irq_ack_pic(struct lodge_vm *vm);
-/* An access of 1 to 8 bytes by the guest, rings 1 and 2; false: no chip begins there */
-bool lodge_chip_access(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, bool write,
-		       u64 *value);
 
 static inline u32 lodge_irq_dest8(u8 dest)
 {

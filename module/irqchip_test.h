@@ -68,22 +68,22 @@ static inline void test_eoi(struct kunit *test, u32 id)
 
 static inline bool test_in(struct lodge_vcpu *vcpu, u16 port, u32 bytes, u64 *value)
 {
-	return lodge_chip_access(vcpu, LODGE_SPACE_PIO, port, bytes, false, value);
+	return lodge_device_access(vcpu, LODGE_SPACE_PIO, port, bytes, false, value);
 }
 
 static inline bool test_out(struct lodge_vcpu *vcpu, u16 port, u32 bytes, u64 value)
 {
-	return lodge_chip_access(vcpu, LODGE_SPACE_PIO, port, bytes, true, &value);
+	return lodge_device_access(vcpu, LODGE_SPACE_PIO, port, bytes, true, &value);
 }
 
 static inline bool test_load(struct lodge_vcpu *vcpu, u64 gpa, u32 bytes, u64 *value)
 {
-	return lodge_chip_access(vcpu, LODGE_SPACE_MMIO, gpa, bytes, false, value);
+	return lodge_device_access(vcpu, LODGE_SPACE_MMIO, gpa, bytes, false, value);
 }
 
 static inline bool test_store(struct lodge_vcpu *vcpu, u64 gpa, u32 bytes, u64 value)
 {
-	return lodge_chip_access(vcpu, LODGE_SPACE_MMIO, gpa, bytes, true, &value);
+	return lodge_device_access(vcpu, LODGE_SPACE_MMIO, gpa, bytes, true, &value);
 }
 
 #endif /* LODGE_IRQCHIP_TEST_H */

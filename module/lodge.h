@@ -678,7 +678,7 @@ void *lodge_domain_area(struct lodge_vm *vm, u32 number);
 int lodge_region_mmap(struct lodge_vm *vm, struct vm_area_struct *vma);
 bool lodge_region_access(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, bool write,
 			 u64 *value);
-/* By a chip or a region */
+/* By a chip or a region: 1 to 8 bytes by the guest, rings 1 and 2; false: neither */
 bool lodge_port_access(struct lodge_vcpu *vcpu, u16 port, u32 bytes, bool write, u64 *value);
 bool lodge_mmio_access(struct lodge_vcpu *vcpu, u64 gpa, u32 bytes, bool write, u64 *value);
 bool lodge_device_access(struct lodge_vcpu *vcpu, u32 space, u64 addr, u32 bytes, bool write,
