@@ -7,11 +7,6 @@
  */
 #include "vmx.h"
 
-struct invept_operand {
-	u64 eptp;
-	u64 reserved;
-};
-
 /* Those that take the physical address of a region */
 #define VMX_REGION_INSN(insn)						\
 int vmx_##insn(void *region)						\
@@ -47,7 +42,7 @@ static void vmx_vmxoff(void)
  */
 int vmx_invept(u64 eptp)
 {
-	struct invept_operand operand = { .eptp = eptp };
+	u64 operand[2] = { eptp };	/* and zeros */
 	unsigned long type = eptp ? VMX_EPT_EXTENT_CONTEXT : VMX_EPT_EXTENT_GLOBAL;
 
 	asm goto("1: invept %[operand], %[type]\n"

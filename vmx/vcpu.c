@@ -60,6 +60,12 @@ void vmx_vcpu_free(struct lodge_vcpu *vcpu)
 		ida_free(&vpids, vmx->vpid);
 }
 
+static void write_zeros(const u16 *fields, size_t count)
+{
+	while (count--)
+		vmcs_write(fields[count], 0);
+}
+
 static void init_controls(struct vmx_vcpu *vmx)
 {
 	static const u16 zero[] = {
@@ -72,8 +78,7 @@ static void init_controls(struct vmx_vcpu *vmx)
 	const struct vmx_controls *controls = &vmx_caps.controls;
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(zero); i++)
-		vmcs_write(zero[i], 0);
+	write_zeros(zero, ARRAY_SIZE(zero));
 	vmx->controls = *controls;
 	vmcs_write(PIN_BASED_VM_EXEC_CONTROL, controls->pin);
 	vmcs_write(CPU_BASED_VM_EXEC_CONTROL, controls->primary);
@@ -297,18 +302,16 @@ void vmx_cpuid_changed(struct lodge_vcpu *vcpu)
 /* What is not reached by the setters of registers, segments and events. */
 void vmx_reset(struct lodge_vcpu *vcpu)
 {
+	static const u16 zero[] = {
+		GUEST_IA32_DEBUGCTL, GUEST_SYSENTER_CS, GUEST_SYSENTER_ESP, GUEST_SYSENTER_EIP,
+		GUEST_ACTIVITY_STATE, GUEST_INTERRUPTIBILITY_INFO, GUEST_PENDING_DBG_EXCEPTIONS,
+		VM_ENTRY_INTR_INFO_FIELD,
+	};
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
-	vmcs_write(GUEST_IA32_DEBUGCTL, 0);
-	vmcs_write(GUEST_SYSENTER_CS, 0);
-	vmcs_write(GUEST_SYSENTER_ESP, 0);
-	vmcs_write(GUEST_SYSENTER_EIP, 0);
-	vmcs_write(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
-	vmcs_write(GUEST_INTERRUPTIBILITY_INFO, 0);
+	write_zeros(zero, ARRAY_SIZE(zero));
 	vmx->interruptibility = 0;
 	vmx->shadow_read = true;
-	vmcs_write(GUEST_PENDING_DBG_EXCEPTIONS, 0);
-	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0);
 	vmx_close_windows(vcpu);
 	memset(vmx->user_msr, 0, sizeof(vmx->user_msr));
 	vmx->kernel_gs_base = 0;
