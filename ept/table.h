@@ -7,8 +7,6 @@
 #define LODGE_TABLE_H
 
 #include <linux/mm.h>
-#include <linux/pgtable.h>
-#include <linux/rcupdate.h>
 
 #include "ept.h"
 

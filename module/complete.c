@@ -3,7 +3,6 @@
  * Exits to userspace: what is written to the run page, and how the next
  * LODGE_RUN finishes what userspace was asked for.
  */
-#include "lodge.h"
 #include "ops.h"
 
 /** lodge_user_access() - let userspace serve an access to a port or to memory; any ring */

@@ -6,7 +6,6 @@
 #include <linux/bsearch.h>
 #include <linux/sort.h>
 
-#include "lodge.h"
 #include "cpuid.h"
 #include "ops.h"
 

@@ -5,8 +5,6 @@
 #ifndef LODGE_CPUID_H
 #define LODGE_CPUID_H
 
-#include <linux/types.h>
-
 #include "../uapi/lodge.h"
 
 struct lodge_cpuid_table;

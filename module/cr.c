@@ -5,7 +5,6 @@
  * Every setter refuses with -EINVAL, having changed nothing, where the manuals
  * give #GP. The vCPU is loaded.
  */
-#include "lodge.h"
 #include "ops.h"
 
 #define CR0_DEFINED	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET |	\

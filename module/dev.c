@@ -6,9 +6,8 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 
-#include "lodge.h"
-#include "ioctl.h"
 #include "ops.h"
+#include "ioctl.h"
 
 static int get_info(void *args)
 {

@@ -3,7 +3,6 @@
  * Events: what is injected next, in the order of SDM 6.9 and APM 8.5, and
  * what an exception on top of another one becomes (SDM table 6-5).
  */
-#include "lodge.h"
 #include "ops.h"
 
 #define CONTRIBUTORY	(BIT(X86_TRAP_DE) | BIT(X86_TRAP_TS) | BIT(X86_TRAP_NP) | \

@@ -4,8 +4,6 @@
  * ring 1; what needs to sleep is left in vcpu->exit for lodge_handle_exit().
  */
 #include "cpuid.h"
-#include "insn.h"
-#include "lodge.h"
 #include "backend.h"
 
 /* The third bytes of VMCALL and VMMCALL. */

@@ -3,8 +3,6 @@
  * Guest virtual addresses of a vCPU: page walks, segments and instruction
  * bytes. The rules are in translate.c; here is where the state comes from.
  */
-#include "insn.h"
-#include "lodge.h"
 #include "ops.h"
 
 /* What a copy in ring 2 came to: 0; -ENODATA: lodge_memory_gone() tells userspace; -EIO */

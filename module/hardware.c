@@ -7,14 +7,10 @@
  * without more code. What another hypervisor enabled is never touched.
  */
 #include <linux/cpu.h>
-#include <linux/cpuhotplug.h>
-#include <linux/kobject.h>
 #include <linux/module.h>
-#include <linux/notifier.h>
 #include <linux/reboot.h>
 #include <linux/sched/smt.h>
 
-#include "lodge.h"
 #include "ops.h"
 
 bool lodge_rebooting;

@@ -9,8 +9,6 @@
  * then answered from the log and nothing happens twice. Registers change only
  * when it is through.
  */
-#include "insn.h"
-#include "lodge.h"
 #include "ops.h"
 
 /* Elements of a REP instruction per call. */

@@ -7,7 +7,6 @@
  * a spinlock, and none is called with user memory that may still change: the
  * struct is fetched once.
  */
-#include <linux/sched/mm.h>
 
 #include "lodge.h"
 #include "ioctl.h"

@@ -12,14 +12,12 @@
 /* What most files use comes from here. */
 #include <linux/context_tracking.h>
 #include <linux/math64.h>
-#include <linux/mm.h>
 #include <linux/nospec.h>
 #include <linux/overflow.h>
 #include <linux/ratelimit.h>
 #include <linux/rcuwait.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <linux/srcu.h>
 #include <linux/uaccess.h>
 #include <asm/debugreg.h>
 #include <asm/processor.h>

@@ -6,7 +6,6 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 
-#include "lodge.h"
 #include "ops.h"
 
 const struct lodge_ops *lodge_ops;

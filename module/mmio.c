@@ -4,8 +4,6 @@
  * code under four-level paging, and the MOVs that drivers are made of. Whatever
  * is another case, or looks doubtful, is left to gva.c and the emulator.
  */
-#include "insn.h"
-#include "lodge.h"
 #include "ops.h"
 
 #define PTE_ADDRESS	GENMASK_ULL(51, 12)

@@ -10,9 +10,7 @@
  */
 #include <linux/bsearch.h>
 
-#include "lodge.h"
 #include "ops.h"
-#include "translate.h"
 
 #define ANY			(~0ull)
 #define MC_BANKS		4

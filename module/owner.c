@@ -7,7 +7,6 @@
 #include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/module.h>
-#include <linux/slab.h>
 
 #include "lodge.h"
 

@@ -3,10 +3,8 @@
  * The ioctls of a vCPU, and its state in the run page. Whatever comes in is
  * copied first and checked as a whole, so that a refusal changes nothing.
  */
-#include "lodge.h"
-#include "ioctl.h"
 #include "ops.h"
-#include "translate.h"
+#include "ioctl.h"
 
 #define DR7_RESERVED	0xd000ull	/* bits 15, 14 and 12: always zero */
 #define SYNC_GROUPS	(LODGE_SYNC_REGS | LODGE_SYNC_SREGS)

@@ -8,7 +8,6 @@
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
-#include <linux/fs.h>
 #include <linux/module.h>
 
 #include "trace.h"

@@ -6,8 +6,6 @@
 #ifndef LODGE_STATS_H
 #define LODGE_STATS_H
 
-#include <linux/types.h>
-
 #include "../uapi/lodge.h"
 
 /* Counters that are no exit's reason; the last ones are ticks or ns. */

@@ -5,8 +5,6 @@
  */
 #include <asm/desc_defs.h>
 
-#include "insn.h"
-#include "lodge.h"
 #include "ops.h"
 
 #define TYPE_ACCESSED	1

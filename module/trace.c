@@ -4,10 +4,8 @@
  * trace fd. The vCPU's thread alone writes, and never waits; a reader that is
  * too slow is told how much it missed.
  */
-#include <linux/fs.h>
 #include <linux/module.h>
 
-#include "lodge.h"
 #include "ops.h"
 
 #define CREATE_TRACE_POINTS

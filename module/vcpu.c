@@ -9,10 +9,9 @@
 #include <linux/module.h>
 #include <linux/vmalloc.h>
 
-#include "lodge.h"
+#include "ops.h"
 #include "cpuid.h"
 #include "ioctl.h"
-#include "ops.h"
 
 #define RESET_RIP	0xfff0
 #define RESET_CS_BASE	0xffff0000u

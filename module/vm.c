@@ -9,13 +9,11 @@
 #include <linux/anon_inodes.h>
 #include <linux/compat.h>
 #include <linux/ctype.h>
-#include <linux/file.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
 
-#include "lodge.h"
-#include "ioctl.h"
 #include "ops.h"
+#include "ioctl.h"
 #include "../virtio/virtio.h"
 
 #define TSC_RATIO_MAX	255

@@ -6,7 +6,6 @@
  * CPUs without decode assists do not say which general register an access to a
  * control or debug register uses: the instruction is read and decoded.
  */
-#include "insn.h"
 #include "svm.h"
 
 #define NPF_WRITE		BIT(1)
