@@ -5,30 +5,28 @@
  */
 #include "ops.h"
 
-/* What a copy in ring 2 came to: 0; -ENODATA: lodge_memory_gone() tells userspace; -EIO */
-static int copied(struct lodge_vcpu *vcpu, u64 gpa, u32 access, int rc)
+/* Whose tables are walked, and where */
+struct reader {
+	struct lodge_vcpu *vcpu;
+	bool atomic;		/* ring 1: nothing that may fault */
+};
+
+/* 0; -EAGAIN: not in ring 1; -ENODATA: lodge_user_memory() tells userspace; -EIO */
+static int access_guest(const struct reader *r, u64 gpa, u32 access, void *data, u32 bytes)
 {
+	int rc = lodge_copy_guest(r->vcpu->vm, gpa, data, bytes, access & LODGE_ACCESS_WRITE,
+				  r->atomic);
+
 	if (rc != -EFAULT)
-		return rc ? -EIO : 0;
-	vcpu->exit.fault.gpa = gpa;
-	vcpu->exit.fault.access = access;
+		return rc && rc != -EAGAIN ? -EIO : rc;
+	r->vcpu->exit.fault.gpa = gpa;
+	r->vcpu->exit.fault.access = access;
 	return -ENODATA;
 }
 
 static int read_table(void *ctx, u64 gpa, u64 *entry, u32 bytes)
 {
-	struct lodge_vcpu *vcpu = ctx;
-
-	return copied(vcpu, gpa, LODGE_ACCESS_READ,
-		      lodge_read_guest(vcpu->vm, gpa, entry, bytes));
-}
-
-static int read_table_atomic(void *ctx, u64 gpa, u64 *entry, u32 bytes)
-{
-	struct lodge_vcpu *vcpu = ctx;
-	int rc = lodge_read_guest_atomic(vcpu->vm, gpa, entry, bytes);
-
-	return rc && rc != -EAGAIN ? -EIO : rc;
+	return access_guest(ctx, gpa, LODGE_ACCESS_READ, entry, bytes);
 }
 
 /* 0, -EAGAIN when the entry is another by now, -EFAULT */
@@ -53,7 +51,7 @@ fault:
 /* Tables in memory that cannot be written stay as they are. */
 static int mark_table(void *ctx, u64 gpa, u64 old, u64 bits, u32 bytes)
 {
-	struct lodge_vcpu *vcpu = ctx;
+	struct lodge_vcpu *vcpu = ((struct reader *)ctx)->vcpu;
 	void __user *entry;
 	u64 contiguous;
 	int rc = 0;
@@ -67,8 +65,9 @@ static int mark_table(void *ctx, u64 gpa, u64 old, u64 bits, u32 bytes)
 	return rc == -EAGAIN ? rc : 0;
 }
 
-static int walk(struct lodge_vcpu *vcpu, u64 gva, u32 access, bool atomic, struct lodge_walk *out)
+static int walk(const struct reader *r, u64 gva, u32 access, struct lodge_walk *out)
 {
+	struct lodge_vcpu *vcpu = r->vcpu;
 	bool implicit = access & LODGE_ACCESS_IMPLICIT;
 	struct lodge_paging paging = {
 		.cr0 = lodge_reg_read(vcpu, LODGE_CR0),
@@ -78,9 +77,9 @@ static int walk(struct lodge_vcpu *vcpu, u64 gva, u32 access, bool atomic, struc
 		.pkru = vcpu->fpu.pkru,
 		.maxphyaddr = clamp_t(u8, vcpu->maxphyaddr, 32, 52),
 		.ac = !implicit && lodge_reg_read(vcpu, LODGE_RFLAGS) & X86_EFLAGS_AC,
-		.read = atomic ? read_table_atomic : read_table,
-		.mark = atomic ? NULL : mark_table,
-		.ctx = vcpu,
+		.read = read_table,
+		.mark = r->atomic ? NULL : mark_table,
+		.ctx = (void *)r,
 	};
 
 	if (access && !implicit && lodge_op(cpl)(vcpu) == 3)
@@ -90,28 +89,26 @@ static int walk(struct lodge_vcpu *vcpu, u64 gva, u32 access, bool atomic, struc
 
 int lodge_gva_to_gpa(struct lodge_vcpu *vcpu, u64 gva, u32 access, struct lodge_walk *out)
 {
-	return walk(vcpu, gva, access, false, out);
+	return walk(&(struct reader){ .vcpu = vcpu }, gva, access, out);
 }
 
 int lodge_system_memory(struct lodge_vcpu *vcpu, u64 linear, void *data, u32 bytes, bool write,
 			struct lodge_exception *fault)
 {
-	u32 access = LODGE_ACCESS_IMPLICIT | (write ? LODGE_ACCESS_WRITE : LODGE_ACCESS_READ);
+	u32 access = write ? LODGE_ACCESS_WRITE : LODGE_ACCESS_READ;
+	const struct reader r = { .vcpu = vcpu };
 	struct lodge_walk out;
 	u32 now;
 	int rc;
 
 	for (; bytes; bytes -= now, data += now, linear += now) {
 		now = min_t(u32, bytes, PAGE_SIZE - offset_in_page(linear));
-		rc = walk(vcpu, linear, access, false, &out);
+		rc = walk(&r, linear, access | LODGE_ACCESS_IMPLICIT, &out);
 		if (rc == -EFAULT) {
 			fault->cr2 = linear;
 			return lodge_raise(fault, X86_TRAP_PF, out.error);
 		}
-		if (rc)
-			return rc;
-		rc = copied(vcpu, out.gpa, write ? LODGE_ACCESS_WRITE : LODGE_ACCESS_READ,
-			    lodge_copy_guest(vcpu->vm, out.gpa, data, now, write, false));
+		rc = rc ?: access_guest(&r, out.gpa, access, data, now);
 		if (rc)
 			return rc;
 	}
@@ -153,19 +150,6 @@ static u32 code_window(struct lodge_vcpu *vcpu, u64 *linear)
 	return min_t(u64, LODGE_INSN_MAX, cs.limit - rip + 1);
 }
 
-static int fetch_piece(struct lodge_vcpu *vcpu, u64 linear, u8 *bytes, u32 count, bool atomic,
-		       struct lodge_walk *out)
-{
-	int rc = walk(vcpu, linear, LODGE_ACCESS_EXEC, atomic, out);
-
-	if (rc)
-		return rc;
-	if (atomic)
-		return lodge_read_guest_atomic(vcpu->vm, out->gpa, bytes, count);
-	return copied(vcpu, out->gpa, LODGE_ACCESS_EXEC,
-		      lodge_read_guest(vcpu->vm, out->gpa, bytes, count));
-}
-
 /**
  * lodge_fetch_code() - bytes at CS:RIP
  * @vcpu: loaded vCPU
@@ -174,6 +158,7 @@ static int fetch_piece(struct lodge_vcpu *vcpu, u64 linear, u8 *bytes, u32 count
  */
 void lodge_fetch_code(struct lodge_vcpu *vcpu, struct lodge_fetch *fetch, bool atomic)
 {
+	const struct reader r = { .vcpu = vcpu, .atomic = atomic };
 	struct lodge_walk out = { };
 	u32 room, now;
 	u64 linear;
@@ -189,8 +174,9 @@ void lodge_fetch_code(struct lodge_vcpu *vcpu, struct lodge_fetch *fetch, bool a
 	room = code_window(vcpu, &linear);
 	while (fetch->count < room && !fetch->status) {
 		now = min_t(u32, room - fetch->count, PAGE_SIZE - offset_in_page(linear));
-		fetch->status = fetch_piece(vcpu, linear, fetch->bytes + fetch->count, now,
-					    atomic, &out);
+		fetch->status = walk(&r, linear, LODGE_ACCESS_EXEC, &out) ?:
+				access_guest(&r, out.gpa, LODGE_ACCESS_EXEC,
+					     fetch->bytes + fetch->count, now);
 		fetch->gva = linear;
 		fetch->error = out.error;
 		if (!fetch->status)

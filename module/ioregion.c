@@ -378,16 +378,11 @@ int lodge_region_set(struct lodge_vm *vm, void *from)
 	return ret;
 }
 
-static bool holds(const struct region *region, u64 addr, u32 bytes)
+static __always_inline bool fits(const struct region *region, u64 addr, u32 bytes)
 {
 	u64 offset = addr - region->args.addr;
 
-	return offset < region->args.bytes && bytes <= region->args.bytes - offset;
-}
-
-static __always_inline bool fits(const struct region *region, u64 addr, u32 bytes)
-{
-	return holds(region, addr, bytes) &&
+	return offset < region->args.bytes && bytes <= region->args.bytes - offset &&
 	       (likely(!(region->args.flags & LODGE_REGION_EXACT)) || region->args.bytes == bytes);
 }
 
