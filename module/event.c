@@ -104,15 +104,10 @@ static void inject_exception(struct lodge_vcpu *vcpu)
 	inject(vcpu, &vcpu->exception);
 }
 
-static bool interrupt_allowed(struct lodge_vcpu *vcpu)
+static __always_inline bool interrupt_allowed(struct lodge_vcpu *vcpu)
 {
-	return (lodge_reg_read(vcpu, LODGE_RFLAGS) & X86_EFLAGS_IF) && !lodge_op(get_shadow)(vcpu);
-}
-
-/* Some CPUs let an NMI in behind STI and some do not (SDM 27.3.1.5). */
-static bool nmi_allowed(struct lodge_vcpu *vcpu)
-{
-	return !lodge_op(nmi_masked)(vcpu) && !lodge_op(get_shadow)(vcpu);
+	return (lodge_reg_read(vcpu, LODGE_RFLAGS) & X86_EFLAGS_IF) &&
+	       !(lodge_op(get_shadow)(vcpu) & LODGE_SHADOWS);
 }
 
 /* What was interrupted goes on, unless an exception's handler now masks it. */
@@ -139,13 +134,14 @@ static bool inject_interrupt(struct lodge_vcpu *vcpu)
 	return true;
 }
 
+/* Some CPUs let an NMI in behind STI and some do not (SDM 27.3.1.5). */
 static bool inject_nmi(struct lodge_vcpu *vcpu)
 {
 	struct lodge_event event = {
 		.valid = true, .type = LODGE_EV_NMI, .vector = X86_TRAP_NMI,
 	};
 
-	if (!atomic_read(&vcpu->nmi_pending) || !nmi_allowed(vcpu))
+	if (!atomic_read(&vcpu->nmi_pending) || lodge_op(get_shadow)(vcpu))
 		return false;
 	atomic_dec(&vcpu->nmi_pending);
 	inject(vcpu, &event);
@@ -159,7 +155,7 @@ void lodge_prepare_events(struct lodge_vcpu *vcpu)
 	if (unlikely(vcpu->pv.eoi_offered))
 		lodge_pv_eoi_sync(vcpu, true, false);
 	/* A CPU keeps one of those that come while they are masked (SDM 6.7.1). */
-	if (atomic_read(&vcpu->nmi_pending) == 2 && lodge_op(nmi_masked)(vcpu))
+	if (atomic_read(&vcpu->nmi_pending) == 2 && (lodge_op(get_shadow)(vcpu) & LODGE_SHADOW_NMI))
 		atomic_dec(&vcpu->nmi_pending);
 	if (vcpu->exception.valid)
 		inject_exception(vcpu);

@@ -47,7 +47,7 @@ void lodge_advance(struct lodge_vcpu *vcpu, unsigned int len)
 {
 	lodge_reg_read(vcpu, LODGE_RIP);
 	lodge_reg_read(vcpu, LODGE_RFLAGS);
-	advance(vcpu, len, lodge_op(get_shadow)(vcpu));
+	advance(vcpu, len, lodge_op(get_shadow)(vcpu) & LODGE_SHADOWS);
 }
 
 /** lodge_advance_fetched() - the same after lodge_op(fetch_insn), nothing else was done since */

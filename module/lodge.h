@@ -132,6 +132,8 @@ enum lodge_mode {
 /* Interrupt shadow bits: same encoding as VMX interruptibility (SDM 25.4.2). */
 #define LODGE_SHADOW_STI	BIT(0)
 #define LODGE_SHADOW_MOVSS	BIT(1)
+#define LODGE_SHADOW_NMI	BIT(3)	/* of an NMI, until IRET: masks others */
+#define LODGE_SHADOWS		(LODGE_SHADOW_STI | LODGE_SHADOW_MOVSS)
 
 #define LODGE_RFLAGS_DEFINED	0x3f7fd5ull	/* without bit 1, which is always set */
 

@@ -34,8 +34,9 @@
  * set_tsc_offset: guest TSC = host TSC, scaled by the VM's ratio, + offset
  * get_msr, set_msr: MSRs that live in hardware state: segment bases, SYSENTER,
  *		SYSCALL, PAT, ...; -EINVAL when not one of ours
- * get_shadow, set_shadow: LODGE_SHADOW_* interrupt shadow
- * nmi_masked, set_nmi_masked: blocked by NMI until IRET
+ * get_shadow:	LODGE_SHADOW_* that hold events off
+ * set_shadow:	LODGE_SHADOWS of them
+ * set_nmi_masked: LODGE_SHADOW_NMI
  * open_interrupt_window, open_nmi_window: exit as soon as it may
  * inject:	deliver this event at the next entry
  * update_apic:	tell the CPU what it has to know of the local APIC, whose registers,
@@ -78,7 +79,6 @@
 	LODGE_OP(int, set_msr, (struct lodge_vcpu *vcpu, u32 index, u64 value)) \
 	LODGE_OP(u32, get_shadow, (struct lodge_vcpu *vcpu))		\
 	LODGE_OP(void, set_shadow, (struct lodge_vcpu *vcpu, u32 shadow)) \
-	LODGE_OP(bool, nmi_masked, (struct lodge_vcpu *vcpu))		\
 	LODGE_OP(void, set_nmi_masked, (struct lodge_vcpu *vcpu, bool masked)) \
 	LODGE_OP(void, open_interrupt_window, (struct lodge_vcpu *vcpu)) \
 	LODGE_OP(void, open_nmi_window, (struct lodge_vcpu *vcpu))	\

@@ -131,7 +131,7 @@ bool lodge_runnable(struct lodge_vcpu *vcpu)
 		return false;
 	if (READ_ONCE(vcpu->pv.kicked))
 		return true;
-	if (atomic_read(&vcpu->nmi_pending) && !lodge_op(nmi_masked)(vcpu))
+	if (atomic_read(&vcpu->nmi_pending) && !(lodge_op(get_shadow)(vcpu) & LODGE_SHADOW_NMI))
 		return true;
 	return (lodge_reg_read(vcpu, LODGE_RFLAGS) & X86_EFLAGS_IF) && lodge_has_interrupt(vcpu);
 }

@@ -297,7 +297,7 @@ static int get_events(struct lodge_vcpu *vcpu, void *args)
 	get_event(&vcpu->inflight, events);
 	get_event(&vcpu->exception, events);
 	events->flags |= (atomic_read(&vcpu->nmi_pending) ? LODGE_EVENT_NMI_PENDING : 0) |
-			 (lodge_op(nmi_masked)(vcpu) ? LODGE_EVENT_NMI_MASKED : 0) |
+			 (shadow & LODGE_SHADOW_NMI ? LODGE_EVENT_NMI_MASKED : 0) |
 			 (shadow & LODGE_SHADOW_STI ? LODGE_EVENT_STI_SHADOW : 0) |
 			 (shadow & LODGE_SHADOW_MOVSS ? LODGE_EVENT_MOVSS_SHADOW : 0);
 	return 0;

@@ -31,17 +31,13 @@ u32 svm_encode_event(const struct lodge_event *event)
 
 u32 svm_get_shadow(struct lodge_vcpu *vcpu)
 {
-	return svm_control(vcpu)->int_state & SVM_INTERRUPT_SHADOW_MASK ? LODGE_SHADOW_STI : 0;
+	return (svm_control(vcpu)->int_state & SVM_INTERRUPT_SHADOW_MASK ? LODGE_SHADOW_STI : 0) |
+	       (to_svm(vcpu)->nmi_masked ? LODGE_SHADOW_NMI : 0);
 }
 
 void svm_set_shadow(struct lodge_vcpu *vcpu, u32 shadow)
 {
 	svm_control(vcpu)->int_state = shadow ? SVM_INTERRUPT_SHADOW_MASK : 0;
-}
-
-bool svm_nmi_masked(struct lodge_vcpu *vcpu)
-{
-	return to_svm(vcpu)->nmi_masked;
 }
 
 void svm_set_nmi_masked(struct lodge_vcpu *vcpu, bool masked)

@@ -165,7 +165,7 @@ static void no_event_is_not_valid(struct kunit *test)
 
 static bool nmi_open(struct lodge_vcpu *vcpu)
 {
-	return !svm_nmi_masked(vcpu) && !svm_get_shadow(vcpu);
+	return !svm_get_shadow(vcpu);
 }
 
 static void software_events_are_known(struct kunit *test)
@@ -251,7 +251,7 @@ static void undelivered_nmi_does_not_mask(struct kunit *test)
 	svm_control(vcpu)->exit_int_info = 0x80000202;
 	svm_complete_events(vcpu);
 	KUNIT_EXPECT_TRUE(test, vcpu->inflight.valid);
-	KUNIT_EXPECT_FALSE(test, svm_nmi_masked(vcpu));
+	KUNIT_EXPECT_FALSE(test, svm_get_shadow(vcpu) & LODGE_SHADOW_NMI);
 	KUNIT_EXPECT_FALSE(test, iret_intercepted(vcpu));
 }
 

@@ -6,7 +6,6 @@
 #include "lapic.h"
 #include "vmx.h"
 
-#define SHADOW		(LODGE_SHADOW_STI | LODGE_SHADOW_MOVSS)
 #define ERROR_MASK	0x7fff		/* SDM 27.2.1.3 */
 
 /* The VMCS field, read at most once an exit. */
@@ -28,26 +27,21 @@ static void set_interruptibility(struct vmx_vcpu *vmx, u32 clear, u32 set)
 
 u32 vmx_get_shadow(struct lodge_vcpu *vcpu)
 {
-	return vmx_interruptibility(to_vmx(vcpu)) & SHADOW;
+	return vmx_interruptibility(to_vmx(vcpu)) & (LODGE_SHADOWS | LODGE_SHADOW_NMI);
 }
 
 /* VM entry wants a single step to be pending behind a shadow (SDM 27.3.1.5). */
 void vmx_set_shadow(struct lodge_vcpu *vcpu, u32 shadow)
 {
-	set_interruptibility(to_vmx(vcpu), SHADOW, shadow & SHADOW);
-	if ((shadow & SHADOW) && (lodge_reg_read(vcpu, LODGE_RFLAGS) & X86_EFLAGS_TF))
+	set_interruptibility(to_vmx(vcpu), LODGE_SHADOWS, shadow & LODGE_SHADOWS);
+	if ((shadow & LODGE_SHADOWS) && (lodge_reg_read(vcpu, LODGE_RFLAGS) & X86_EFLAGS_TF))
 		vmcs_write(GUEST_PENDING_DBG_EXCEPTIONS,
 			   vmcs_read(GUEST_PENDING_DBG_EXCEPTIONS) | DR_STEP);
 }
 
-bool vmx_nmi_masked(struct lodge_vcpu *vcpu)
-{
-	return vmx_interruptibility(to_vmx(vcpu)) & GUEST_INTR_STATE_NMI;
-}
-
 void vmx_set_nmi_masked(struct lodge_vcpu *vcpu, bool masked)
 {
-	set_interruptibility(to_vmx(vcpu), GUEST_INTR_STATE_NMI, masked ? GUEST_INTR_STATE_NMI : 0);
+	set_interruptibility(to_vmx(vcpu), LODGE_SHADOW_NMI, masked ? LODGE_SHADOW_NMI : 0);
 }
 
 static void set_primary(struct vmx_vcpu *vmx, u32 clear, u32 set)
@@ -136,7 +130,7 @@ void vmx_inject(struct lodge_vcpu *vcpu, const struct lodge_event *event)
 	/* INT n, INT1, INT3, INTO: the CPU wants to know the instruction's length. */
 	if (event->type >= LODGE_EV_SOFT_INTERRUPT)
 		vmcs_write(VM_ENTRY_INSTRUCTION_LEN, event->insn_len ?: 1);
-	set_interruptibility(vmx, SHADOW, 0);
+	set_interruptibility(vmx, LODGE_SHADOWS, 0);
 	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, lodge_encode_event(event));
 }
 

@@ -32,8 +32,7 @@ static __always_inline void read_insn(struct lodge_vcpu *vcpu)
 	vcpu->regs[LODGE_RFLAGS] = vmcs_read(GUEST_RFLAGS);
 	vcpu->regs_valid |= BIT(LODGE_RIP) | BIT(LODGE_RFLAGS);
 	vcpu->exit.len = vmcs_read(VM_EXIT_INSTRUCTION_LEN);
-	vcpu->exit.shadowed = vmcs_read(GUEST_INTERRUPTIBILITY_INFO) &
-			      (LODGE_SHADOW_STI | LODGE_SHADOW_MOVSS);
+	vcpu->exit.shadowed = vmcs_read(GUEST_INTERRUPTIBILITY_INFO) & LODGE_SHADOWS;
 }
 
 enum lodge_next vmx_on_unexpected(struct lodge_vcpu *vcpu)

@@ -110,8 +110,7 @@ u32 vmx_fetch_insn(struct lodge_vcpu *vcpu)
 		vcpu->regs[LODGE_CR3] = vmcs_read(GUEST_CR3);
 		vcpu->regs_valid |= regs;
 	}
-	vcpu->exit.shadowed = vmcs_read(GUEST_INTERRUPTIBILITY_INFO) &
-			      (LODGE_SHADOW_STI | LODGE_SHADOW_MOVSS);
+	vcpu->exit.shadowed = vmcs_read(GUEST_INTERRUPTIBILITY_INFO) & LODGE_SHADOWS;
 	return VMX_AR_DPL(vmcs_read(GUEST_SS_AR_BYTES)) |
 	       (vmcs_read(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK ? LODGE_INSN_CODE64 : 0);
 }
