@@ -19,27 +19,22 @@
 #define CR0_RESET	(X86_CR0_CD | X86_CR0_NW | X86_CR0_ET)
 #define DR7_RESET	0x400
 
-static void reset_segment(struct lodge_vcpu *vcpu, int seg, u16 selector, u64 base, u8 type, u8 s)
-{
-	struct lodge_segment segment = {
-		.base = base, .limit = 0xffff, .selector = selector, .type = type, .s = s,
-		.present = 1,
-	};
-
-	lodge_op(set_segment)(vcpu, seg, &segment);
-}
+#define SEGMENT(rights, code_or_data)							\
+	.limit = 0xffff, .type = (rights), .s = (code_or_data), .present = 1
 
 static void reset_segments(struct lodge_vcpu *vcpu)
 {
+	static const struct lodge_segment segments[] = {
+		[LODGE_ES] = { SEGMENT(3, 1) },
+		[LODGE_CS] = { SEGMENT(11, 1), .selector = RESET_CS, .base = RESET_CS_BASE },
+		[LODGE_SS ... LODGE_GS] = { SEGMENT(3, 1) },
+		[LODGE_LDTR] = { SEGMENT(2, 0) }, [LODGE_TR] = { SEGMENT(11, 0) },
+		[LODGE_GDTR ... LODGE_IDTR] = { SEGMENT(0, 0) },
+	};
 	int seg;
 
-	for (seg = LODGE_ES; seg <= LODGE_GS; seg++)
-		reset_segment(vcpu, seg, 0, 0, 3, 1);
-	reset_segment(vcpu, LODGE_CS, RESET_CS, RESET_CS_BASE, 11, 1);
-	reset_segment(vcpu, LODGE_LDTR, 0, 0, 2, 0);
-	reset_segment(vcpu, LODGE_TR, 0, 0, 11, 0);
-	reset_segment(vcpu, LODGE_GDTR, 0, 0, 0, 0);
-	reset_segment(vcpu, LODGE_IDTR, 0, 0, 0, 0);
+	for (seg = 0; seg < ARRAY_SIZE(segments); seg++)
+		lodge_op(set_segment)(vcpu, seg, &segments[seg]);
 }
 
 /* INIT keeps CD and NW, whatever they are (SDM 10.1.1). */
