@@ -76,16 +76,14 @@ static u32 field(u32 index)
  */
 void vmx_msr_bitmap_build(u8 *bitmap, const u32 *passthrough)
 {
-	int write, bit;
+	int write;
 
 	for (; *passthrough; passthrough++) {
 		if (*passthrough != MSR_KERNEL_GS_BASE &&
 		    (*passthrough == MSR_IA32_CR_PAT || !field(*passthrough)))
 			continue;
-		for (write = 0; write < 2; write++) {
-			bit = vmx_msr_bit(*passthrough, write);
-			bitmap[bit / 8] &= ~BIT(bit % 8);
-		}
+		for (write = 0; write < 2; write++)
+			__clear_bit(vmx_msr_bit(*passthrough, write), (unsigned long *)bitmap);
 	}
 }
 

@@ -116,15 +116,15 @@ static u64 read_cap(u32 msr)
 /* The last two exist where the bits that announce them may be set. */
 static void read_cap_msrs(struct vmx_cap_msrs *msrs)
 {
-	bool exact;
+	u32 exact = 0;
 
 	msrs->basic = read_cap(MSR_IA32_VMX_BASIC);
-	exact = msrs->basic & BASIC_TRUE_MSRS;
-	msrs->pin = read_cap(exact ? MSR_IA32_VMX_TRUE_PINBASED_CTLS : MSR_IA32_VMX_PINBASED_CTLS);
-	msrs->primary = read_cap(exact ? MSR_IA32_VMX_TRUE_PROCBASED_CTLS :
-					 MSR_IA32_VMX_PROCBASED_CTLS);
-	msrs->exit = read_cap(exact ? MSR_IA32_VMX_TRUE_EXIT_CTLS : MSR_IA32_VMX_EXIT_CTLS);
-	msrs->entry = read_cap(exact ? MSR_IA32_VMX_TRUE_ENTRY_CTLS : MSR_IA32_VMX_ENTRY_CTLS);
+	if (msrs->basic & BASIC_TRUE_MSRS)
+		exact = MSR_IA32_VMX_TRUE_PINBASED_CTLS - MSR_IA32_VMX_PINBASED_CTLS;
+	msrs->pin = read_cap(MSR_IA32_VMX_PINBASED_CTLS + exact);
+	msrs->primary = read_cap(MSR_IA32_VMX_PROCBASED_CTLS + exact);
+	msrs->exit = read_cap(MSR_IA32_VMX_EXIT_CTLS + exact);
+	msrs->entry = read_cap(MSR_IA32_VMX_ENTRY_CTLS + exact);
 	msrs->secondary = read_cap(MSR_IA32_VMX_PROCBASED_CTLS2);
 	msrs->ept_vpid = read_cap(MSR_IA32_VMX_EPT_VPID_CAP);
 }
