@@ -18,7 +18,8 @@
 u64 lodge_xcr0;
 static u64 host_xcr0;
 static u64 swap_mask;		/* what XSAVE and XRSTOR move: all but PKRU */
-u32 lodge_fpu_bytes = offsetof(struct xregs_state, extended_state_area);
+static u32 area_size = offsetof(struct xregs_state, extended_state_area);
+u32 lodge_zmmh_offset;
 static u32 pkru_offset;
 static u32 mxcsr_mask;
 
@@ -54,9 +55,11 @@ int lodge_fpu_init(void)
 	extended = lodge_xcr0 & ~XFEATURE_MASK_FPSSE;
 	for_each_set_bit(i, &extended, 63) {
 		cpuid_count(0xd, i, &size, &offset, &ecx, &edx);
-		lodge_fpu_bytes = max(lodge_fpu_bytes, offset + size);
+		area_size = max(area_size, offset + size);
 		if (BIT_ULL(i) == XFEATURE_MASK_PKRU)
 			pkru_offset = offset;
+		if (i == XFEATURE_ZMM_Hi256)
+			lodge_zmmh_offset = offset;
 	}
 	mxcsr_mask = read_mxcsr_mask();
 	return 0;
@@ -64,7 +67,7 @@ int lodge_fpu_init(void)
 
 int lodge_fpu_create(struct lodge_vcpu *vcpu)
 {
-	vcpu->fpu.area = alloc_pages_exact(lodge_fpu_bytes, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	vcpu->fpu.area = alloc_pages_exact(area_size, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!vcpu->fpu.area)
 		return -ENOMEM;
 	lodge_fpu_reset(vcpu);
@@ -75,14 +78,14 @@ int lodge_fpu_create(struct lodge_vcpu *vcpu)
 void lodge_fpu_destroy(struct lodge_vcpu *vcpu)
 {
 	if (vcpu->fpu.area)
-		free_pages_exact(vcpu->fpu.area, lodge_fpu_bytes);
+		free_pages_exact(vcpu->fpu.area, area_size);
 	vcpu->fpu.area = NULL;
 }
 
 /* Power-on state (SDM table 10-1); ring 2 */
 void lodge_fpu_reset(struct lodge_vcpu *vcpu)
 {
-	memset(vcpu->fpu.area, 0, lodge_fpu_bytes);
+	memset(vcpu->fpu.area, 0, area_size);
 	vcpu->fpu.area->i387.cwd = FCW_DEFAULT;
 	vcpu->fpu.area->i387.mxcsr = MXCSR_DEFAULT;
 	vcpu->fpu.area->header.xfeatures = XFEATURE_MASK_FPSSE;
@@ -159,21 +162,25 @@ int lodge_set_xcr0(struct lodge_vcpu *vcpu, u64 value)
 	return 0;
 }
 
-/* Copy the guest's XSAVE area out; ring 2: 0, -EINVAL when too short, -EFAULT. */
-int lodge_fpu_get(struct lodge_vcpu *vcpu, void __user *to, u32 bytes)
+/* LODGE_GET_XSAVE: copy the guest's area out: 0, -EINVAL when too short, -EFAULT. */
+int lodge_fpu_get(struct lodge_vcpu *vcpu, void *args)
 {
 	struct xregs_state *area = vcpu->fpu.area;
+	struct lodge_xsave *xsave = args;
+	void __user *to = u64_to_user_ptr(xsave->addr);
+	u32 bytes = xsave->bytes;
 
-	if (bytes < lodge_fpu_bytes)
+	xsave->bytes = area_size;
+	if (bytes < area_size)
 		return -EINVAL;
 	area->i387.mxcsr_mask = mxcsr_mask;
 	if (pkru_offset) {
 		area->header.xfeatures |= XFEATURE_MASK_PKRU;
 		*(u32 *)((void *)area + pkru_offset) = vcpu->fpu.pkru;
 	}
-	if (copy_to_user(to, area, lodge_fpu_bytes))
+	if (copy_to_user(to, area, area_size))
 		return -EFAULT;
-	return clear_user(to + lodge_fpu_bytes, bytes - lodge_fpu_bytes) ? -EFAULT : 0;
+	return clear_user(to + area_size, bytes - area_size) ? -EFAULT : 0;
 }
 
 /* What XRSTOR would take with a #GP in the host is refused here. */
@@ -186,20 +193,21 @@ static bool area_valid(const struct xregs_state *area)
 }
 
 /*
- * Replace the guest's XSAVE area, standard format; ring 2: 0, or unchanged and
+ * LODGE_SET_XSAVE: replace the guest's area, standard format: 0, or unchanged and
  * -EINVAL (short, reserved bits), -EFAULT, -ENOMEM.
  */
-int lodge_fpu_set(struct lodge_vcpu *vcpu, const void __user *from, u32 bytes)
+int lodge_fpu_set(struct lodge_vcpu *vcpu, void *args)
 {
+	const struct lodge_xsave *xsave = args;
 	struct xregs_state *area;
 	int ret = 0;
 
-	if (bytes < lodge_fpu_bytes)
+	if (xsave->bytes < area_size)
 		return -EINVAL;
-	area = alloc_pages_exact(lodge_fpu_bytes, GFP_KERNEL_ACCOUNT);
+	area = alloc_pages_exact(area_size, GFP_KERNEL_ACCOUNT);
 	if (!area)
 		return -ENOMEM;
-	if (copy_from_user(area, from, lodge_fpu_bytes)) {
+	if (copy_from_user(area, u64_to_user_ptr(xsave->addr), area_size)) {
 		ret = -EFAULT;
 	} else if (!area_valid(area)) {
 		ret = -EINVAL;
@@ -208,6 +216,6 @@ int lodge_fpu_set(struct lodge_vcpu *vcpu, const void __user *from, u32 bytes)
 			vcpu->fpu.pkru = *(u32 *)((void *)area + pkru_offset);
 		swap(area, vcpu->fpu.area);
 	}
-	free_pages_exact(area, lodge_fpu_bytes);
+	free_pages_exact(area, area_size);
 	return ret;
 }

@@ -258,9 +258,7 @@ static int on_system(struct lodge_emul *e, int what, u64 value[2], bool write)
 /* What stays the same for all elements of a REP instruction. */
 static void load_mode(struct lodge_emul *e, struct lodge_vcpu *vcpu)
 {
-	static u32 zmmh_offset;
 	struct lodge_segment ss;
-	u32 ebx, ecx, edx;
 
 	lodge_op(get_segment)(vcpu, LODGE_SS, &ss);
 	e->stack32 = ss.db;
@@ -272,11 +270,8 @@ static void load_mode(struct lodge_emul *e, struct lodge_vcpu *vcpu)
 	e->dr7 = vcpu->dr7;
 	memcpy(e->dr, vcpu->dr, sizeof(e->dr));
 	e->xsave = (u8 *)vcpu->fpu.area;
-	if (e->xcr0 & XFEATURE_MASK_ZMM_Hi256) {
-		if (!zmmh_offset)
-			cpuid_count(0xd, XFEATURE_ZMM_Hi256, &ebx, &zmmh_offset, &ecx, &edx);
-		e->zmmh_offset = zmmh_offset;
-	}
+	if (e->xcr0 & XFEATURE_MASK_ZMM_Hi256)
+		e->zmmh_offset = lodge_zmmh_offset;
 }
 
 static void load_registers(struct lodge_emul *e, struct lodge_vcpu *vcpu)

@@ -617,9 +617,9 @@ bool lodge_xcr0_valid(u64 xcr0);	/* combinations, whoever offers them */
  */
 void lodge_fpu_enter(struct lodge_vcpu *vcpu);
 void lodge_fpu_leave(struct lodge_vcpu *vcpu);
-int lodge_fpu_get(struct lodge_vcpu *vcpu, void __user *to, u32 bytes);
-int lodge_fpu_set(struct lodge_vcpu *vcpu, const void __user *from, u32 bytes);
-extern u32 lodge_fpu_bytes;		/* of the XSAVE area that they move */
+int lodge_fpu_get(struct lodge_vcpu *vcpu, void *args);
+int lodge_fpu_set(struct lodge_vcpu *vcpu, void *args);
+extern u32 lodge_zmmh_offset;		/* of that part of the XSAVE area */
 
 /* mmio.c */
 

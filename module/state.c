@@ -430,22 +430,6 @@ static int set_mp_state(struct lodge_vcpu *vcpu, void *args)
 	return 0;
 }
 
-static int get_xsave(struct lodge_vcpu *vcpu, void *args)
-{
-	struct lodge_xsave *xsave = args;
-	u32 room = xsave->bytes;
-
-	xsave->bytes = lodge_fpu_bytes;
-	return lodge_fpu_get(vcpu, u64_to_user_ptr(xsave->addr), room);
-}
-
-static int set_xsave(struct lodge_vcpu *vcpu, void *args)
-{
-	struct lodge_xsave *xsave = args;
-
-	return lodge_fpu_set(vcpu, u64_to_user_ptr(xsave->addr), xsave->bytes);
-}
-
 static int get_cpuid(struct lodge_vcpu *vcpu, void *args)
 {
 	struct lodge_cpuid_table *table = vcpu->cpuid;
@@ -521,8 +505,8 @@ const struct lodge_ioctl lodge_vcpu_ioctls[] = {
 	LODGE_IOCTL(vcpu, SET_REGS, lodge_get_regs, regs, 0, LOADED, IN, set_regs),
 	LODGE_IOCTL(vcpu, GET_SREGS, lodge_get_sregs, flags, 0, LOADED, INOUT, get_sregs),
 	LODGE_IOCTL(vcpu, SET_SREGS, lodge_get_sregs, sregs, 0, LOADED, IN, set_sregs),
-	LODGE_IOCTL(vcpu, GET_XSAVE, lodge_xsave, addr, 0, VCPU, ALWAYS, get_xsave),
-	LODGE_IOCTL(vcpu, SET_XSAVE, lodge_xsave, addr, 0, VCPU, IN, set_xsave),
+	LODGE_IOCTL(vcpu, GET_XSAVE, lodge_xsave, addr, 0, VCPU, ALWAYS, lodge_fpu_get),
+	LODGE_IOCTL(vcpu, SET_XSAVE, lodge_xsave, addr, 0, VCPU, IN, lodge_fpu_set),
 	LODGE_IOCTL(vcpu, GET_MSRS, lodge_msrs, entries, 0, LOADED, ALWAYS, get_msrs),
 	LODGE_IOCTL(vcpu, SET_MSRS, lodge_msrs, entries, 0, LOADED, ALWAYS, set_msrs),
 	LODGE_IOCTL(vcpu, GET_CPUID, lodge_cpuid, entries, 0, VCPU, ALWAYS, get_cpuid),
