@@ -454,7 +454,7 @@ static inline u64 lodge_guest_tsc(struct lodge_vcpu *vcpu)
 
 int lodge_vcpu_run(struct lodge_vcpu *vcpu);
 void lodge_run_init(struct lodge_vcpu *vcpu);
-void lodge_run_destroy(struct lodge_vcpu *vcpu);
+void lodge_set_runner(struct lodge_vcpu *vcpu, struct pid *pid);
 void lodge_vcpu_load(struct lodge_vcpu *vcpu);
 void lodge_vcpu_put(struct lodge_vcpu *vcpu);
 void lodge_request(struct lodge_vcpu *vcpu, enum lodge_request req);

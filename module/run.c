@@ -254,19 +254,13 @@ static int run_loop(struct lodge_vcpu *vcpu)
 	return 0;
 }
 
-/* Under vcpu->lock. Threads seldom change. */
-static void set_runner(struct lodge_vcpu *vcpu, struct pid *pid)
+/* lodge_set_runner() - under vcpu->lock, or with the vCPU's end. Threads seldom change. */
+void lodge_set_runner(struct lodge_vcpu *vcpu, struct pid *pid)
 {
 	pid = rcu_replace_pointer(vcpu->runner, pid, true);
 	if (pid)
 		synchronize_rcu();
 	put_pid(pid);
-}
-
-/** lodge_run_destroy() - nobody runs it, nor ever will */
-void lodge_run_destroy(struct lodge_vcpu *vcpu)
-{
-	set_runner(vcpu, NULL);
 }
 
 static bool yield_to_vcpu(struct lodge_vcpu *vcpu)
@@ -313,7 +307,7 @@ int lodge_vcpu_run(struct lodge_vcpu *vcpu)
 	int ret;
 
 	if (unlikely(rcu_access_pointer(vcpu->runner) != task_pid(current)))
-		set_runner(vcpu, get_task_pid(current, PIDTYPE_PID));
+		lodge_set_runner(vcpu, get_task_pid(current, PIDTYPE_PID));
 	lodge_vcpu_load(vcpu);
 	lodge_count_ready(vcpu);
 	lodge_phase(vcpu, LODGE_PHASE_KERNEL);

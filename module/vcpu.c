@@ -109,7 +109,7 @@ void lodge_vcpu_reset(struct lodge_vcpu *vcpu, bool init)
 /** lodge_vcpu_destroy() - take a vCPU apart, with its VM: nobody can reach it any more */
 void lodge_vcpu_destroy(struct lodge_vcpu *vcpu)
 {
-	lodge_run_destroy(vcpu);
+	lodge_set_runner(vcpu, NULL);
 	lodge_lapic_destroy(vcpu);
 	lodge_fpu_destroy(vcpu);
 	vfree(vcpu->run);

@@ -11,7 +11,6 @@
 /* VMCB clean bits (APM 15.15.3) */
 enum svm_clean {
 	SVM_C_INTERCEPTS = BIT(0),	/* and TSC offset */
-	SVM_C_ASID = BIT(2),
 	SVM_C_INT_CTL = BIT(3),
 	SVM_C_NESTED = BIT(4),		/* nested paging, PAT */
 	SVM_C_CR = BIT(5),		/* and EFER */
