@@ -181,17 +181,13 @@ struct values {
 
 #define REASON(id, text)								\
 	DESC(stats.exits[LODGE_REASON_##id], COUNTER, NONE, "exits." text),		\
-	DESC(stats.ticks[LODGE_REASON_##id], COUNTER, TICKS, "ticks." text)
+	DESC(stats.ticks[LODGE_REASON_##id], COUNTER, TICKS, "ticks." text),
 #define COUNT(id, unit, text)	DESC(stats.count[LODGE_STAT_##id], COUNTER, unit, text)
 #define HIST(id, unit, text)	DESC(stats.hist[LODGE_HIST_##id], LOG2, unit, text)
 
 static const struct lodge_stats_desc descs[] = {
 	COUNT(EXITS, NONE, "exits"),
-	REASON(OTHER, "other"), REASON(HOST_IRQ, "host-irq"), REASON(PIO, "pio"),
-	REASON(FAULT, "fault"), REASON(MMIO, "mmio"), REASON(CPUID, "cpuid"),
-	REASON(RDMSR, "rdmsr"), REASON(WRMSR, "wrmsr"), REASON(HLT, "hlt"),
-	REASON(PAUSE, "pause"), REASON(HYPERCALL, "hypercall"), REASON(CR, "cr"),
-	REASON(DR, "dr"), REASON(EXCEPTION, "exception"), REASON(TASK, "task-switch"),
+	LODGE_REASONS(REASON)
 	COUNT(RING2, NONE, "ring2"), COUNT(USER, NONE, "user"), COUNT(INJECT, NONE, "injected"),
 	COUNT(EMULATED, NONE, "emulated"), COUNT(POSTED, NONE, "posted"),
 	COUNT(DOORBELL, NONE, "doorbells"), COUNT(TLB_FLUSH, NONE, "tlb-flushes"),

@@ -25,6 +25,13 @@ enum lodge_hist_id {
 
 #define LODGE_HIST_BUCKETS	40
 
+/* What the reasons of exits are called */
+#define LODGE_REASONS(x)								\
+	x(OTHER, "other") x(HOST_IRQ, "host-irq") x(PIO, "pio") x(FAULT, "fault")	\
+	x(MMIO, "mmio") x(CPUID, "cpuid") x(RDMSR, "rdmsr") x(WRMSR, "wrmsr")		\
+	x(HLT, "hlt") x(PAUSE, "pause") x(HYPERCALL, "hypercall") x(CR, "cr")		\
+	x(DR, "dr") x(EXCEPTION, "exception") x(TASK, "task-switch")
+
 /* All of it __u64: a VM's are the sums of its vCPUs'. */
 struct lodge_stats {
 	u64 exits[LODGE_REASON_COUNT];

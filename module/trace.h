@@ -13,15 +13,8 @@
 
 #include "lodge.h"
 
-#define LODGE_REASON_NAMES								\
-	{ LODGE_REASON_OTHER, "other" }, { LODGE_REASON_HOST_IRQ, "host-irq" },		\
-	{ LODGE_REASON_PIO, "pio" }, { LODGE_REASON_FAULT, "fault" },			\
-	{ LODGE_REASON_MMIO, "mmio" }, { LODGE_REASON_CPUID, "cpuid" },			\
-	{ LODGE_REASON_RDMSR, "rdmsr" }, { LODGE_REASON_WRMSR, "wrmsr" },		\
-	{ LODGE_REASON_HLT, "hlt" }, { LODGE_REASON_PAUSE, "pause" },			\
-	{ LODGE_REASON_HYPERCALL, "hypercall" }, { LODGE_REASON_CR, "cr" },		\
-	{ LODGE_REASON_DR, "dr" }, { LODGE_REASON_EXCEPTION, "exception" },		\
-	{ LODGE_REASON_TASK, "task-switch" }
+#define LODGE_REASON_NAME(id, text)	{ LODGE_REASON_##id, text },
+#define LODGE_REASON_NAMES		LODGE_REASONS(LODGE_REASON_NAME) { LODGE_REASON_COUNT, "" }
 
 TRACE_EVENT_FN(lodge_entry,
 	       TP_PROTO(struct lodge_vcpu *vcpu),
