@@ -45,15 +45,10 @@
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
-static inline void lodge_hrtimer_setup(struct hrtimer *timer,
-				       enum hrtimer_restart (*fn)(struct hrtimer *),
-				       clockid_t clock, enum hrtimer_mode mode)
-{
-	hrtimer_init(timer, clock, mode);
-	timer->function = fn;
-}
-#else
-#define lodge_hrtimer_setup		hrtimer_setup
+#define hrtimer_setup(timer, fn, clock, mode) do {			\
+	hrtimer_init(timer, clock, mode);				\
+	(timer)->function = fn;						\
+} while (0)
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
@@ -84,9 +79,7 @@ static inline ssize_t lodge_start_write(struct file *file, struct kiocb *kiocb,
 
 /* Without the tracepoint that later kernels put around it. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
-#define lodge_send_reschedule(cpu)	smp_send_reschedule(cpu)
-#else
-#define lodge_send_reschedule(cpu)	arch_smp_send_reschedule(cpu)
+#define arch_smp_send_reschedule(cpu)	smp_send_reschedule(cpu)
 #endif
 
 /* Ring 2: rescheduling, signals, task work. 0 or -EINTR */
@@ -158,9 +151,7 @@ struct syscore {
 
 /* The software sequence against branch history injection, after an exit. */
 #ifdef X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT
-#define LODGE_FEATURE_BHB_VMEXIT	X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT
-#else
-#define LODGE_FEATURE_BHB_VMEXIT	X86_FEATURE_CLEAR_BHB_VMEXIT
+#define X86_FEATURE_CLEAR_BHB_VMEXIT	X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT
 #endif
 
 /* CR4.VMXE on this CPU; interrupts off. The kernel keeps a copy of CR4. */

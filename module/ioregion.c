@@ -110,7 +110,7 @@ int lodge_regions_create(struct lodge_vm *vm)
 		return -ENOMEM;
 	for (i = 0; i < LODGE_MAX_DOMAINS; i++)
 		raw_spin_lock_init(&regions->domains[i].lock);
-	lodge_hrtimer_setup(&regions->timer, timer_fired, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
+	hrtimer_setup(&regions->timer, timer_fired, CLOCK_MONOTONIC, HRTIMER_MODE_REL_HARD);
 	vm->regions = regions;
 	return 0;
 }

@@ -59,8 +59,8 @@ static enum hrtimer_restart timer_fired(struct hrtimer *hr)
 
 void lodge_lapic_timer_init(struct lodge_lapic *lapic)
 {
-	lodge_hrtimer_setup(&lapic->timer.hr, timer_fired, CLOCK_MONOTONIC,
-			    HRTIMER_MODE_ABS_PINNED_HARD);
+	hrtimer_setup(&lapic->timer.hr, timer_fired, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_ABS_PINNED_HARD);
 }
 
 void lodge_lapic_timer_stop(struct lodge_lapic *lapic)

@@ -329,8 +329,8 @@ void lodge_pit_reset(struct lodge_vm *vm)
 
 void lodge_pit_create(struct lodge_vm *vm)
 {
-	lodge_hrtimer_setup(&vm->chips.pit.timer, pit_fired, CLOCK_MONOTONIC,
-			    HRTIMER_MODE_ABS_PINNED_HARD);
+	hrtimer_setup(&vm->chips.pit.timer, pit_fired, CLOCK_MONOTONIC,
+		      HRTIMER_MODE_ABS_PINNED_HARD);
 }
 
 void lodge_pit_destroy(struct lodge_vm *vm)

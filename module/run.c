@@ -55,7 +55,7 @@ static noinline bool serve_ring1(struct lodge_vcpu *vcpu)
 	if (test_and_clear_bit(LODGE_REQ_EVENT, &vcpu->requests))
 		lodge_prepare_events(vcpu);
 	if (unlikely(READ_ONCE(vcpu->requests)))
-		lodge_send_reschedule(smp_processor_id());
+		arch_smp_send_reschedule(smp_processor_id());
 	return true;
 }
 
@@ -400,7 +400,7 @@ void lodge_kick(struct lodge_vcpu *vcpu)
 		/* After the mode: that of this stay in ring 1, or of no interest. */
 		cpu = READ_ONCE(vcpu->cpu);
 		if (cpu != smp_processor_id())
-			lodge_send_reschedule(cpu);
+			arch_smp_send_reschedule(cpu);
 	}
 	preempt_enable();
 }

@@ -38,7 +38,7 @@ static enum hrtimer_restart on_timer(struct hrtimer *timer)
 
 void lodge_rate_init(struct lodge_queue *queue)
 {
-	lodge_hrtimer_setup(&queue->rate_timer, on_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+	hrtimer_setup(&queue->rate_timer, on_timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
 }
 
 /* May a chain be taken? If not, the queue is rung when it may. */

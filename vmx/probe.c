@@ -149,7 +149,7 @@ static void read_mitigations(struct vmx_caps *caps)
 		return;
 	if (boot_cpu_has(X86_FEATURE_CLEAR_CPU_BUF) || boot_cpu_has_bug(X86_BUG_MMIO_STALE_DATA))
 		caps->enter_flags |= BIT(VMX_ENTER_VERW);
-	if (boot_cpu_has(LODGE_FEATURE_BHB_VMEXIT))
+	if (boot_cpu_has(X86_FEATURE_CLEAR_BHB_VMEXIT))
 		caps->enter_flags |= BIT(VMX_ENTER_CLEAR_BHB);
 	caps->flush_l1d = boot_cpu_has_bug(X86_BUG_L1TF) && boot_cpu_has(X86_FEATURE_FLUSH_L1D);
 }
