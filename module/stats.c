@@ -15,17 +15,15 @@
 DEFINE_STATIC_KEY_FALSE(lodge_watched);
 DEFINE_STATIC_KEY_FALSE(lodge_timed);
 static DEFINE_MUTEX(timed_lock);
-static unsigned int timers;	/* under timed_lock */
-static u64 timed_since;		/* a TSC value */
+static u64 timed_since;		/* a TSC value; written under timed_lock */
 
 /** lodge_watch_get() - take time from now on, until lodge_watch_put(). Sleeps; 0 */
 int lodge_watch_get(void)
 {
 	guard(mutex)(&timed_lock);
-	if (!timers++) {
+	if (!static_key_enabled(&lodge_timed))
 		WRITE_ONCE(timed_since, rdtsc());
-		static_branch_enable(&lodge_timed);
-	}
+	static_branch_inc(&lodge_timed);
 	static_branch_inc(&lodge_watched);
 	return 0;
 }
@@ -35,8 +33,7 @@ void lodge_watch_put(void)
 {
 	guard(mutex)(&timed_lock);
 	static_branch_dec(&lodge_watched);
-	if (!--timers)
-		static_branch_disable(&lodge_timed);
+	static_branch_dec(&lodge_timed);
 }
 
 static void hist_add(struct lodge_vcpu *vcpu, enum lodge_hist_id id, u64 value)
