@@ -20,7 +20,7 @@ MAX_MEDIAN=15
 MAX_P90=45
 MAX_FILE=1000
 # Lines of code of module, vmx, svm and ept; of virtio; of all these
-MAX_CORE=16000
+MAX_CORE=14900
 MAX_VIRTIO=5000
 MAX_MODULE=20000
 
