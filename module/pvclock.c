@@ -102,16 +102,15 @@ static void write_steal(struct lodge_vcpu *vcpu)
 	u64 gpa = vcpu->pv.steal & STEAL_ADDRESS, delay = lodge_run_delay(), steal, contiguous;
 	struct kvm_steal_time __user *st;
 	u32 version;
-	int idx;
 
 	if (vcpu->pv.delay_of != current)
 		vcpu->pv.delay = delay;
 	vcpu->pv.delay_of = current;
-	idx = srcu_read_lock(&vcpu->vm->mmu.srcu);
+	guard(srcu)(&vcpu->vm->mmu.srcu);
 	st = lodge_gpa_to_user(vcpu->vm, gpa, true, &contiguous);
 	/* At each wake-up: all at once. It is in one page, and so in one slot. */
 	if (!st || !user_access_begin(st, sizeof(*st)))
-		goto out;
+		return;
 	unsafe_get_user(version, &st->version, fault);
 	unsafe_get_user(steal, &st->steal, fault);
 	unsafe_put_user(version | 1, &st->version, fault);
@@ -124,8 +123,6 @@ static void write_steal(struct lodge_vcpu *vcpu)
 fault:
 	user_access_end();
 	lodge_mark_dirty(vcpu->vm, gpa, sizeof(*st));
-out:
-	srcu_read_unlock(&vcpu->vm->mmu.srcu, idx);
 }
 
 /* Ring 2, LODGE_REQ_PV: bring the guest's pages up to date. */
