@@ -12,6 +12,7 @@
 #include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <linux/virtio_byteorder.h>
 #include <uapi/linux/if_ether.h>
 #include <uapi/linux/virtio_net.h>
 
@@ -193,13 +194,15 @@ static u64 wants(const struct virtio_net_hdr *h, u32 payload)
 {
 	bool csum = h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	u64 bits = h->flags ? BIT_ULL(VIRTIO_NET_F_GUEST_CSUM) : 0;
+	u32 csum_end = __virtio16_to_cpu(true, h->csum_start) +
+		       __virtio16_to_cpu(true, h->csum_offset) + 2;
 
 	if (h->flags & ~(VIRTIO_NET_HDR_F_NEEDS_CSUM | VIRTIO_NET_HDR_F_DATA_VALID) ||
-	    (csum && (u32)h->csum_start + h->csum_offset + 2 > payload))
+	    (csum && csum_end > payload))
 		return ~0ull;
 	if (h->gso_type == VIRTIO_NET_HDR_GSO_NONE)
 		return bits;
-	if (!csum || !h->gso_size || h->hdr_len > payload)
+	if (!csum || !h->gso_size || __virtio16_to_cpu(true, h->hdr_len) > payload)
 		return ~0ull;
 	if (h->gso_type & VIRTIO_NET_HDR_GSO_ECN)
 		bits |= BIT_ULL(VIRTIO_NET_F_GUEST_ECN);

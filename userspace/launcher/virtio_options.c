@@ -122,7 +122,7 @@ static int net_kind(struct net_option *n, const char *word)
 	__u64 fd;
 
 	name = name ? name + 1 : NULL;
-	if (!strncmp(word, "link=", 5) && *name && strlen(name) < sizeof(n->link)) {
+	if (!strncmp(word, "link=", 5) && name && *name && strlen(name) < sizeof(n->link)) {
 		n->kind = NET_LINK;
 		strcpy(n->link, name);
 		return 0;
